@@ -1,0 +1,346 @@
+//! Why a request did not go through.
+//!
+//! A stage of the walk refuses with a [`Refusal`]. No stage knows a status
+//! code: `ingress/respond.rs` turns each [`Reason`] into HTTP and JSON-RPC.
+//! The [`Reason`]'s [`code`](Reason::code) is the audit column, the metric
+//! label and (but for concealed tools) the code on the wire.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Everything that can stop a request. A closed set: each has one row in the
+/// reply table, and adding one does not compile until it is placed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    // The edge.
+    /// The `Host` header names no host this gateway answers for.
+    ForbiddenHost,
+    /// The `Origin` header names a site that may not call.
+    ForbiddenOrigin,
+    /// No route at all.
+    NotFound,
+    /// The route does not know this HTTP method.
+    MethodNotAllowed,
+    /// The path names no scope.
+    UnknownScope,
+    /// The `Content-Type` is not JSON.
+    UnsupportedMediaType,
+    /// The client accepts neither JSON nor an event stream.
+    NotAcceptable,
+
+    // Authentication.
+    /// No `Authorization` header.
+    MissingCredentials,
+    /// An `Authorization` header that is not one bearer token.
+    MalformedCredentials,
+    /// A token in the query string, where it would be logged and cached.
+    TokenInQuery,
+    /// The token cannot be read, is signed with the wrong key or algorithm,
+    /// or lacks a claim.
+    InvalidToken,
+    /// The token's `iss` is none of the configured issuers.
+    UnknownIssuer,
+    /// The token was made for somebody else.
+    WrongAudience,
+    /// The token's expiry time has passed.
+    ExpiredToken,
+    /// The token's start time has not come.
+    TokenNotYetValid,
+    /// The token was issued longer ago than is accepted.
+    TokenTooOld,
+    /// The token's API version is not accepted.
+    UnsupportedApiVersion,
+    /// The issuer's keys cannot be had at the moment.
+    KeysUnavailable,
+
+    // Reading.
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// The body is not JSON.
+    ParseError,
+    /// The body is JSON, but not a request.
+    InvalidRequest,
+    /// A header disagrees with the body, is missing, or appears twice.
+    HeaderMismatch,
+    /// The protocol revision is not supported.
+    UnsupportedVersion,
+    /// The method does not exist, or not in this revision.
+    MethodNotFound,
+    /// The parameters have the wrong shape.
+    InvalidParams,
+    /// A tool of the first generation that was removed.
+    RemovedTool,
+
+    // Resolving and deciding.
+    /// No such tool anywhere.
+    UnknownTool,
+    /// The tool exists in another scope.
+    ToolNotInScope,
+    /// The caller's roles, or its workspace, do not reach the tool.
+    ToolNotAllowed,
+    /// Several scopes offer the tool and the request names none.
+    AmbiguousTool,
+    /// The arguments do not fit the tool's input schema.
+    InvalidArguments,
+    /// The operation needs the admin role.
+    AdminRequired,
+
+    // Quota.
+    /// A rate limit is exhausted.
+    RateLimited,
+    /// The store that counts cannot be reached.
+    QuotaUnavailable,
+
+    // Audit.
+    /// The record cannot be written, so the call may not happen.
+    AuditUnavailable,
+
+    // Forwarding.
+    /// No connection to the backend.
+    BackendUnavailable,
+    /// The backend did not answer in time.
+    BackendTimeout,
+    /// The backend answered something that is not an answer.
+    BackendError,
+    /// The backend's answer is larger than the limit.
+    ReplyTooLarge,
+
+    /// A fault of the gateway's own.
+    Internal,
+}
+
+impl Reason {
+    /// Every reason, for tests and tables.
+    pub const ALL: [Self; 41] = [
+        Self::ForbiddenHost,
+        Self::ForbiddenOrigin,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::UnknownScope,
+        Self::UnsupportedMediaType,
+        Self::NotAcceptable,
+        Self::MissingCredentials,
+        Self::MalformedCredentials,
+        Self::TokenInQuery,
+        Self::InvalidToken,
+        Self::UnknownIssuer,
+        Self::WrongAudience,
+        Self::ExpiredToken,
+        Self::TokenNotYetValid,
+        Self::TokenTooOld,
+        Self::UnsupportedApiVersion,
+        Self::KeysUnavailable,
+        Self::PayloadTooLarge,
+        Self::RequestTimeout,
+        Self::ParseError,
+        Self::InvalidRequest,
+        Self::HeaderMismatch,
+        Self::UnsupportedVersion,
+        Self::MethodNotFound,
+        Self::InvalidParams,
+        Self::RemovedTool,
+        Self::UnknownTool,
+        Self::ToolNotInScope,
+        Self::ToolNotAllowed,
+        Self::AmbiguousTool,
+        Self::InvalidArguments,
+        Self::AdminRequired,
+        Self::RateLimited,
+        Self::QuotaUnavailable,
+        Self::AuditUnavailable,
+        Self::BackendUnavailable,
+        Self::BackendTimeout,
+        Self::BackendError,
+        Self::ReplyTooLarge,
+        Self::Internal,
+    ];
+
+    /// The precise name: the audit column `reason`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForbiddenHost => "forbidden_host",
+            Self::ForbiddenOrigin => "forbidden_origin",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnknownScope => "unknown_scope",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NotAcceptable => "not_acceptable",
+            Self::MissingCredentials => "missing_credentials",
+            Self::MalformedCredentials => "malformed_credentials",
+            Self::TokenInQuery => "token_in_query",
+            Self::InvalidToken => "invalid_token",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::WrongAudience => "wrong_audience",
+            Self::ExpiredToken => "expired_token",
+            Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::TokenTooOld => "token_too_old",
+            Self::UnsupportedApiVersion => "unsupported_api_version",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::ParseError => "parse_error",
+            Self::InvalidRequest => "invalid_request",
+            Self::HeaderMismatch => "header_mismatch",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::MethodNotFound => "method_not_found",
+            Self::InvalidParams => "invalid_params",
+            Self::RemovedTool => "removed_tool",
+            Self::UnknownTool => "unknown_tool",
+            Self::ToolNotInScope => "tool_not_in_scope",
+            Self::ToolNotAllowed => "tool_not_allowed",
+            Self::AmbiguousTool => "ambiguous_tool",
+            Self::InvalidArguments => "invalid_arguments",
+            Self::AdminRequired => "admin_required",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaUnavailable => "quota_unavailable",
+            Self::AuditUnavailable => "audit_unavailable",
+            Self::BackendUnavailable => "backend_unavailable",
+            Self::BackendTimeout => "backend_timeout",
+            Self::BackendError => "backend_error",
+            Self::ReplyTooLarge => "reply_too_large",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The stable code: audit column `error_code`, metric label, and the
+    /// `error.data.code` of MCP and `error` of REST, except that a concealed
+    /// tool shows [`public_code`](Self::public_code). The reference systems'
+    /// spelling (C-13, C-41) is kept where they have one.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::MissingCredentials | Self::MalformedCredentials | Self::TokenInQuery => {
+                "AuthenticationError"
+            }
+            Self::InvalidToken
+            | Self::UnknownIssuer
+            | Self::WrongAudience
+            | Self::TokenNotYetValid
+            | Self::TokenTooOld
+            | Self::UnsupportedApiVersion => "InvalidTokenError",
+            Self::ExpiredToken => "ExpiredTokenError",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnknownTool => "TOOL_NOT_FOUND",
+            Self::ToolNotInScope => "TOOL_NOT_IN_SCOPE",
+            Self::ToolNotAllowed => "TOOL_NOT_ALLOWED",
+            Self::InvalidArguments => "INVALID_ARGUMENTS",
+            Self::RateLimited => "RATE_LIMIT_EXCEEDED",
+            Self::BackendUnavailable => "BACKEND_UNAVAILABLE",
+            Self::BackendTimeout => "BACKEND_TIMEOUT",
+            Self::BackendError | Self::ReplyTooLarge => "BACKEND_ERROR",
+            Self::ForbiddenHost
+            | Self::ForbiddenOrigin
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::UnknownScope
+            | Self::UnsupportedMediaType
+            | Self::NotAcceptable
+            | Self::KeysUnavailable
+            | Self::RequestTimeout
+            | Self::ParseError
+            | Self::InvalidRequest
+            | Self::HeaderMismatch
+            | Self::UnsupportedVersion
+            | Self::MethodNotFound
+            | Self::InvalidParams
+            | Self::RemovedTool
+            | Self::AmbiguousTool
+            | Self::AdminRequired
+            | Self::QuotaUnavailable
+            | Self::AuditUnavailable
+            | Self::Internal => self.name(),
+        }
+    }
+
+    /// The code a client sees. A tool the caller may not see answers exactly
+    /// like one that does not exist.
+    #[must_use]
+    pub fn public_code(self) -> &'static str {
+        if self.is_concealed() { Self::UnknownTool.code() } else { self.code() }
+    }
+
+    /// Whether the reason must not be told apart from [`Reason::UnknownTool`].
+    #[must_use]
+    pub fn is_concealed(self) -> bool {
+        matches!(self, Self::UnknownTool | Self::ToolNotInScope | Self::ToolNotAllowed)
+    }
+
+    /// Whether the request failed to say who is calling.
+    #[must_use]
+    pub fn is_authentication(self) -> bool {
+        matches!(
+            self,
+            Self::MissingCredentials
+                | Self::MalformedCredentials
+                | Self::TokenInQuery
+                | Self::InvalidToken
+                | Self::UnknownIssuer
+                | Self::WrongAudience
+                | Self::ExpiredToken
+                | Self::TokenNotYetValid
+                | Self::TokenTooOld
+                | Self::UnsupportedApiVersion
+                | Self::KeysUnavailable
+        )
+    }
+}
+
+/// A stage's refusal.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {detail}", reason.name())]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// For the operator: log and audit. Never sent to a client.
+    pub detail: Cow<'static, str>,
+    /// For the client: what the fixed sentence of the reply table cannot
+    /// know, such as the path of a wrong argument. Never a secret, never
+    /// anything the caller did not send or may not see.
+    pub public: Option<Cow<'static, str>>,
+    /// When it makes sense to try again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// A refusal whose detail only the operator sees.
+    #[must_use]
+    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, detail: detail.into(), public: None, retry_after: None }
+    }
+
+    /// A refusal that also tells the client `text`.
+    #[must_use]
+    pub fn telling(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
+        Self { reason, detail: text.clone(), public: Some(text), retry_after: None }
+    }
+
+    /// Adds when to try again.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: HashSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn concealed_reasons_share_one_public_code() {
+        for reason in Reason::ALL.into_iter().filter(|reason| reason.is_concealed()) {
+            assert_eq!(reason.public_code(), "TOOL_NOT_FOUND");
+        }
+    }
+}
