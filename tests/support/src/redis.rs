@@ -112,6 +112,8 @@ fn launch(port: u16) -> Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually::wait_until_async;
+    use crate::process::PATIENCE;
 
     async fn ping(url: &str) -> bool {
         let client = ::redis::Client::open(url).unwrap();
@@ -121,24 +123,29 @@ mod tests {
         ::redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok()
     }
 
+    async fn answers(url: &str) {
+        let asked = || async { ping(url).await };
+        wait_until_async(PATIENCE, "an answer from Redis", asked).await;
+    }
+
     #[tokio::test]
     async fn the_shared_server_answers_and_prefixes_differ() {
         assert_eq!(shared_url(), shared_url());
-        assert!(ping(&shared_url()).await);
+        answers(&shared_url()).await;
         assert_ne!(unique_prefix(), unique_prefix());
     }
 
     #[tokio::test]
     async fn an_own_server_can_be_killed_paused_and_started_again() {
         let mut own = Redis::start();
-        assert!(ping(&own.url()).await);
+        answers(&own.url()).await;
         own.pause();
         assert!(!ping(&own.url()).await, "a paused server gives no answer");
         own.resume();
-        assert!(ping(&own.url()).await);
+        answers(&own.url()).await;
         own.kill();
         assert!(!ping(&own.url()).await);
         own.restart();
-        assert!(ping(&own.url()).await);
+        answers(&own.url()).await;
     }
 }
