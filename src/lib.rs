@@ -4,5 +4,7 @@ pub mod clock;
 pub mod error;
 pub mod outbound;
 pub mod protocol;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is to use it"))]
+mod quota;
 pub mod secret;
 pub mod settings;

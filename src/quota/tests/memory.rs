@@ -1,0 +1,89 @@
+//! Bounds and cleaning of the table in memory.
+
+use super::*;
+
+#[tokio::test]
+async fn counters_at_rest_are_forgotten_and_no_others() {
+    let rig = Rig::memory(rate(60, 5), rate(60, 5));
+    rig.passes(call("ada", "add")).await;
+    rig.passes(call("ada", "add")).await;
+    rig.passes(request("bob")).await;
+    assert_eq!(rig.quota.purge(), 3);
+    rig.hand.advance(Duration::from_secs(1));
+    assert_eq!(rig.quota.purge(), 2, "bob's is at rest");
+    assert_eq!(rig.passes(request("ada")).await.remaining, 3, "ada's was kept");
+    rig.hand.advance(Duration::from_secs(5));
+    assert_eq!(rig.quota.purge(), 0);
+}
+
+#[tokio::test]
+async fn the_table_is_kept_tidy_in_the_background() {
+    let rig = Rig::memory(rate(60, 5), rate(60, 5));
+    rig.passes(request("ada")).await;
+    rig.hand.advance(Duration::from_secs(1));
+    let Store::Memory(memory) = &rig.quota.store else { panic!("a rig in memory") };
+    assert_eq!(memory.len(), 1);
+    let empty = support::eventually::wait_until_async(
+        Duration::from_secs(10),
+        "an empty table",
+        || async { memory.len() == 0 },
+    );
+    tokio::select! {
+        () = empty => {}
+        () = rig.quota.keep_tidy() => {}
+    }
+}
+
+#[test]
+fn a_full_table_counts_whom_it_knows_and_refuses_whom_it_does_not() {
+    let memory = Memory::holding(64);
+    let minute = Gcra::new("user", rate(1, 3)).unwrap();
+    let names: Vec<String> = (0..1000).map(|number| format!("user {number}")).collect();
+    let ask = |name: &str, now| memory.decide(&request(name), &[minute], now);
+    let known: Vec<&String> = names.iter().filter(|name| ask(name, 0).is_ok()).collect();
+    assert!((32..=64).contains(&known.len()), "one a shard: {}", known.len());
+    assert!(known.iter().all(|name| ask(name, 0).unwrap().admitted));
+    let strangers = || names.iter().filter(|name| !known.contains(name));
+    assert!(strangers().all(|name| ask(name, 1).is_err()));
+    // Two minutes later every counter is at rest, and gives way.
+    assert!(strangers().any(|name| ask(name, 120_000_000).is_ok()));
+    assert!(memory.len() <= 64);
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_is_refused_unless_the_settings_say_otherwise() {
+    let mut rig = Rig::memory(rate(60, 5), rate(60, 5));
+    rig.quota.store = Store::Memory(Memory::holding(0));
+    let denied = rig.denied(request("ada")).await;
+    assert_eq!(denied.refusal.reason, Reason::QuotaUnavailable);
+    assert_eq!(denied.refusal.retry_after, Some(RETRY_UNCOUNTED));
+    assert!(denied.standing.is_none());
+    rig.quota.on_failure = OnQuotaFailure::Allow;
+    assert_eq!(rig.quota.decide(&rig.io, request("ada")).await.unwrap(), None);
+}
+
+#[test]
+fn senseless_settings_are_refused_by_name() {
+    let (clock, _) = Clock::manual(DateTime::default());
+    let wrong = |settings: &QuotaSettings, redis: &RedisSettings| {
+        Quota::new(settings, redis, clock.clone()).unwrap_err().to_string()
+    };
+    let good = settings(rate(1, 1), rate(1, 1));
+    let memory = redis_settings(None);
+    let zero = settings(rate(1, 1), rate(0, 1));
+    assert!(wrong(&zero, &memory).starts_with("quota.user_tool: per_minute"));
+    let redis = || redis_settings(Some("redis://localhost".to_owned()));
+    let long = "x".repeat(65);
+    for prefix in ["", "a{b}", "a b", "a\n", &long] {
+        let redis = RedisSettings { key_prefix: prefix.to_owned(), ..redis() };
+        assert!(wrong(&good, &redis).starts_with("redis.key_prefix"));
+    }
+    let none = RedisSettings { connections_per_worker: 0, ..redis() };
+    assert!(wrong(&good, &none).starts_with("redis.connections_per_worker"));
+    let none = RedisSettings { timeout_ms: 0, ..redis() };
+    assert!(wrong(&good, &none).starts_with("redis.timeout_ms"));
+    for url in ["http://hunter2@host", "redis://:hunter2@host/nonsense", "hunter2"] {
+        let complaint = wrong(&good, &redis_settings(Some(url.to_owned())));
+        assert!(complaint.starts_with("redis.url") && !complaint.contains("hunter2"));
+    }
+}
