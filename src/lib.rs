@@ -8,3 +8,4 @@ pub mod protocol;
 mod quota;
 pub mod secret;
 pub mod settings;
+pub mod toolkit;

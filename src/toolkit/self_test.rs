@@ -1,0 +1,116 @@
+//! `--self-test`: the service answers itself, without a network.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::service::Service;
+use super::{endpoint, guard};
+use crate::protocol::mcp::meta;
+use crate::protocol::{codes, headers, revision};
+use crate::secret::Secret;
+
+/// One thing a service must be able to do.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What is shown.
+    pub what: &'static str,
+    /// The tool that is called.
+    pub tool: &'static str,
+    /// With these arguments.
+    pub arguments: Value,
+    /// And must answer so.
+    pub expect: Expect,
+}
+
+/// What a check's call must give.
+#[derive(Clone, Debug)]
+pub enum Expect {
+    /// This structured content.
+    Result(Value),
+    /// An error of this code and message.
+    Error(i32, &'static str),
+}
+
+/// Runs every check and prints a line for each; true when all hold. The
+/// service must have been made with `secret`.
+pub(super) async fn run(service: &Arc<Service>, secret: &Secret) -> bool {
+    let mut all = true;
+    let mut show = |what: &str, problem: Option<String>| match problem {
+        None => println!("ok    {what}"),
+        Some(problem) => {
+            all = false;
+            println!("FAIL  {what}: {problem}");
+        }
+    };
+    show("refuses a wrong secret", guard_refuses(service, Some("wrong")));
+    show("refuses a missing secret", guard_refuses(service, None));
+    show("accepts the gateway's secret", guard_accepts(service, secret));
+    show("lists its tools, legacy", lists(service, false).await);
+    show("lists its tools, modern", lists(service, true).await);
+    let nonsense = endpoint::answer(service, &HeaderMap::new(), b"{").await;
+    let code = parsed(nonsense.body.as_deref())["error"]["code"].clone();
+    show("refuses what is not JSON", differs(&code, &json!(codes::PARSE_ERROR)));
+    for check in &service.definition.checks {
+        show(check.what, run_one(service, check).await);
+    }
+    all
+}
+
+async fn run_one(service: &Arc<Service>, check: &Check) -> Option<String> {
+    let params = json!({"name": check.tool, "arguments": check.arguments});
+    let reply = ask(service, "tools/call", params, false).await;
+    match &check.expect {
+        Expect::Result(expected) => differs(&reply["result"]["structuredContent"], expected),
+        Expect::Error(code, message) => differs(&reply["error"]["code"], &json!(code))
+            .or_else(|| differs(&reply["error"]["message"], &json!(message))),
+    }
+}
+
+async fn lists(service: &Arc<Service>, modern: bool) -> Option<String> {
+    let reply = ask(service, "tools/list", json!({}), modern).await;
+    let listed = reply["result"]["tools"].as_array().map_or(0, Vec::len);
+    differs(&json!(listed), &json!(service.definition.tools.len()))
+}
+
+async fn ask(service: &Arc<Service>, method: &str, mut params: Value, modern: bool) -> Value {
+    let mut sent = HeaderMap::new();
+    if modern {
+        let version = revision::MODERN[0];
+        params["_meta"] = json!({meta::PROTOCOL_VERSION: version, meta::CLIENT_CAPABILITIES: {}});
+        insert(&mut sent, headers::PROTOCOL_VERSION, version);
+        insert(&mut sent, headers::METHOD, method);
+    }
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let answer = endpoint::answer(service, &sent, message.to_string().as_bytes()).await;
+    parsed(answer.body.as_deref())
+}
+
+fn guard_refuses(service: &Service, presented: Option<&str>) -> Option<String> {
+    let mut sent = HeaderMap::new();
+    if let Some(presented) = presented {
+        insert(&mut sent, headers::GATEWAY_AUTH, presented);
+    }
+    guard::authorize(service, &sent).is_ok().then(|| "it was let in".to_owned())
+}
+
+fn guard_accepts(service: &Service, secret: &Secret) -> Option<String> {
+    let mut sent = HeaderMap::new();
+    insert(&mut sent, headers::GATEWAY_AUTH, secret.expose());
+    guard::authorize(service, &sent).err().map(|refused| refused.to_string())
+}
+
+fn insert(sent: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        sent.insert(HeaderName::from_static(name), value);
+    }
+}
+
+fn parsed(body: Option<&[u8]>) -> Value {
+    body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
+}
+
+fn differs(found: &Value, expected: &Value) -> Option<String> {
+    (found != expected).then(|| format!("expected {expected}, got {found}"))
+}

@@ -1,0 +1,211 @@
+//! A service: its tools, its limits, its secret.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use jsonschema::Validator;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::self_test::Check;
+use super::tool::Tool;
+use crate::clock::Clock;
+use crate::protocol::mcp::meta;
+use crate::protocol::revision;
+use crate::secret::{Secret, Weakness};
+
+/// How long a client may keep a list of tools, in milliseconds. The list
+/// changes with the process only.
+const LIST_TTL_MS: u64 = 300_000;
+
+/// Bounds of everything a request can make a service do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Largest output of a call, in characters.
+    pub max_output_chars: usize,
+    /// Most details in an `Invalid params` error.
+    pub max_validation_errors: usize,
+    /// Most calls at work at once; further ones wait within their own time.
+    pub max_concurrent_calls: usize,
+    /// Longest time from a call's arrival to its answer.
+    pub call_timeout: Duration,
+    /// Longest time a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            max_output_chars: 1024 * 1024,
+            max_validation_errors: 5,
+            max_concurrent_calls: 16,
+            call_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a service consists of.
+pub struct Definition {
+    /// The service's name, as in `serverInfo` and `GET /health`.
+    pub name: &'static str,
+    /// A name for people.
+    pub title: &'static str,
+    /// The service's version.
+    pub version: &'static str,
+    /// For the model: how to use the tools.
+    pub instructions: &'static str,
+    /// The tools, in the order they are listed.
+    pub tools: Vec<Arc<dyn Tool>>,
+    /// The limits.
+    pub limits: Limits,
+    /// Routes the service has beside the kit's. They are the service's to
+    /// guard, with [`authorize`](super::authorize).
+    pub routes: fn(&mut ServiceConfig),
+    /// What `--self-test` tries, beside the kit's own checks.
+    pub checks: Vec<Check>,
+}
+
+/// Why a definition is no service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Two tools share a name.
+    #[error("two tools are named `{0}`")]
+    DoubledName(&'static str),
+    /// A schema is none.
+    #[error("the {which} schema of `{tool}` is not a JSON schema: {problem}")]
+    Schema {
+        /// The tool.
+        tool: &'static str,
+        /// `input` or `output`.
+        which: &'static str,
+        /// What the schema library says.
+        problem: String,
+    },
+    /// The shared secret is not good enough to start with.
+    #[error("the shared secret {0}")]
+    WeakSecret(#[from] Weakness),
+    /// A part could not be written as JSON.
+    #[error("the list of tools cannot be written: {0}")]
+    Unwritable(String),
+}
+
+/// A service, ready to answer.
+pub struct Service {
+    pub(super) definition: Definition,
+    pub(super) secret: Option<Secret>,
+    pub(super) clock: Clock,
+    pub(super) started: Duration,
+    pub(super) tools: BTreeMap<&'static str, Entry>,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) pages: Pages,
+}
+
+/// A tool and the schema its arguments are judged by.
+pub(super) struct Entry {
+    pub(super) tool: Arc<dyn Tool>,
+    pub(super) schema: Validator,
+}
+
+/// Answers that never change, written once.
+pub(super) struct Pages {
+    pub(super) server_info: Value,
+    pub(super) legacy_list: Box<RawValue>,
+    pub(super) modern_list: Box<RawValue>,
+    pub(super) discover: Box<RawValue>,
+    pub(super) rest_list: Box<RawValue>,
+}
+
+impl Service {
+    /// Checks a definition and makes a service of it. Without a secret the
+    /// service starts and refuses every call.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn new(
+        definition: Definition,
+        secret: Option<Secret>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, Fault> {
+        if let Some(secret) = &secret {
+            secret.check_strength()?;
+        }
+        let mut tools = BTreeMap::new();
+        let mut listed = Vec::with_capacity(definition.tools.len());
+        for tool in &definition.tools {
+            let descriptor = tool.descriptor();
+            let name = descriptor.name;
+            let schema = compile(name, "input", &descriptor.input_schema)?;
+            if let Some(output) = &descriptor.output_schema {
+                compile(name, "output", output)?;
+            }
+            let entry = Entry { tool: Arc::clone(tool), schema };
+            if tools.insert(name, entry).is_some() {
+                return Err(Fault::DoubledName(name));
+            }
+            listed.push(
+                serde_json::to_value(&descriptor)
+                    .map_err(|error| Fault::Unwritable(error.to_string()))?,
+            );
+        }
+        let pages = Pages::write(&definition, &listed)
+            .map_err(|error| Fault::Unwritable(error.to_string()))?;
+        let slots = Arc::new(Semaphore::new(definition.limits.max_concurrent_calls.max(1)));
+        let started = clock.monotonic();
+        Ok(Arc::new(Self { definition, secret, clock, started, tools, slots, pages }))
+    }
+
+    /// The service's limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.definition.limits
+    }
+
+    /// How many calls are at work now, timed-out ones that have not yet
+    /// stopped included.
+    #[must_use]
+    pub fn calls_at_work(&self) -> usize {
+        let all = self.definition.limits.max_concurrent_calls.max(1);
+        all.saturating_sub(self.slots.available_permits())
+    }
+}
+
+fn compile(tool: &'static str, which: &'static str, schema: &Value) -> Result<Validator, Fault> {
+    jsonschema::validator_for(schema).map_err(|error| Fault::Schema {
+        tool,
+        which,
+        problem: error.to_string(),
+    })
+}
+
+impl Pages {
+    fn write(definition: &Definition, tools: &[Value]) -> Result<Self, serde_json::Error> {
+        let raw = |value: &Value| serde_json::value::to_raw_value(value);
+        let info = json!({
+            "name": definition.name,
+            "title": definition.title,
+            "version": definition.version,
+        });
+        let about = json!({ meta::SERVER_INFO: info });
+        Ok(Self {
+            legacy_list: raw(&json!({"tools": tools}))?,
+            modern_list: raw(&json!({
+                "resultType": "complete", "tools": tools,
+                "ttlMs": LIST_TTL_MS, "cacheScope": "public", "_meta": about,
+            }))?,
+            discover: raw(&json!({
+                "resultType": "complete", "supportedVersions": revision::supported(),
+                "capabilities": {"tools": {}}, "instructions": definition.instructions,
+                "ttlMs": LIST_TTL_MS, "cacheScope": "public", "_meta": about,
+            }))?,
+            rest_list: raw(&json!({"tools": tools, "count": tools.len()}))?,
+            server_info: info,
+        })
+    }
+}
