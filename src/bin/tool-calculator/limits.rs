@@ -1,0 +1,88 @@
+//! The calculator's limits (C-50).
+
+use std::time::Duration;
+
+use scopegate::toolkit::{Environment, Limits};
+
+use crate::round::Form;
+
+/// Bounds of what a call may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Most operands or values.
+    pub(crate) max_list_items: usize,
+    /// Most digits of one number.
+    pub(crate) max_number_digits: usize,
+    /// Highest precision, in significant digits.
+    pub(crate) max_precision: u32,
+    /// The precision of a call that names none.
+    pub(crate) default_precision: u32,
+    /// Longest result, in characters.
+    pub(crate) max_output_chars: usize,
+}
+
+impl Bounds {
+    /// How the result of a call with this precision is written.
+    pub(crate) fn form(&self, precision: Option<u32>) -> Form {
+        let precision = precision.unwrap_or(self.default_precision).clamp(1, self.max_precision);
+        Form { precision: i64::from(precision), longest: self.max_output_chars }
+    }
+}
+
+/// Reads both kinds of limits from the environment. The upper ends keep every
+/// single step of a computation far below a call's time.
+pub(crate) fn read(env: &mut Environment) -> (Bounds, Limits) {
+    let max_precision = env.number("MAX_PRECISION", 100, &(1..=1000));
+    let default_precision =
+        env.number("DEFAULT_PRECISION", 28.min(max_precision), &(1..=max_precision));
+    let max_output_chars = env.number("MAX_OUTPUT_CHARS", 4096, &(64..=65_536));
+    let bounds = Bounds {
+        max_list_items: env.number("MAX_LIST_ITEMS", 1000, &(1..=10_000)),
+        max_number_digits: env.number("MAX_NUMBER_DIGITS", 200, &(1..=1000)),
+        max_precision,
+        default_precision,
+        max_output_chars,
+    };
+    let timeout = env.number("REQUEST_TIMEOUT_MS", 250, &(1..=60_000));
+    let limits = Limits {
+        max_body_bytes: env.number("MAX_BODY_BYTES", 16_384, &(1024..=1_048_576)),
+        max_output_chars,
+        max_validation_errors: env.number("MAX_VALIDATION_ERRORS", 5, &(1..=100)),
+        max_concurrent_calls: env.number("MAX_CONCURRENT_CALLS", 16, &(1..=256)),
+        call_timeout: Duration::from_millis(timeout),
+        ..Limits::default()
+    };
+    (bounds, limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let mut env = Environment::new(|_| None);
+        let (bounds, limits) = read(&mut env);
+        assert!(env.problems().is_empty());
+        assert_eq!(bounds.max_list_items, 1000);
+        assert_eq!(bounds.max_number_digits, 200);
+        assert_eq!((bounds.max_precision, bounds.default_precision), (100, 28));
+        assert_eq!((limits.max_body_bytes, limits.max_output_chars), (16_384, 4096));
+        assert_eq!(limits.max_validation_errors, 5);
+        assert_eq!(limits.call_timeout, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_default_above_the_maximum_is_a_problem_unless_nobody_set_it() {
+        let mut env = Environment::new(|name| (name == "MAX_PRECISION").then(|| "10".to_owned()));
+        assert_eq!(read(&mut env).0.default_precision, 10);
+        assert!(env.problems().is_empty());
+        let mut env = Environment::new(|name| match name {
+            "MAX_PRECISION" => Some("10".to_owned()),
+            "DEFAULT_PRECISION" => Some("11".to_owned()),
+            _ => None,
+        });
+        read(&mut env);
+        assert_eq!(env.problems(), ["DEFAULT_PRECISION must be a whole number from 1 to 10"]);
+    }
+}
