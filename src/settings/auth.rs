@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::effective::masked;
+use super::validate::Findings;
 use crate::secret::Secret;
 
 /// The `auth` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthSettings {
     /// The issuer that the `JWT_*` environment names describe. Left out when
@@ -27,7 +29,7 @@ pub struct AuthSettings {
 }
 
 /// One issuer. Exactly one key source must be set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IssuerSettings {
     /// Value of `iss`, compared exactly.
@@ -40,6 +42,7 @@ pub struct IssuerSettings {
     /// Accepted algorithms.
     pub allowed_algorithms: Vec<String>,
     /// Key source: a shared secret, for HS256, HS384 and HS512.
+    #[serde(serialize_with = "masked")]
     pub secret_key: Option<Secret>,
     /// Key source: a file holding the shared secret.
     pub secret_key_file: Option<PathBuf>,
@@ -70,7 +73,7 @@ pub struct IssuerSettings {
 
 /// Names of claims; a dot reaches into nested objects
 /// (`realm_access.roles`). A claim whose whole name matches wins over a path.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimNames {
     /// Who is calling.
@@ -123,6 +126,71 @@ impl Default for ClaimNames {
             api_version: "v".to_owned(),
             roles: "roles".to_owned(),
             agent: "agents".to_owned(),
+        }
+    }
+}
+
+impl AuthSettings {
+    /// Every issuer that is configured, with its path in the settings.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = (String, &IssuerSettings)> {
+        let default = Some(&self.default).filter(|issuer| !issuer.issuer.is_empty());
+        let further = self.issuers.iter().enumerate();
+        default
+            .map(|issuer| ("auth.default".to_owned(), issuer))
+            .into_iter()
+            .chain(further.map(|(index, issuer)| (format!("auth.issuers[{index}]"), issuer)))
+    }
+
+    pub(super) fn check(&self, findings: &mut Findings) {
+        if self.configured().next().is_none() {
+            findings.problem(
+                "auth.default.issuer",
+                "no issuer is configured, so nobody could be let in",
+            );
+        }
+        // Numbers of the default issuer are checked even while it is unused.
+        self.default.check("auth.default", findings);
+        for (index, issuer) in self.issuers.iter().enumerate() {
+            let path = format!("auth.issuers[{index}]");
+            findings.filled(format!("{path}.issuer"), &issuer.issuer);
+            issuer.check(&path, findings);
+        }
+        findings.range("auth.token_cache_entries", &self.token_cache_entries, &(0..=10_000_000));
+        findings.range("auth.token_cache_seconds", &self.token_cache_seconds, &(0..=3600));
+        findings.range("auth.max_token_bytes", &self.max_token_bytes, &(512..=65_536));
+        findings.filled("auth.admin_role", &self.admin_role);
+    }
+}
+
+impl IssuerSettings {
+    /// Ranges, names and the strength of a shared secret. Algorithms and key
+    /// sources are checked by `authn`, which knows what they mean.
+    fn check(&self, path: &str, findings: &mut Findings) {
+        if let Some(secret) = &self.secret_key {
+            findings.strong(format!("{path}.secret_key"), secret);
+        }
+        if let Some(url) = &self.jwks_url {
+            findings.plain_url(&format!("{path}.jwks_url"), url);
+        }
+        let mut number = |field: &str, value: u64, range| {
+            findings.range(format!("{path}.{field}"), &value, &range);
+        };
+        number("max_token_age_minutes", self.max_token_age_minutes, 0..=525_600);
+        number("clock_skew_seconds", self.clock_skew_seconds, 0..=600);
+        number("jwks_refresh_seconds", self.jwks_refresh_seconds, 1..=86_400);
+        number("jwks_cooldown_seconds", self.jwks_cooldown_seconds, 1..=3600);
+        number("jwks_stale_seconds", self.jwks_stale_seconds, 0..=2_592_000);
+        let claims = &self.claims;
+        for (field, name) in [
+            ("user_id", &claims.user_id),
+            ("exp", &claims.exp),
+            ("iat", &claims.iat),
+            ("tenant", &claims.tenant),
+            ("api_version", &claims.api_version),
+            ("roles", &claims.roles),
+            ("agent", &claims.agent),
+        ] {
+            findings.filled(format!("{path}.claims.{field}"), name);
         }
     }
 }

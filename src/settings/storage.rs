@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use url::Url;
 
+use super::effective::{masked_optional_url, masked_url};
+use super::validate::Findings;
 use crate::secret::Secret;
 
 /// The `database` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/NAME`. A secret,
     /// since it may hold a password.
+    #[serde(serialize_with = "masked_url")]
     pub url: Secret,
     /// Most connections held.
     pub max_connections: u32,
@@ -23,10 +27,11 @@ pub struct DatabaseSettings {
 }
 
 /// The `redis` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
     /// `redis://…` or `rediss://…`. Empty: limits are counted in memory.
+    #[serde(serialize_with = "masked_optional_url")]
     pub url: Option<Secret>,
     /// Connections held by each worker.
     pub connections_per_worker: usize,
@@ -37,7 +42,7 @@ pub struct RedisSettings {
 }
 
 /// What is kept of the arguments of a call. A digest is always kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArgumentsKept {
     /// Only the digest; the same as `digest`.
@@ -51,7 +56,7 @@ pub enum ArgumentsKept {
 }
 
 /// The `audit` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSettings {
     /// What is kept of arguments.
@@ -67,4 +72,62 @@ pub struct AuditSettings {
     pub segment_bytes: u64,
     /// Longest wait before events reach the database, in milliseconds.
     pub ship_interval_ms: u64,
+}
+
+impl DatabaseSettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        let url = self.url.expose();
+        if url.starts_with("postgres://") {
+            let has_name = Url::parse(url).is_ok_and(|url| url.path().len() > 1);
+            if !has_name {
+                findings.problem("database.url", "must be postgres://USER:PASSWORD@HOST/NAME");
+            }
+        } else if !url.starts_with("sqlite:") {
+            findings.problem("database.url", "must begin with sqlite:// or postgres://");
+        }
+        findings.range("database.max_connections", &self.max_connections, &(1..=1000));
+        findings.range("database.connect_timeout_ms", &self.connect_timeout_ms, &(1..=60_000));
+    }
+}
+
+impl RedisSettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        if let Some(url) = &self.url {
+            let valid = Url::parse(url.expose()).is_ok_and(|url| {
+                matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some()
+            });
+            if !valid {
+                findings.problem("redis.url", "must be redis://HOST:PORT or rediss://HOST:PORT");
+            }
+        }
+        let connections = self.connections_per_worker;
+        findings.range("redis.connections_per_worker", &connections, &(1..=256));
+        findings.range("redis.timeout_ms", &self.timeout_ms, &(1..=60_000));
+        let plain = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | ':')
+        };
+        if self.key_prefix.is_empty()
+            || self.key_prefix.len() > 64
+            || !self.key_prefix.chars().all(plain)
+        {
+            let message = "must be 1 to 64 letters, digits or any of - _ . :";
+            findings.problem("redis.key_prefix", message);
+        }
+    }
+}
+
+impl AuditSettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        findings.range("audit.max_arguments_bytes", &self.max_arguments_bytes, &(0..=1_048_576));
+        findings.range("audit.segment_bytes", &self.segment_bytes, &(4096..=1 << 30));
+        findings.range("audit.max_backlog_bytes", &self.max_backlog_bytes, &(4096..=1 << 40));
+        if self.max_backlog_bytes < self.segment_bytes {
+            findings
+                .problem("audit.max_backlog_bytes", "must not be less than audit.segment_bytes");
+        }
+        findings.range("audit.ship_interval_ms", &self.ship_interval_ms, &(1..=60_000));
+        if self.arguments == ArgumentsKept::Full {
+            findings.warning("audit.arguments", "keeps arguments as they come, secrets included");
+        }
+    }
 }

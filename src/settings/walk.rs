@@ -1,13 +1,16 @@
 //! Registry, policy, quotas and forwarding.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use super::effective::masked;
+use super::validate::Findings;
 use crate::secret::Secret;
 
 /// The `registry` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistrySettings {
     /// The file that names scopes, backends and tools.
@@ -15,7 +18,7 @@ pub struct RegistrySettings {
 }
 
 /// The `policy` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySettings {
     /// The file that says who may call what. A file that does not exist
@@ -24,7 +27,7 @@ pub struct PolicySettings {
 }
 
 /// What happens when the store that counts cannot be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnQuotaFailure {
     /// Calls are refused with `quota_unavailable`.
@@ -34,7 +37,7 @@ pub enum OnQuotaFailure {
 }
 
 /// One rate: so many calls a minute, and so many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateSettings {
     /// Calls a minute, sustained.
@@ -44,7 +47,7 @@ pub struct RateSettings {
 }
 
 /// The `quota` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaSettings {
     /// All calls of one caller.
@@ -56,10 +59,11 @@ pub struct QuotaSettings {
 }
 
 /// The `upstream` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamSettings {
     /// Proves to tools that the gateway is calling (`X-Gateway-Auth`).
+    #[serde(serialize_with = "masked")]
     pub shared_secret: Option<Secret>,
     /// A file holding the shared secret.
     pub shared_secret_file: Option<PathBuf>,
@@ -76,7 +80,7 @@ pub struct UpstreamSettings {
 }
 
 /// Shape of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -86,7 +90,7 @@ pub enum LogFormat {
 }
 
 /// The `telemetry` section.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
     /// The name of the gateway in log lines and `/health`.
@@ -96,4 +100,82 @@ pub struct TelemetrySettings {
     pub log_level: String,
     /// Shape of log lines.
     pub log_format: LogFormat,
+}
+
+impl RegistrySettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        check_named("registry.file", &self.file, findings);
+    }
+}
+
+impl PolicySettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        check_named("policy.file", &self.file, findings);
+    }
+}
+
+fn check_named(path: &str, file: &Path, findings: &mut Findings) {
+    if file.as_os_str().is_empty() {
+        findings.problem(path, "must name a file");
+    }
+}
+
+impl QuotaSettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        for (path, rate) in [("quota.user", self.user), ("quota.user_tool", self.user_tool)] {
+            findings.range(format!("{path}.per_minute"), &rate.per_minute, &(1..=u32::MAX));
+            findings.range(format!("{path}.burst"), &rate.burst, &(1..=u32::MAX));
+        }
+        if self.on_failure == OnQuotaFailure::Allow {
+            findings
+                .warning("quota.on_failure", "lets calls through uncounted while Redis is down");
+        }
+    }
+}
+
+impl UpstreamSettings {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        match &self.shared_secret {
+            Some(secret) => findings.strong("upstream.shared_secret", secret),
+            // Where a file was named but could not be read, that is the problem.
+            None if self.shared_secret_file.is_some() => {}
+            None => findings.problem(
+                "upstream.shared_secret",
+                "is missing: tools could not tell the gateway from anybody else",
+            ),
+        }
+        findings.range("upstream.connect_timeout_ms", &self.connect_timeout_ms, &(1..=60_000));
+        findings.range("upstream.max_timeout_ms", &self.max_timeout_ms, &(1..=3_600_000));
+        findings.range("upstream.timeout_ms", &self.timeout_ms, &(1..=self.max_timeout_ms.max(1)));
+        findings.range("upstream.max_reply_bytes", &self.max_reply_bytes, &(1024..=1 << 30));
+        let connections = self.connections_per_worker;
+        findings.range("upstream.connections_per_worker", &connections, &(1..=65_535));
+    }
+}
+
+impl TelemetrySettings {
+    /// What `log_level` lets through; `None` when it cannot be read.
+    pub(crate) fn log_filter(&self) -> Option<Targets> {
+        let level = |text: &str| text.parse::<LevelFilter>().is_ok() && !text.is_empty();
+        // A bare word would be taken for a module of which everything is
+        // wanted; here it can only be a misspelt level.
+        let readable =
+            self.log_level.split(',').map(str::trim).all(|part| match part.split_once('=') {
+                Some((target, wanted)) => !target.trim().is_empty() && level(wanted.trim()),
+                None => level(part),
+            });
+        self.log_level.parse().ok().filter(|_| readable)
+    }
+
+    pub(super) fn check(&self, findings: &mut Findings) {
+        findings.filled("telemetry.app_name", &self.app_name);
+        if self.app_name.len() > 128 || self.app_name.chars().any(char::is_control) {
+            findings.problem("telemetry.app_name", "must be one line of at most 128 bytes");
+        }
+        if self.log_filter().is_none() {
+            let message = "must be error, warn, info, debug, trace, or a filter such as \
+                           info,scopegate=debug";
+            findings.problem("telemetry.log_level", message);
+        }
+    }
 }
