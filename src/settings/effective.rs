@@ -9,6 +9,7 @@ use serde_yaml::Value;
 use url::Url;
 
 use super::Settings;
+use super::problems::Place;
 use crate::secret::Secret;
 
 /// Stands for a secret that is set.
@@ -16,7 +17,7 @@ pub(super) const MASK: &str = "********";
 
 /// Where values come from that are not defaults; by dotted path.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origins(pub(super) BTreeMap<String, String>);
+pub(crate) struct Origins(pub(super) BTreeMap<String, Place>);
 
 /// Serializes a secret as its mask.
 #[expect(clippy::ref_option, reason = "serde passes the field as it is")]
@@ -112,8 +113,11 @@ fn write(
             | Value::Sequence(_)
             | Value::Tagged(_) => {
                 let shown = flow(value);
-                let origin = origins.of(&here).map(|origin| format!("  # {origin}"));
-                let origin = origin.unwrap_or_default();
+                let origin = match origins.of(&here) {
+                    None | Some(Place::Nowhere) => String::new(),
+                    Some(Place::File { file, .. }) => format!("  # file {file}"),
+                    Some(Place::Environment(name)) => format!("  # {name}"),
+                };
                 writeln!(text, "{indent}{key}: {shown}{origin}")?;
             }
         }
@@ -123,9 +127,9 @@ fn write(
 
 impl Origins {
     /// Where the value at a path comes from; for a list, its first item.
-    fn of(&self, path: &str) -> Option<&str> {
+    pub(super) fn of(&self, path: &str) -> Option<&Place> {
         let item = format!("{path}[0]");
-        self.0.get(path).or_else(|| self.0.get(&item)).map(String::as_str)
+        self.0.get(path).or_else(|| self.0.get(&item))
     }
 }
 

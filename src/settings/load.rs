@@ -27,6 +27,20 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
 }
 
+/// What came of loading.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings. While there are problems, a value that is wrong counts
+    /// as not given: good enough to go on looking for problems, or for one
+    /// harmless value, never to start with. `None` only when the compiled-in
+    /// defaults are broken.
+    pub settings: Option<Settings>,
+    /// What prevents the start.
+    pub problems: Problems,
+    /// What is doubtful.
+    pub warnings: Vec<Warning>,
+}
+
 impl Settings {
     /// Lays the file over the defaults and the environment over both, reads
     /// the files that hold secrets, and checks everything.
@@ -34,19 +48,31 @@ impl Settings {
     /// # Errors
     /// All problems of all layers, not only the first.
     pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), Problems> {
-        let loading = Loading::new(sources);
-        match loading.settings {
-            Some(settings) if loading.problems.is_empty() => Ok((settings, loading.warnings)),
-            Some(_) | None => Err(loading.problems),
+        let loaded = Self::load_leniently(sources);
+        match loaded.settings {
+            Some(settings) if loaded.problems.is_empty() => Ok((settings, loaded.warnings)),
+            Some(_) | None => Err(loaded.problems),
         }
     }
 
-    /// The settings as far as they can be read: a value that is wrong counts
-    /// as not given. Only for purposes that need one harmless value, such as
-    /// the health check's address.
+    /// As [`Settings::load`], for callers that look for further problems
+    /// before they give up.
     #[must_use]
-    pub fn load_leniently(sources: &Sources) -> Option<Self> {
-        Loading::new(sources).settings
+    pub fn load_leniently(sources: &Sources) -> Loaded {
+        let Loading { settings, problems, warnings, .. } = Loading::new(sources);
+        Loaded { settings, problems, warnings }
+    }
+
+    /// Adds to a problem that another room found with a setting where the
+    /// value comes from and which environment names would set it.
+    #[must_use]
+    pub fn locate(&self, problem: Problem) -> Problem {
+        let path = problem.path().to_owned();
+        if path.is_empty() || *problem.place() != Place::Nowhere {
+            return problem;
+        }
+        let place = self.origins.of(&path).cloned().unwrap_or_default();
+        problem.set_by(names_beside(&path, &place)).at(place)
     }
 }
 
@@ -154,7 +180,7 @@ impl Loading {
     fn finish(&mut self) {
         let Some(mut settings) = self.settings.take() else { return };
         settings.database.url = Secret::new(spelling::database_url(settings.database.url.expose()));
-        let mut origins: BTreeMap<String, String> =
+        let mut origins: BTreeMap<String, Place> =
             self.leaves.iter().map(|leaf| (leaf.path.to_string(), self.origin_of(leaf))).collect();
         let mut findings = Findings::default();
         read_secrets(&mut settings, &mut origins, &mut findings);
@@ -181,11 +207,12 @@ impl Loading {
         self.settings = Some(settings);
     }
 
-    fn origin_of(&self, leaf: &Leaf) -> String {
+    /// Where a value came from, without the cost of finding the line.
+    fn origin_of(&self, leaf: &Leaf) -> Place {
         match (&leaf.variable, &self.document) {
-            (Some(name), _) => name.clone(),
-            (None, Some(document)) => document.file.clone(),
-            (None, None) => "file".to_owned(),
+            (Some(name), _) => Place::Environment(name.clone()),
+            (None, Some(document)) => Place::File { file: document.file.clone(), position: None },
+            (None, None) => Place::Nowhere,
         }
     }
 
@@ -262,7 +289,7 @@ fn explain(leaf: &Leaf, error: &str) -> String {
 /// stays only in the origins, so that one secret is not seen as two sources.
 fn read_secrets(
     settings: &mut Settings,
-    origins: &mut BTreeMap<String, String>,
+    origins: &mut BTreeMap<String, Place>,
     findings: &mut Findings,
 ) {
     let default = &mut settings.auth.default;
@@ -298,7 +325,8 @@ fn read_secrets(
                     let message = format!("everybody on the machine may read {shown}");
                     findings.warning(format!("{path}_file"), message);
                 }
-                origins.insert(path, format!("file {}", name.display()));
+                let source = Place::File { file: name.display().to_string(), position: None };
+                origins.insert(path, source);
                 *secret = Some(value);
                 *file = None;
             }

@@ -25,7 +25,7 @@ pub use auth::{AuthSettings, ClaimNames, IssuerSettings};
 pub(crate) use effective::Origins;
 #[cfg(test)]
 pub(crate) use layers::DEFAULTS;
-pub use load::Sources;
+pub use load::{Loaded, Sources};
 pub use problems::{Place, Problem, Problems, Warning};
 pub use server::ServerSettings;
 pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, RedisSettings};
