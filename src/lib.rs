@@ -1,5 +1,6 @@
 //! Scopegate, an MCP gateway: the rooms, in the order a call meets them.
 
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod outbound;
@@ -8,4 +9,5 @@ pub mod protocol;
 mod quota;
 pub mod secret;
 pub mod settings;
+pub mod telemetry;
 pub mod toolkit;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scopegate::settings::{LogFormat, Settings, Sources};
+use scopegate::settings::{LogFormat, Problem, Settings, Sources};
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
@@ -57,7 +57,7 @@ fn production_loads_with_the_environment_it_names() {
 fn production_does_not_start_with_nothing_in_the_environment() {
     let sources = Sources { file: Some(shipped("production.yaml")), env: Vec::new() };
     let problems = Settings::load(&sources).unwrap_err();
-    let paths: Vec<&str> = problems.iter().map(|problem| problem.path()).collect();
+    let paths: Vec<&str> = problems.iter().map(Problem::path).collect();
     assert_eq!(paths, ["upstream.shared_secret_file", "auth.default.issuer"]);
 }
 

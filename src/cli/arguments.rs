@@ -1,0 +1,69 @@
+//! What may be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+const AFTER: &str = "\
+Configuration:
+  Compiled-in defaults, then the file, then the environment. Every setting has
+  the name SCOPEGATE__SECTION__FIELD; see config/default.yaml for all of them.
+  JWT_ISSUER, JWT_AUDIENCE, a key (JWT_SECRET_KEY, JWT_PUBLIC_KEY_FILE,
+  JWT_JWKS_URL or JWT_OIDC_DISCOVERY=true) and TOOL_GATEWAY_SHARED_SECRET have
+  no default.
+
+Exit codes:
+  0  done
+  1  something failed while running
+  2  the configuration or the command line is wrong";
+
+/// An MCP gateway: scoped endpoints, JWT, policy, exact quotas and an audit
+/// trail in front of a company's tools.
+#[derive(Debug, Parser)]
+#[command(name = "scopegate", version, after_help = AFTER, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// A YAML file with settings (or SCOPEGATE_CONFIG)
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the gateway (this is what happens without a command)
+    Serve,
+    /// Print the configuration in force with secrets masked, or everything
+    /// that is wrong with it; opens no port and no database
+    CheckConfig,
+    /// Change the database's schema
+    Migrate {
+        #[command(subcommand)]
+        direction: Migration,
+    },
+    /// Ask a running gateway whether it is healthy; for containers
+    Healthcheck {
+        /// What to ask; http only [default: /health at the address in
+        /// server.listen]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Print the version
+    Version,
+}
+
+/// What to do with the database's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Migration {
+    /// Apply all pending migrations
+    Up,
+    /// Take back the newest migrations; this loses data
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// List migrations, applied and pending
+    Status,
+}

@@ -1,0 +1,220 @@
+//! The command line of `scopegate`.
+
+mod arguments;
+mod healthcheck;
+#[cfg(test)]
+mod tests;
+
+pub use arguments::Migration;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+
+use crate::clock::Clock;
+use crate::settings::{Loaded, Problem, Problems, Settings, Sources, Warning};
+
+/// How a command ended, as the process's exit code. Part of the interface:
+/// supervisors and scripts depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: something failed while running.
+    Failed,
+    /// 2: the configuration or the command line is wrong; starting again
+    /// will not help.
+    Misconfigured,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Misconfigured => Self::from(2),
+        }
+    }
+}
+
+/// Another room's look at the settings: registry and policy files, keys.
+pub type Check<'a> = &'a dyn Fn(&Settings) -> Problems;
+
+/// What the commands do, filled in by `main`.
+pub struct Commands<'a> {
+    /// Sets up logging; called once, before `serve` or `migrate`.
+    pub logging: &'a dyn Fn(&Settings) -> anyhow::Result<()>,
+    /// Runs the gateway until it is told to stop.
+    pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
+    /// Changes the database's schema, or writes its state to the writer.
+    pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
+    /// Called by `check-config`, and by `serve` before it starts.
+    pub checks: &'a [Check<'a>],
+}
+
+/// Where a command writes.
+pub struct Output<'a> {
+    /// Answers.
+    pub out: &'a mut dyn Write,
+    /// Problems and warnings.
+    pub err: &'a mut dyn Write,
+}
+
+/// Runs one command line. The first argument is the program's name. Knows
+/// nothing of the process's own environment, so that tests can give one.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    env: Vec<(String, String)>,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            say(output.err, &error.to_string());
+            return Exit::Misconfigured;
+        }
+        // Help and version arrive as errors, too.
+        Err(answer) => {
+            say(output.out, &answer.to_string());
+            return Exit::Done;
+        }
+    };
+    let named = env.iter().find(|(name, text)| name == "SCOPEGATE_CONFIG" && !text.is_empty());
+    let file = arguments.config.or_else(|| named.map(|(_, text)| text.into()));
+    let sources = Sources { file, env };
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&sources, commands, output),
+        Command::CheckConfig => check_config(&sources, commands, output),
+        Command::Migrate { direction } => migrate(&sources, direction, commands, output),
+        Command::Healthcheck { url } => healthcheck(&sources, url, output),
+        Command::Version => {
+            say(output.out, concat!("scopegate ", env!("CARGO_PKG_VERSION"), "\n"));
+            Exit::Done
+        }
+    }
+}
+
+fn serve(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) -> Exit {
+    let (settings, warnings) = match checked(sources, commands.checks) {
+        Ok(checked) => checked,
+        Err(problems) => return refuse(&problems, output),
+    };
+    let started = (commands.logging)(&settings);
+    if started.is_ok() {
+        // From here on they belong into the log, with the other lines.
+        for warning in &warnings {
+            tracing::warn!(setting = warning.path(), "configuration: {warning}");
+        }
+    }
+    finish(started.and_then(|()| (commands.serve)(settings)), output)
+}
+
+fn check_config(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) -> Exit {
+    match checked(sources, commands.checks) {
+        Ok((settings, warnings)) => {
+            say(output.out, &settings.effective());
+            warn(&warnings, output);
+            Exit::Done
+        }
+        Err(problems) => refuse(&problems, output),
+    }
+}
+
+/// A migration job has no need of tokens and tools, so only what concerns
+/// the database, or makes the whole configuration unreadable, stops it.
+fn migrate(
+    sources: &Sources,
+    direction: Migration,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    match settings {
+        Some(settings) if problems.is_empty() => {
+            let started = (commands.logging)(&settings);
+            let migrated =
+                started.and_then(|()| (commands.migrate)(&settings, direction, output.out));
+            finish(migrated, output)
+        }
+        Some(_) | None => refuse(&problems, output),
+    }
+}
+
+fn healthcheck(sources: &Sources, url: Option<String>, output: &mut Output<'_>) -> Exit {
+    // A running gateway is not ill because its configuration file is.
+    let url = url.or_else(|| {
+        let settings = Settings::load_leniently(sources).settings;
+        settings.map(|settings| healthcheck::url_of(settings.server.listen))
+    });
+    let Some(target) = url.as_deref().and_then(healthcheck::Target::parse) else {
+        say(output.err, "the health check needs a URL such as http://127.0.0.1:8080/health\n");
+        return Exit::Misconfigured;
+    };
+    match healthcheck::ask(&target, &Clock::system()) {
+        Ok(()) => {
+            say(output.out, "healthy\n");
+            Exit::Done
+        }
+        Err(why) => {
+            say(output.err, &format!("unhealthy: {why}\n"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Loads the settings and lets the other rooms look at them, so that their
+/// problems are in the same list.
+fn checked(sources: &Sources, checks: &[Check<'_>]) -> Result<(Settings, Vec<Warning>), Problems> {
+    let Loaded { settings, mut problems, warnings } = Settings::load_leniently(sources);
+    let Some(settings) = settings else { return Err(problems) };
+    for check in checks {
+        for problem in &check(&settings) {
+            // What is known to be wrong with a setting is said once.
+            let known = !problem.path().is_empty()
+                && problems.iter().any(|other| other.path() == problem.path());
+            if !known {
+                problems.push(settings.locate(problem.clone()));
+            }
+        }
+    }
+    if problems.is_empty() { Ok((settings, warnings)) } else { Err(problems) }
+}
+
+fn refuse(problems: &Problems, output: &mut Output<'_>) -> Exit {
+    say(output.err, &problems.to_string());
+    Exit::Misconfigured
+}
+
+fn warn(warnings: &[Warning], output: &mut Output<'_>) {
+    for warning in warnings {
+        say(output.err, &format!("warning: {warning}\n"));
+    }
+}
+
+fn finish(result: anyhow::Result<()>, output: &mut Output<'_>) -> Exit {
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            // Once logging works, the last line is a log line like the others.
+            if tracing::enabled!(tracing::Level::ERROR) {
+                tracing::error!("stopped: {error:#}");
+            } else {
+                say(output.err, &format!("scopegate: {error:#}\n"));
+            }
+            Exit::Failed
+        }
+    }
+}
+
+/// Nobody is left to tell when the reader of our output has gone.
+fn say(writer: &mut dyn Write, text: &str) {
+    let _ = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
+}
