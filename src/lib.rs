@@ -1,5 +1,6 @@
 //! Scopegate, an MCP gateway: the rooms, in the order a call meets them.
 
+pub mod authn;
 pub mod cli;
 pub mod clock;
 pub mod error;

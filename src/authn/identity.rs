@@ -1,0 +1,110 @@
+//! Who is calling.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::claims::Times;
+
+/// What a verified token says about its bearer.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) user_id: String,
+    pub(super) issuer: Arc<str>,
+    pub(super) roles: Vec<String>,
+    pub(super) groups: Vec<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) api_version: Option<String>,
+    pub(super) agents: Vec<String>,
+    pub(super) times: Times,
+}
+
+/// The authenticated principal of a request. Only this room makes one, so
+/// whoever holds it knows that a token was verified. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caller(Arc<Identity>);
+
+impl Caller {
+    pub(super) fn new(identity: Arc<Identity>) -> Self {
+        Self(identity)
+    }
+
+    /// The user: 1 to 256 bytes, no control characters, no white space at
+    /// either end. Unique only together with [`issuer`](Self::issuer).
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.0.user_id
+    }
+
+    /// The issuer that vouches for the caller.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The roles, in the token's order, each once.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.0.roles
+    }
+
+    /// The groups of the claim `groups`, in the token's order, each once.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.0.groups
+    }
+
+    /// The workspace.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.tenant.as_deref()
+    }
+
+    /// The claim `email`, as it stands: nobody says that it was verified.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// The version of the API the token was made for.
+    #[must_use]
+    pub fn api_version(&self) -> Option<&str> {
+        self.0.api_version.as_deref()
+    }
+
+    /// The agent profiles the caller may act as.
+    #[must_use]
+    pub fn agents(&self) -> &[String] {
+        &self.0.agents
+    }
+
+    /// When the token expires, without the tolerance for clock skew.
+    #[must_use]
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0.times.expires, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Whether the caller has a role; names are compared exactly.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.0.roles.iter().any(|held| held == role)
+    }
+
+    /// A caller for the tests of other rooms.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn for_test(user: &str, roles: &[&str], tenant: Option<&str>) -> Self {
+        Self(Arc::new(Identity {
+            user_id: user.to_owned(),
+            issuer: Arc::from("https://issuer.test"),
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            groups: Vec::new(),
+            tenant: tenant.map(str::to_owned),
+            email: None,
+            api_version: None,
+            agents: Vec::new(),
+            times: Times { expires: 4_102_444_800, not_before: None, issued: None },
+        }))
+    }
+}
