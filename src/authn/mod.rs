@@ -10,6 +10,7 @@
 //! except when a key has to be fetched first.
 
 mod cache;
+mod challenge;
 mod claims;
 mod credentials;
 mod fetch;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+pub use challenge::{ResourceMetadata, challenge, metadata_url, resource_metadata};
 pub use credentials::Credentials;
 pub use fetch::Fetcher;
 pub use health::KeyHealth;
