@@ -1,1 +1,29 @@
-//! Schema.
+//! The schema of Scopegate's database, on SQLite and on PostgreSQL.
+//!
+//! One file a migration, each with its way up and its way down. A migration
+//! that was released is never edited: a later one changes what it made. This
+//! crate knows nothing of the gateway; the names in it stand as they were on
+//! the day they were written.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261121_000001_tools;
+mod m20261121_000002_audit_events;
+mod m20261121_000003_audit_cursor;
+mod m20261121_000004_audit_calls;
+
+/// All migrations, in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_tools::Migration),
+            Box::new(m20261121_000002_audit_events::Migration),
+            Box::new(m20261121_000003_audit_cursor::Migration),
+            Box::new(m20261121_000004_audit_calls::Migration),
+        ]
+    }
+}
