@@ -22,8 +22,14 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "scopegate", version, after_help = AFTER, max_term_width = 100)]
 pub(super) struct Arguments {
-    /// A YAML file with settings (or SCOPEGATE_CONFIG)
-    #[arg(long, short, global = true, value_name = "FILE")]
+    /// The file layer.
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        help = "A YAML file with settings [env: SCOPEGATE_CONFIG]"
+    )]
     pub(super) config: Option<PathBuf>,
 
     #[command(subcommand)]

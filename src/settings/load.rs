@@ -183,7 +183,7 @@ impl Loading {
         let mut origins: BTreeMap<String, Place> =
             self.leaves.iter().map(|leaf| (leaf.path.to_string(), self.origin_of(leaf))).collect();
         let mut findings = Findings::default();
-        read_secrets(&mut settings, &mut origins, &mut findings);
+        key_files::read_secrets(&mut settings, &mut origins, &mut findings);
         settings.origins = Origins(origins);
         settings.check(&mut findings);
 
@@ -281,57 +281,6 @@ fn explain(leaf: &Leaf, error: &str) -> String {
                 message = message.replace(&format!("expected {width}"), "expected a whole number");
             }
             message.replace("expected a sequence", "expected a list")
-        }
-    }
-}
-
-/// Reads the files that hold secrets into the fields for secrets. The path
-/// stays only in the origins, so that one secret is not seen as two sources.
-fn read_secrets(
-    settings: &mut Settings,
-    origins: &mut BTreeMap<String, Place>,
-    findings: &mut Findings,
-) {
-    let default = &mut settings.auth.default;
-    let mut pairs = vec![
-        (
-            "upstream.shared_secret".to_owned(),
-            &mut settings.upstream.shared_secret,
-            &mut settings.upstream.shared_secret_file,
-        ),
-        (
-            "auth.default.secret_key".to_owned(),
-            &mut default.secret_key,
-            &mut default.secret_key_file,
-        ),
-    ];
-    for (index, issuer) in settings.auth.issuers.iter_mut().enumerate() {
-        let path = format!("auth.issuers[{index}].secret_key");
-        pairs.push((path, &mut issuer.secret_key, &mut issuer.secret_key_file));
-    }
-    for (path, secret, file) in pairs {
-        let Some(name) = file.as_ref().filter(|name| !name.as_os_str().is_empty()) else {
-            continue;
-        };
-        if secret.is_some() {
-            let message = format!("is set as well as {path}_file; keep one of them");
-            findings.problem(path, message);
-            continue;
-        }
-        match key_files::read_secret(name) {
-            Ok((value, world_readable)) => {
-                if world_readable {
-                    let shown = name.display();
-                    let message = format!("everybody on the machine may read {shown}");
-                    findings.warning(format!("{path}_file"), message);
-                }
-                let source = Place::File { file: name.display().to_string(), position: None };
-                origins.insert(path, source);
-                *secret = Some(value);
-                *file = None;
-            }
-            // The secret is missing because of this; that is said once.
-            Err(message) => findings.problem(format!("{path}_file"), message),
         }
     }
 }
