@@ -3,6 +3,7 @@
 //! stream. Pure: no I/O, no clock, no web framework.
 
 pub mod accept;
+pub mod call;
 pub mod codes;
 pub mod headers;
 pub mod jsonrpc;

@@ -42,6 +42,12 @@ pub fn era_of(revision: &str) -> Option<Era> {
     }
 }
 
+/// The gateway's own spelling of a supported revision.
+#[must_use]
+pub fn known(revision: &str) -> Option<&'static str> {
+    MODERN.into_iter().chain(LEGACY).find(|known| *known == revision)
+}
+
 /// The revision that answers a legacy `initialize`: the client's own if it is
 /// supported and legacy, else the newest legacy one.
 #[must_use]

@@ -1,0 +1,119 @@
+//! A body, read once into what the walk needs.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::Head;
+use super::classify::{self, Spoken};
+use crate::error::{Reason, Refusal};
+use crate::protocol::call::Call;
+use crate::protocol::headers;
+use crate::protocol::jsonrpc::{self, Envelope, Kind, Malformed};
+use crate::protocol::mcp::{ClientInfo, Method, Params};
+use crate::protocol::revision::Era;
+
+/// One JSON-RPC message, classified.
+pub(crate) struct Message<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) id: Option<&'a RawValue>,
+    pub(crate) method: Method,
+    pub(crate) method_name: Cow<'a, str>,
+    pub(crate) params: Params<'a>,
+    pub(crate) spoken: Spoken,
+}
+
+/// What a reply needs to know of a message, as far as it could be read.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub(crate) era: Era,
+    pub(crate) id: Option<Box<RawValue>>,
+}
+
+impl Default for Partial {
+    fn default() -> Self {
+        Self { era: Era::Legacy, id: None }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads and classifies a body. `partial` learns what could be told even
+    /// when the message is refused, so that the refusal can be addressed.
+    ///
+    /// # Errors
+    /// [`Reason::ParseError`], [`Reason::InvalidRequest`],
+    /// [`Reason::InvalidParams`], [`Reason::HeaderMismatch`],
+    /// [`Reason::UnsupportedVersion`].
+    pub(crate) fn read(
+        head: Head<'_>,
+        body: &'a Bytes,
+        partial: &mut Partial,
+    ) -> Result<Self, Refusal> {
+        let Envelope { id, method, params, result, error } =
+            jsonrpc::parse(body).map_err(|fault| {
+                if !matches!(fault, Malformed::Depth) {
+                    partial.id = jsonrpc::salvage_id(body).map(ToOwned::to_owned);
+                }
+                malformed(fault)
+            })?;
+        partial.id = id.map(ToOwned::to_owned);
+        let envelope = Envelope { id, method, params, result, error };
+        let kind = envelope.kind().map_err(malformed)?;
+        let method_name = envelope.method.unwrap_or_default();
+        let params = Params::read(params).map_err(|fault| {
+            // A body that fails here may still have meant to be modern.
+            if head.lenient(headers::METHOD).is_some() {
+                partial.era = Era::Modern;
+            }
+            Refusal::telling(Reason::InvalidParams, fault)
+        })?;
+        partial.era = classify::era(&params);
+        let named = (!method_name.is_empty()).then_some(&*method_name);
+        let spoken = classify::classify(head, named, kind == Kind::Request, &params)?;
+        let method = Method::of(&method_name);
+        Ok(Self { kind, id, method, method_name, params, spoken })
+    }
+
+    /// The message as a call of a tool.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidParams`] without a name.
+    pub(crate) fn into_call(self, head: Head<'a>, body: &Bytes) -> Result<Call<'a>, Refusal> {
+        let (Some(id), Some(name)) = (self.id, self.params.name) else {
+            return Err(Refusal::telling(Reason::InvalidParams, "`params.name` is missing"));
+        };
+        let mirrored = match self.spoken.era {
+            Era::Legacy => Vec::new(),
+            Era::Modern => head
+                .starting(headers::PARAM_PREFIX)
+                .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)))
+                .collect(),
+        };
+        Ok(Call {
+            id,
+            name,
+            arguments: self.params.arguments,
+            message: body.clone(),
+            era: self.spoken.era,
+            revision: self.spoken.revision,
+            mirrored,
+        })
+    }
+
+    /// Who the client says it is.
+    pub(crate) fn client(&self) -> Option<ClientInfo<'a>> {
+        let meta = self.params.meta.as_ref();
+        let raw = meta.and_then(|meta| meta.client_info).or(self.params.client_info)?;
+        serde_json::from_str(raw.get()).ok()
+    }
+}
+
+fn malformed(fault: Malformed) -> Refusal {
+    match fault {
+        Malformed::Syntax(text) => Refusal::telling(Reason::ParseError, text),
+        Malformed::Depth | Malformed::Batch | Malformed::Shape(_) => {
+            Refusal::telling(Reason::InvalidRequest, fault.to_string())
+        }
+    }
+}
