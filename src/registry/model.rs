@@ -1,0 +1,132 @@
+//! Scopes, backends and tools as the walk sees them: checked, compiled, and
+//! ready to be listed and called without further work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+/// How much harm a call can do; for people, not for the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RiskLevel {
+    /// Reads, or computes.
+    Low,
+    /// Writes something that can be undone.
+    Medium,
+    /// Writes something that cannot.
+    High,
+}
+
+impl RiskLevel {
+    /// The word used in files, tables and lists.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// An MCP server the gateway forwards to.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    /// Name in the registry; for backends given by URL, the URL.
+    pub(crate) name: Arc<str>,
+    /// Where calls are posted.
+    pub(crate) url: awc::http::Uri,
+}
+
+/// A tool of one scope.
+pub(crate) struct Tool {
+    /// Unique within its scope.
+    pub(crate) name: Arc<str>,
+    /// The scope whose endpoint offers it.
+    pub(crate) scope: Arc<str>,
+    /// `scope/name`: unique in the registry.
+    pub(crate) key: Box<str>,
+    /// Who executes it.
+    pub(crate) backend: Arc<Backend>,
+    /// For people and models.
+    pub(crate) description: Box<str>,
+    /// How much harm it can do.
+    pub(crate) risk_level: RiskLevel,
+    /// A caller needs one of these, next to what the policy asks. Empty:
+    /// nothing further is needed.
+    pub(crate) required_roles: Vec<Box<str>>,
+    /// JSON text of the input schema.
+    pub(crate) input_schema: Box<RawValue>,
+    /// The compiled input schema, where the registry has one.
+    pub(crate) arguments: Option<jsonschema::Validator>,
+    /// Whether lists carry an output schema. Clients hold every
+    /// `structuredContent` against it, so a refusal then sends none.
+    pub(crate) has_output_schema: bool,
+    /// The entry of `tools/list`, serialized once.
+    pub(crate) listing: Box<RawValue>,
+    /// Longest time for an answer.
+    pub(crate) timeout: Duration,
+}
+
+/// A named group of tools with an endpoint of its own.
+pub(crate) struct Scope {
+    /// First segment of the endpoint's path.
+    pub(crate) name: Arc<str>,
+    /// Told to clients when they connect.
+    pub(crate) instructions: Option<Box<str>>,
+    /// In the order of the file.
+    pub(crate) tools: Vec<Arc<Tool>>,
+    pub(super) by_name: HashMap<Arc<str>, Arc<Tool>>,
+}
+
+impl Scope {
+    /// The active tool of that name.
+    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.by_name.get(name)
+    }
+}
+
+/// One consistent state of the registry.
+pub(crate) struct Snapshot {
+    pub(super) scopes: HashMap<Box<str>, Arc<Scope>>,
+    /// Scope names in the order of the file.
+    pub(super) order: Vec<Box<str>>,
+    /// Every entry of the file, active or not, for the database.
+    pub(super) records: Vec<Record>,
+}
+
+/// A tool as the file states it, for the table `tools`.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) scope: String,
+    pub(crate) description: String,
+    pub(crate) backend_url: String,
+    pub(crate) risk_level: &'static str,
+    pub(crate) required_roles: Vec<String>,
+    pub(crate) is_active: bool,
+    pub(crate) input_schema: String,
+}
+
+impl Snapshot {
+    /// The scope of that name.
+    pub(crate) fn scope(&self, name: &str) -> Option<&Arc<Scope>> {
+        self.scopes.get(name)
+    }
+
+    /// All scopes, in the order of the file.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &Arc<Scope>> {
+        self.order.iter().filter_map(|name| self.scopes.get(name))
+    }
+
+    /// The scopes other than `except` that offer a tool of that name.
+    pub(crate) fn offered_by<'a>(&'a self, tool: &'a str) -> impl Iterator<Item = &'a Arc<Scope>> {
+        self.scopes().filter(move |scope| scope.by_name.contains_key(tool))
+    }
+
+    /// Every entry of the file.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+}
