@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::decide::{BuiltIn, Decision, Facts, decide};
+use super::file::read;
+
+const POLICY: &str = r#"
+default_action: deny
+roles:
+  admin: { allowed_tools: ["*"] }
+  developer: { allowed_tools: [read, write, delete] }
+  wild: { allowed_tools: ["*"] }
+  a: { allowed_tools: [t1] }
+  b: { allowed_tools: [t2] }
+  empty: {}
+workspaces:
+  production: { denied_tools: [delete] }
+  sandbox: { allowed_tools: ["*"] }
+  narrow: { allowed_tools: [x] }
+tools:
+  secret: { required_roles: [admin], risk_tier: high }
+"#;
+
+fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Decision {
+    let rules = read(policy).unwrap();
+    let roles: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
+    let facts = Facts { roles: &roles, tenant, tool, registry_roles: &[] };
+    decide(&rules, &BuiltIn::default(), facts)
+}
+
+fn allows(roles: &[&str], tenant: Option<&str>, tool: &str) -> bool {
+    judge(POLICY, roles, tenant, tool).allowed
+}
+
+#[test]
+fn v87_admin_reaches_any_tool() {
+    assert!(allows(&["admin"], None, "anything"));
+    assert!(allows(&["admin"], None, "secret"));
+}
+
+#[test]
+fn v88_roles_add_up() {
+    assert!(allows(&["a", "b"], None, "t1"));
+    assert!(allows(&["a", "b"], None, "t2"));
+    assert!(!allows(&["a"], None, "t2"));
+}
+
+#[test]
+fn v89_a_workspace_takes_away() {
+    assert!(allows(&["developer"], Some("production"), "read"));
+    assert!(allows(&["developer"], Some("production"), "write"));
+    let denied = judge(POLICY, &["developer"], Some("production"), "delete");
+    assert!(!denied.allowed);
+    assert_eq!(&*denied.rule, "workspaces.production.denied_tools[0]");
+}
+
+#[test]
+fn v90_denial_binds_wildcards_and_admins() {
+    assert!(!allows(&["wild"], Some("production"), "delete"));
+    assert!(!allows(&["admin"], Some("production"), "delete"));
+}
+
+#[test]
+fn v91_required_roles_bind_also_those_who_may() {
+    let policy = r#"
+roles: { dev: { allowed_tools: [t] }, wild: { allowed_tools: ["*"] } }
+tools: { t: { required_roles: [admin] } }
+"#;
+    for role in ["dev", "wild"] {
+        let decision = judge(policy, &[role], None, "t");
+        assert!(!decision.allowed);
+        assert_eq!(&*decision.rule, "tools.t.required_roles");
+    }
+}
+
+#[test]
+fn v92_nothing_configured_is_denied() {
+    assert!(!judge("", &["admin"], None, "t").allowed);
+    assert!(!judge("default_action: deny", &["admin"], None, "t").allowed);
+    assert!(!allows(&[], None, "t1"));
+    assert!(!allows(&["stranger"], None, "t1"));
+    assert!(!allows(&["empty"], None, "t1"));
+    assert!(!allows(&[], Some("sandbox"), "t1"), "a workspace alone gives nothing");
+}
+
+#[test]
+fn v93_a_workspace_list_takes_the_place_of_the_roles() {
+    assert!(allows(&["a"], Some("narrow"), "x"));
+    assert!(!allows(&["a"], Some("narrow"), "t1"));
+    assert!(!allows(&["admin"], Some("narrow"), "t1"));
+}
+
+#[test]
+fn a_workspace_wildcard_adds_to_the_roles() {
+    assert!(allows(&["a"], Some("sandbox"), "anything"));
+    assert!(!allows(&["a"], Some("sandbox"), "secret"), "required roles still bind");
+}
+
+#[test]
+fn registry_roles_bind_like_required_roles() {
+    let rules = read(POLICY).unwrap();
+    let needs: [Box<str>; 1] = ["writer".into()];
+    let roles = ["admin".to_owned()];
+    let mut facts = Facts { roles: &roles, tenant: None, tool: "t", registry_roles: &needs };
+    assert!(!decide(&rules, &BuiltIn::default(), facts).allowed);
+    let both = ["admin".to_owned(), "writer".to_owned()];
+    facts.roles = &both;
+    assert!(decide(&rules, &BuiltIn::default(), facts).allowed);
+}
+
+#[test]
+fn every_complaint_comes_with_its_path() {
+    let complaints = read(
+        r#"
+default_action: allow
+roles:
+  r: { allowed_tools: ["*", x, "", "git_*", x] }
+"#,
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(complaints.join("\n"), @r"
+    default_action: only `deny` is possible
+    roles.r.allowed_tools[0]: `*` must stand alone
+    roles.r.allowed_tools[2]: empty
+    roles.r.allowed_tools[3]: `git_*`: patterns are not read here; name the tool, or `*` alone
+    roles.r.allowed_tools[4]: `x` appears twice
+    ");
+}
+
+#[test]
+fn unknown_and_duplicate_keys_are_refused() {
+    assert!(read("rules: []").unwrap_err()[0].contains("unknown field `rules`"));
+    assert!(read("roles: { r: { alowed_tools: [] } }").unwrap_err()[0].contains("alowed_tools"));
+    assert!(read("roles: { r: {}, r: {} }").unwrap_err()[0].contains("duplicate"));
+}
+
+proptest! {
+    /// Adding a denial, or a required role, never allows more.
+    #[test]
+    fn restrictions_only_restrict(
+        roles in proptest::collection::vec("[abc]", 0..3),
+        allowed in proptest::collection::vec("[xyz]", 0..3),
+        denied in "[xyz]",
+        tool in "[xyz]",
+    ) {
+        let mut allowed = allowed;
+        allowed.sort();
+        allowed.dedup();
+        let base = format!("roles: {{ a: {{ allowed_tools: {allowed:?} }}, b: {{ allowed_tools: [\"*\"] }} }}\n");
+        let denying = format!("{base}workspaces: {{ w: {{ denied_tools: [{denied}] }} }}\n");
+        let requiring = format!("{base}tools: {{ {denied}: {{ required_roles: [a] }} }}\n");
+        let names: Vec<&str> = roles.iter().map(String::as_str).collect();
+        let before = judge(&base, &names, Some("w"), &tool).allowed;
+        for stricter in [denying, requiring] {
+            let after = judge(&stricter, &names, Some("w"), &tool).allowed;
+            prop_assert!(!after || before, "{stricter}");
+        }
+        let denied = format!("{base}workspaces: {{ w: {{ denied_tools: [{tool}] }} }}\n");
+        let allowed_all_the_same = judge(&denied, &names, Some("w"), &tool).allowed;
+        prop_assert!(!allowed_all_the_same);
+    }
+}
