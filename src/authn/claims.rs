@@ -11,7 +11,7 @@
 
 use serde_json::{Map, Value};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::issuer::Rules;
 use super::token::invalid;
 use crate::error::{Reason, Refusal};
@@ -52,8 +52,10 @@ impl Rules {
             issued: if self.max_age > 0 { date(claims, &names.iat)? } else { None },
         };
         self.check_times(&times, now)?;
+        let user_id = self.user_id(claims)?;
         Ok(Identity {
-            user_id: self.user_id(claims)?,
+            key: identity::key(&self.issuer, &user_id),
+            user_id,
             issuer: self.issuer.clone(),
             roles: list(claims, &names.roles)?,
             groups: list(claims, "groups")?,

@@ -9,6 +9,7 @@ use super::claims::Times;
 /// What a verified token says about its bearer.
 #[derive(Debug)]
 pub(super) struct Identity {
+    pub(super) key: String,
     pub(super) user_id: String,
     pub(super) issuer: Arc<str>,
     pub(super) roles: Vec<String>,
@@ -35,6 +36,13 @@ impl Caller {
     #[must_use]
     pub fn user_id(&self) -> &str {
         &self.0.user_id
+    }
+
+    /// Issuer and user as one text, unique over all issuers: what counts and
+    /// owns things is keyed by it.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.0.key
     }
 
     /// The issuer that vouches for the caller.
@@ -96,6 +104,7 @@ impl Caller {
     #[must_use]
     pub(crate) fn for_test(user: &str, roles: &[&str], tenant: Option<&str>) -> Self {
         Self(Arc::new(Identity {
+            key: key("https://issuer.test", user),
             user_id: user.to_owned(),
             issuer: Arc::from("https://issuer.test"),
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
@@ -107,4 +116,9 @@ impl Caller {
             times: Times { expires: 4_102_444_800, not_before: None, issued: None },
         }))
     }
+}
+
+/// Neither part can hold a line break, so no two pairs share a key.
+pub(super) fn key(issuer: &str, user_id: &str) -> String {
+    format!("{issuer}\n{user_id}")
 }

@@ -9,6 +9,7 @@
 //! the table in memory is full), calls are refused unless
 //! `quota.on_failure: allow` says otherwise.
 
+mod admission;
 mod error;
 mod gcra;
 mod link;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(crate) use admission::Admission;
 pub(crate) use error::{Denied, QuotaError};
 pub(crate) use standing::{Standing, retry_after_seconds};
 
