@@ -1,0 +1,36 @@
+//! One handle for each room, shared by all workers; no logic.
+
+use std::sync::Arc;
+
+use crate::audit::Auditor;
+use crate::authn::Authenticator;
+use crate::clock::Clock;
+use crate::handshake::Handshake;
+use crate::inbound::BodyLimits;
+use crate::policy::Policy;
+use crate::quota::{Quota, QuotaIo};
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// The rooms of a running gateway.
+pub(crate) struct Gateway {
+    pub(crate) clock: Clock,
+    pub(crate) limits: BodyLimits,
+    pub(crate) admin_role: Box<str>,
+    pub(crate) handshake: Handshake,
+    pub(crate) authn: Arc<Authenticator>,
+    pub(crate) registry: Registry,
+    pub(crate) policy: Policy,
+    pub(crate) quota: Quota,
+    pub(crate) audit: Arc<Auditor>,
+    pub(crate) upstream: Upstream,
+    pub(crate) store: Arc<Store>,
+}
+
+/// What belongs to one worker: connections live on the thread that opened
+/// them.
+pub(crate) struct WorkerIo {
+    pub(crate) http: awc::Client,
+    pub(crate) quota: QuotaIo,
+}

@@ -1,0 +1,63 @@
+//! The scoped MCP endpoints, `/{scope}/mcp` and `/{scope}/sse`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{Io, Site, Visit, respond};
+use crate::audit::Surface;
+use crate::error::Reason;
+use crate::pipeline;
+
+const ALLOW: &str = "POST";
+
+/// One JSON-RPC message.
+///
+/// Any MCP revision from 2024-11-05 to 2026-07-28; the era is told from each
+/// message. Answers are JSON, or an event stream for clients that accept
+/// nothing else.
+#[utoipa::path(
+    post,
+    path = "/{scope}/mcp",
+    tag = "mcp",
+    params(("scope" = String, Path, description = "Name of the scope. `/{scope}/sse` is an equal alias.")),
+    request_body(content = serde_json::Value, description = "A JSON-RPC 2.0 request or notification"),
+    responses(
+        (status = 200, description = "The JSON-RPC response"),
+        (status = 202, description = "A notification was accepted"),
+        (status = 400, description = "Not a message, or its headers disagree with it"),
+        (status = 401, description = "No valid bearer token; see `WWW-Authenticate`"),
+        (status = 404, description = "No such scope (JSON-RPC error -32010), or no such method of a modern revision"),
+        (status = 413, description = "The body is larger than the limit"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn post(
+    request: HttpRequest,
+    body: web::Payload,
+    site: web::Data<Site>,
+    io: Io,
+) -> HttpResponse {
+    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    match visit.inbound(body) {
+        Ok(inbound) => {
+            let walked = pipeline::mcp(&site.gateway, &io, inbound).await;
+            respond::respond(walked, visit.surroundings())
+        }
+        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
+    }
+}
+
+/// Every other method: the caller is still authenticated first.
+pub(super) async fn other(
+    request: HttpRequest,
+    body: web::Payload,
+    site: web::Data<Site>,
+) -> HttpResponse {
+    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    match visit.inbound(body) {
+        Ok(inbound) => {
+            let walked = pipeline::refuse(&site.gateway, inbound, Reason::MethodNotAllowed).await;
+            respond::respond(walked, visit.surroundings())
+        }
+        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
+    }
+}

@@ -1,0 +1,102 @@
+//! HTTP: the route table, and the handlers behind it. With `app` and
+//! `toolkit` the only rooms that know the web framework.
+
+mod admin;
+mod docs;
+mod edge;
+mod health;
+mod mcp;
+mod render;
+mod respond;
+mod rest;
+mod routes;
+mod table;
+mod wellknown;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::{HttpRequest, web};
+
+pub(crate) use edge::Edge;
+pub(crate) use routes::{AuthClass, ROUTES, configure};
+
+use crate::audit::Surface;
+use crate::error::Refusal;
+use crate::gateway::{Gateway, WorkerIo};
+use crate::inbound::Head;
+use crate::pipeline::Inbound;
+use crate::telemetry::{Metrics, ToolCounters};
+use respond::Surroundings;
+
+/// What every handler has at hand.
+pub(crate) struct Site {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) edge: Edge,
+    pub(crate) app_name: Box<str>,
+    pub(crate) metrics: Metrics,
+    pub(crate) tools: ToolCounters,
+    /// Set when the process has begun to stop.
+    pub(crate) stopping: AtomicBool,
+}
+
+impl Site {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// One request with what belongs to it, for the life of its handler.
+struct Visit<'a> {
+    site: &'a Site,
+    request: &'a HttpRequest,
+    surface: Surface,
+    scope: &'a str,
+    request_id: String,
+    allow: &'static str,
+}
+
+impl<'a> Visit<'a> {
+    /// Greets a request.
+    fn new(
+        site: &'a Site,
+        request: &'a HttpRequest,
+        surface: Surface,
+        allow: &'static str,
+    ) -> Self {
+        let scope = request.match_info().get("scope").unwrap_or_default();
+        Self { site, request, surface, scope, request_id: edge::request_id(request), allow }
+    }
+
+    /// What a reply needs to know.
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            surface: self.surface,
+            endpoint: self.request.path(),
+            scope: self.scope,
+            site: self.site,
+            allow: self.allow,
+        }
+    }
+
+    /// Takes the request to the door of the walk.
+    ///
+    /// # Errors
+    /// What [`Edge::admit`] refuses.
+    fn inbound(&self, body: web::Payload) -> Result<Inbound<'_>, Refusal> {
+        self.site.edge.admit(self.request)?;
+        Ok(Inbound {
+            surface: self.surface,
+            endpoint: self.request.path(),
+            query: self.request.query_string(),
+            scope: self.scope,
+            head: Head::new(self.request.headers()),
+            body,
+            request_id: &self.request_id,
+            client_addr: self.site.edge.client_addr(self.request),
+        })
+    }
+}
+
+/// A worker's own connections.
+type Io = web::Data<WorkerIo>;

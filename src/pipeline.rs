@@ -1,0 +1,303 @@
+//! The walk: the life of a request, a line a stage.
+//!
+//! Each stage returns what the next one needs, or a [`Refusal`]. The order is
+//! the product's promise: nobody is judged before being known, nothing is
+//! read before the caller is known, nothing is charged that was not allowed,
+//! and nothing is forwarded that was not written down.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::{CallerFacts, Entry, Opening, Surface, TargetFacts};
+use crate::authn::{Caller, Credentials};
+use crate::error::{Reason, Refusal};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::inbound::{self, Head, Message, Partial};
+use crate::invocation::Invocation;
+use crate::protocol::call::Call;
+use crate::protocol::headers;
+use crate::protocol::jsonrpc::Kind;
+use crate::protocol::mcp::Method;
+use crate::protocol::revision::Era;
+use crate::quota::Standing;
+use crate::registry::{Scope, Tool, catalog};
+use crate::upstream::{Reply, Trail};
+
+/// A request at the door: its headers, and its body unread.
+pub(crate) struct Inbound<'a> {
+    pub(crate) surface: Surface,
+    /// The path as it was asked for.
+    pub(crate) endpoint: &'a str,
+    pub(crate) query: &'a str,
+    /// The scope the path names, on scoped endpoints.
+    pub(crate) scope: &'a str,
+    pub(crate) head: Head<'a>,
+    pub(crate) body: actix_web::web::Payload,
+    pub(crate) request_id: &'a str,
+    pub(crate) client_addr: Option<IpAddr>,
+}
+
+/// A request after the walk: what came of it, and what a reply needs to know.
+/// The entry is sealed by the reply that leaves.
+pub(crate) struct Walked {
+    pub(crate) known: Known,
+    pub(crate) entry: Entry,
+    pub(crate) result: Result<Answer, Refusal>,
+}
+
+/// What has become known of a request on the way.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Era and id, as far as they could be read.
+    pub(crate) message: Partial,
+    /// The tool asked for, also when it does not resolve.
+    pub(crate) asked: Option<Box<str>>,
+    /// The tool called, once it is allowed.
+    pub(crate) tool: Option<Arc<Tool>>,
+    /// Where the caller stands with its quota.
+    pub(crate) standing: Option<Standing>,
+    /// When the call began, by the monotonic clock.
+    pub(crate) started: Option<Duration>,
+    /// The client reads event streams only.
+    pub(crate) events_only: bool,
+}
+
+/// What the walk leads to.
+pub(crate) enum Answer {
+    /// Taken note of; there is nothing to say.
+    Accepted,
+    /// The `result` of a response, made by the gateway.
+    Result(Vec<u8>),
+    /// A backend's answer.
+    Forwarded(Reply),
+    /// Tools for REST, and whether an admin asks.
+    Tools(Vec<Arc<Tool>>, bool),
+    /// A whole body, on REST.
+    Page(Vec<u8>),
+}
+
+/// A request on a scoped MCP endpoint.
+pub(crate) async fn mcp(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
+    let (mut known, mut entry) = open(gw, &inbound);
+    let result = walk_mcp(gw, io, inbound, &mut known, &mut entry).await;
+    Walked { known, entry, result }
+}
+
+/// A request on `POST /mcp/invoke`.
+pub(crate) async fn invoke(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
+    let (mut known, mut entry) = open(gw, &inbound);
+    let result = walk_invoke(gw, io, inbound, &mut known, &mut entry).await;
+    Walked { known, entry, result }
+}
+
+/// A request on `GET /mcp/tools`.
+pub(crate) async fn tools(gw: &Gateway, inbound: Inbound<'_>) -> Walked {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = walk_tools(gw, &inbound, &mut entry).await;
+    Walked { known, entry, result }
+}
+
+/// A request that only has to be authenticated, such as one with a method the
+/// endpoint does not know.
+pub(crate) async fn refuse(gw: &Gateway, inbound: Inbound<'_>, reason: Reason) -> Walked {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = match authenticate(gw, &inbound, &mut entry).await {
+        Ok(_) => Err(Refusal::new(reason, "refused at the door")),
+        Err(refusal) => Err(refusal),
+    };
+    Walked { known, entry, result }
+}
+
+/// A request on `/admin/…`: the caller, if it has the admin role.
+pub(crate) async fn admin(gw: &Gateway, inbound: Inbound<'_>) -> (Entry, Result<Caller, Refusal>) {
+    let (_, mut entry) = open(gw, &inbound);
+    let result = match authenticate(gw, &inbound, &mut entry).await {
+        Ok(caller) if caller.has_role(&gw.admin_role) => Ok(caller),
+        Ok(_) => Err(Refusal::new(Reason::AdminRequired, "the caller lacks the admin role")),
+        Err(refusal) => Err(refusal),
+    };
+    (entry, result)
+}
+
+fn open(gw: &Gateway, inbound: &Inbound<'_>) -> (Known, Entry) {
+    let entry = gw.audit.begin(Opening {
+        request_id: inbound.request_id.to_owned(),
+        surface: inbound.surface,
+        endpoint_path: inbound.endpoint.to_owned(),
+        client_addr: inbound.client_addr,
+        trace_id: inbound.head.lenient(headers::TRACEPARENT).and_then(trace_id),
+    });
+    (Known::default(), entry)
+}
+
+async fn authenticate(
+    gw: &Gateway,
+    inbound: &Inbound<'_>,
+    entry: &mut Entry,
+) -> Result<Caller, Refusal> {
+    let credentials = Credentials::new(inbound.head.all("authorization"), Some(inbound.query));
+    let caller = gw.authn.authenticate(credentials).await?;
+    entry.caller(CallerFacts {
+        user_id: caller.user_id(),
+        issuer: caller.issuer(),
+        tenant: caller.tenant(),
+        agent: None,
+    });
+    Ok(caller)
+}
+
+async fn walk_mcp(
+    gw: &Gateway,
+    io: &WorkerIo,
+    inbound: Inbound<'_>,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, &inbound, entry).await?;
+    let Inbound { scope, head, body, request_id, .. } = inbound;
+    head.expect_json()?;
+    known.events_only = !head.accepts()?.json;
+    let body = inbound::read(body, gw.limits).await?;
+    let message = Message::read(head, &body, &mut known.message)?;
+    entry.method(&message.method_name);
+    if let Some(client) = message.client() {
+        entry.client(&client.name, &client.version);
+    }
+    let scope = gw.registry.scope(scope)?;
+    if message.kind != Kind::Request {
+        return Ok(Answer::Accepted);
+    }
+    match (message.method, message.spoken.era) {
+        (Method::ToolsCall, _) => {
+            let call = message.into_call(head, &body)?;
+            let asking = Asking { caller, scope, call, trail: trail(head, request_id) };
+            call_tool(gw, io, asking, known, entry).await
+        }
+        (Method::ToolsList, era) => {
+            no_cursor(message.params.cursor.as_deref())?;
+            let active = gw.policy.active();
+            let tools = scope.tools.iter().map(|tool| &**tool);
+            let visible = tools.filter(|tool| active.allows(&caller, tool));
+            Ok(Answer::Result(catalog::list(visible, era, gw.handshake.server_info())))
+        }
+        (Method::Initialize, Era::Legacy) => {
+            let requested = message.params.protocol_version.as_deref();
+            Ok(Answer::Result(gw.handshake.initialize(requested, scope.instructions.as_deref())))
+        }
+        (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
+        (Method::Discover, Era::Modern) => {
+            Ok(Answer::Result(gw.handshake.discover(scope.instructions.as_deref())))
+        }
+        (
+            Method::Initialize
+            | Method::Ping
+            | Method::Discover
+            | Method::Notification
+            | Method::Other,
+            _,
+        ) => Err(no_such_method(&message.method_name)),
+    }
+}
+
+async fn walk_invoke(
+    gw: &Gateway,
+    io: &WorkerIo,
+    inbound: Inbound<'_>,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, &inbound, entry).await?;
+    let Inbound { head, body, request_id, .. } = inbound;
+    head.expect_json()?;
+    let body = inbound::read(body, gw.limits).await?;
+    let invocation = Invocation::read(&body)?;
+    let id = invocation.id(head.lenient(headers::REQUEST_ID), request_id)?;
+    known.message.id = Some(id.clone());
+    entry.method("tools/call");
+    let active = gw.policy.active();
+    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
+    let call = invocation.into_call(&id)?;
+    let asking = Asking { caller, scope, call, trail: trail(head, request_id) };
+    call_tool(gw, io, asking, known, entry).await
+}
+
+/// Somebody asks for a call in a scope.
+struct Asking<'a> {
+    caller: Caller,
+    scope: Arc<Scope>,
+    call: Call<'a>,
+    trail: Trail<'a>,
+}
+
+/// The stages every call takes, whichever door it came through.
+async fn call_tool(
+    gw: &Gateway,
+    io: &WorkerIo,
+    asking: Asking<'_>,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let Asking { caller, scope, call, trail } = asking;
+    known.started = Some(gw.clock.monotonic());
+    known.asked = Some(call.name.as_ref().into());
+    entry.asked(&scope.name, &call.name);
+    entry.arguments(call.arguments);
+    let target = gw.registry.resolve(caller, &scope, call)?;
+    let (ruling, permit) = gw.policy.authorize(target);
+    entry.rule(ruling.rule, ruling.digest, ruling.generation);
+    let permit = permit?;
+    let tool = Arc::clone(permit.target().tool());
+    entry.target(TargetFacts {
+        scope: Arc::clone(&tool.scope),
+        backend: Arc::clone(&tool.backend.name),
+        tool: Arc::clone(&tool.name),
+    });
+    known.tool = Some(tool);
+    permit.target().check_arguments()?;
+    let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await?;
+    let recorded = entry.intent(admission)?;
+    gw.upstream.forward(&io.http, &recorded, trail).await.map(Answer::Forwarded)
+}
+
+async fn walk_tools(
+    gw: &Gateway,
+    inbound: &Inbound<'_>,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    entry.method("tools/list");
+    let active = gw.policy.active();
+    let snapshot = gw.registry.snapshot();
+    let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
+    let visible = tools.filter(|tool| active.allows(&caller, tool)).cloned().collect();
+    Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
+}
+
+fn trail<'a>(head: Head<'a>, request_id: &'a str) -> Trail<'a> {
+    Trail {
+        request_id,
+        traceparent: head.lenient(headers::TRACEPARENT),
+        tracestate: head.lenient(headers::TRACESTATE),
+    }
+}
+
+/// Lists fit one page, so the gateway has never handed out a cursor.
+fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
+    match cursor {
+        None => Ok(()),
+        Some(_) => Err(Refusal::telling(Reason::InvalidParams, "`cursor` is not one of this list")),
+    }
+}
+
+fn no_such_method(name: &str) -> Refusal {
+    const LONGEST: usize = 128;
+    let shown = &name[..name.floor_char_boundary(LONGEST)];
+    Refusal::telling(Reason::MethodNotFound, format!("Method not found: {shown}"))
+}
+
+/// The trace id of a `traceparent` (W3C Trace Context §3.2).
+fn trace_id(traceparent: &str) -> Option<String> {
+    let id = traceparent.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_owned())
+}
