@@ -20,9 +20,11 @@ const ADMIN: &str = "only-the-admin-knows-this-9876543210-xyz";
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 /// Arguments of `env` that run the program with nothing of our own
 /// environment.
-fn isolated(environment: &[(&str, &str)], arguments: &[&str]) -> Vec<String> {
+fn isolated(environment: Environment, arguments: &[&str]) -> Vec<String> {
     let usual =
         [("JWT_ISSUER", "the-issuer"), ("JWT_AUDIENCE", "the-gateway"), ("JWT_SECRET_KEY", SECRET)];
     let assignments =
@@ -34,7 +36,7 @@ fn isolated(environment: &[(&str, &str)], arguments: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+fn run(environment: Environment, arguments: &[&str]) -> Output {
     Command::new("env").args(isolated(environment, arguments)).output().expect("dev-issuer runs")
 }
 
@@ -49,7 +51,7 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+    fn start(environment: Environment, arguments: &[&str]) -> Self {
         let arguments = [arguments, &["--listen", "127.0.0.1:0"]].concat();
         let arguments = isolated(environment, &arguments);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -305,7 +307,7 @@ fn it_does_not_start_half_configured() {
     std::fs::write(&rubbish, "rubbish").unwrap();
     let key = ("DEV_ISSUER_KEY_FILE", rubbish.as_str());
     let missing = file_in(&folder, "missing");
-    let cases: &[(&[(&str, &str)], &[&str], &str)] = &[
+    let cases: &[(Environment, &[&str], &str)] = &[
         (&[("JWT_ISSUER", "")], &[], "JWT_ISSUER is not set"),
         (&[("JWT_AUDIENCE", " , ")], &[], "JWT_AUDIENCE is not set"),
         (&[("JWT_SECRET_KEY", "")], &[], "the signing secret is empty"),
