@@ -167,3 +167,26 @@ fn pem(der: &[u8]) -> Secret {
     text.push_str("\n-----END PRIVATE KEY-----\n");
     Secret::new(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_makers_the_first_one_wins() {
+        let folder = std::env::temp_dir().join(format!("sg-keys-{}", uuid::Uuid::new_v4()));
+        let path = folder.join("deep/key.pem");
+        let makers: Vec<_> = (0..8)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || read_or_make(&path).unwrap().expose().to_owned())
+            })
+            .collect();
+        let keys: Vec<_> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+        assert!(keys.iter().all(|key| *key == keys[0]), "all use the same key");
+        assert!(keys[0].starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(left.len(), 1, "no drafts are left");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
