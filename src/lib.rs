@@ -1,14 +1,26 @@
 //! Scopegate, an MCP gateway: the rooms, in the order a call meets them.
 
-pub mod authn;
+pub mod app;
+mod audit;
+mod authn;
 pub mod cli;
 pub mod clock;
-pub mod error;
-pub mod outbound;
+mod error;
+mod gateway;
+mod handshake;
+mod inbound;
+mod ingress;
+mod invocation;
+pub mod lifecycle;
+mod outbound;
+mod pipeline;
+mod policy;
 pub mod protocol;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is to use it"))]
 mod quota;
+mod registry;
 pub mod secret;
 pub mod settings;
+mod store;
 pub mod telemetry;
 pub mod toolkit;
+mod upstream;

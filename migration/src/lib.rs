@@ -6,6 +6,7 @@
 //! the day they were written.
 
 use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
 
 mod m20261121_000001_tools;
 mod m20261121_000002_audit_events;

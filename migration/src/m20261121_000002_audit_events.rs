@@ -54,8 +54,7 @@ const COLUMNS: [(&str, &str); 32] = [
 ];
 
 fn postgres_up() -> String {
-    let columns: String =
-        COLUMNS.iter().map(|(name, kind)| format!(",\n    {name} {kind}")).collect();
+    let columns = COLUMNS.map(|(name, kind)| format!(",\n    {name} {kind}")).concat();
     format!(
         "CREATE TABLE audit_events (
     chain_id text NOT NULL,
@@ -80,8 +79,7 @@ CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON a
 const POSTGRES_DOWN: &str = "DROP TABLE audit_events; DROP FUNCTION audit_events_refuse();";
 
 fn sqlite_up() -> String {
-    let columns: String =
-        COLUMNS.iter().map(|(name, _)| format!(",\n    line ->> '{name}' AS {name}")).collect();
+    let columns = COLUMNS.map(|(name, _)| format!(",\n    line ->> '{name}' AS {name}")).concat();
     format!(
         "CREATE TABLE audit_event_lines (
     chain_id text NOT NULL,

@@ -1,0 +1,231 @@
+//! The record of one request, from its first byte to its last.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::Auditor;
+use super::digest::Digest;
+use super::facts::{
+    CallerFacts, Decision, Event, Facts, Kind, MOST_NAME, Opening, Outcome, Surface, TargetFacts,
+};
+use super::journal::Room;
+use super::line::bounded;
+use super::redact;
+use crate::error::{Reason, Refusal};
+
+/// What was written down before it takes effect: only the audit trail makes
+/// one, and nothing goes to a backend without.
+#[derive(Debug)]
+pub(crate) struct Recorded<T> {
+    token: T,
+    call_id: Uuid,
+}
+
+impl<T> Recorded<T> {
+    /// What was recorded.
+    pub(crate) fn into_inner(self) -> T {
+        self.token
+    }
+
+    /// The call's id in the audit trail.
+    pub(crate) fn call_id(&self) -> Uuid {
+        self.call_id
+    }
+}
+
+impl<T> AsRef<T> for Recorded<T> {
+    fn as_ref(&self) -> &T {
+        &self.token
+    }
+}
+
+/// The open record of a request. Opened before authentication, filled while
+/// the request goes through the stages, sealed once. One that is dropped
+/// unsealed (the caller went away) records that it was aborted.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    auditor: Arc<Auditor>,
+    facts: Box<Facts>,
+    kind: Option<Kind>,
+    /// Set once the decision to go on is written.
+    call_id: Option<Uuid>,
+    sealed: bool,
+}
+
+impl Entry {
+    pub(super) fn open(auditor: Arc<Auditor>, opening: Opening) -> Self {
+        let began = auditor.clock.monotonic();
+        let facts = Box::new(Facts::new(opening, began));
+        Self { auditor, facts, kind: None, call_id: None, sealed: false }
+    }
+
+    /// Who is calling.
+    pub(crate) fn caller(&mut self, caller: CallerFacts) {
+        self.facts.caller = Some(caller);
+    }
+
+    /// The program that calls, as it introduced itself.
+    pub(crate) fn client(&mut self, name: Option<&str>, version: Option<&str>) {
+        self.facts.client_name = name.map(kept);
+        self.facts.client_version = version.map(kept);
+    }
+
+    /// The session.
+    pub(crate) fn session(&mut self, session: &str) {
+        self.facts.session = Some(kept(session));
+    }
+
+    /// The method of the protocol, such as `tools/call`.
+    pub(crate) fn method(&mut self, method: impl Into<Cow<'static, str>>) {
+        self.facts.method = Some(match method.into() {
+            Cow::Borrowed(method) => Cow::Borrowed(method),
+            Cow::Owned(method) => Cow::Owned(bounded(&method, MOST_NAME).to_owned()),
+        });
+    }
+
+    /// What kind of event this is, where that does not follow from the rest: a
+    /// named tool makes a call, `tools/list` a list, the surface of the
+    /// administration its own.
+    pub(crate) fn kind(&mut self, kind: Kind) {
+        self.kind = Some(kind);
+    }
+
+    /// The scope the request is in, where no tool is found in it.
+    pub(crate) fn scope(&mut self, scope: Arc<str>) {
+        self.facts.scope = Some(scope);
+    }
+
+    /// The name of the tool that is asked for, before (or without) its being
+    /// found. From here on, this is a call.
+    pub(crate) fn asked(&mut self, tool: &str) {
+        self.facts.asked = Some(kept(tool));
+    }
+
+    /// The tool that was found.
+    pub(crate) fn target(&mut self, target: TargetFacts) {
+        self.facts.target = Some(target);
+    }
+
+    /// The call's arguments: their digest, and as much of them as the setting
+    /// wants kept.
+    pub(crate) fn arguments(&mut self, arguments: &RawValue) {
+        let raw = arguments.get();
+        self.facts.arguments_digest = Some(Digest::of(raw.as_bytes()));
+        self.facts.arguments = redact::keep(raw, self.auditor.kept, self.auditor.most_arguments);
+    }
+
+    /// The rule that decided, and the policy it is of.
+    pub(crate) fn rule(
+        &mut self,
+        path: Option<Arc<str>>,
+        policy_digest: Arc<str>,
+        policy_generation: u64,
+    ) {
+        self.facts.rule_path = path;
+        self.facts.policy_digest = Some(policy_digest);
+        self.facts.policy_generation = Some(policy_generation);
+    }
+
+    /// Time spent deciding the quota.
+    pub(crate) fn quota_took(&mut self, took: Duration) {
+        self.facts.quota_took = Some(took);
+    }
+
+    /// Writes down that the call goes on, before a byte of it does.
+    ///
+    /// # Errors
+    /// [`Reason::AuditUnavailable`] when it cannot be written down. The call
+    /// must not go on then; the entry stays open, to be sealed with that.
+    pub(crate) fn intent<T>(&mut self, token: T) -> Result<Recorded<T>, Refusal> {
+        let now = self.auditor.clock.now();
+        let call_id = self.auditor.ids.next(now);
+        let event = Event {
+            kind: Kind::Decision,
+            decision: Decision::Allow,
+            time: now,
+            id: self.auditor.ids.next(now),
+            call_id: Some(call_id),
+            end: None,
+        };
+        self.auditor.append(&self.facts, &event, Room::Limited)?;
+        self.call_id = Some(call_id);
+        Ok(Recorded { token, call_id })
+    }
+
+    /// Ends the record.
+    ///
+    /// # Errors
+    /// [`Reason::AuditUnavailable`] when it cannot be written down. What was
+    /// done before is done; nothing more may be given to the caller.
+    pub(crate) fn seal(mut self, outcome: &Outcome) -> Result<(), Refusal> {
+        let decision = Decision::of(outcome.reason, self.call_id.is_some());
+        self.end(decision, outcome)
+    }
+
+    fn end(&mut self, decision: Decision, outcome: &Outcome) -> Result<(), Refusal> {
+        self.sealed = true;
+        let now = self.auditor.clock.now();
+        let took = self.auditor.clock.monotonic().saturating_sub(self.facts.began);
+        let id = self.auditor.ids.next(now);
+        let kind = self.derived_kind(outcome.reason);
+        // A call that did not go on is named by its only event.
+        let call_id = self.call_id.or((kind == Kind::Decision).then_some(id));
+        let event = Event { kind, decision, time: now, id, call_id, end: Some((outcome, took)) };
+        let room = if self.call_id.is_some() { Room::Granted } else { Room::Limited };
+        if matches!(kind, Kind::Decision | Kind::Outcome) {
+            self.log(&event, outcome, took);
+        }
+        self.auditor.append(&self.facts, &event, room)
+    }
+
+    fn derived_kind(&self, reason: Option<Reason>) -> Kind {
+        let calling = self.facts.tool().is_some();
+        match self.kind {
+            _ if self.call_id.is_some() => Kind::Outcome,
+            Some(kind) => kind,
+            None if reason.is_some_and(Reason::is_authentication) => Kind::Authentication,
+            None if calling => Kind::Decision,
+            None if self.facts.opening.surface == Surface::Admin => Kind::Admin,
+            None if self.facts.method.as_deref() == Some("tools/list") => Kind::List,
+            None => Kind::Request,
+        }
+    }
+
+    /// One line for the log, with the columns of C-39 (C-40).
+    fn log(&self, event: &Event<'_>, outcome: &Outcome, took: Duration) {
+        let facts = &*self.facts;
+        tracing::info!(
+            target: "scopegate::call",
+            request_id = bounded(&facts.opening.request_id, MOST_NAME),
+            call_id = event.call_id.map(tracing::field::display),
+            user_id = facts.caller.as_ref().map(|caller| bounded(&caller.user_id, MOST_NAME)),
+            tenant = facts.caller.as_ref().and_then(|caller| caller.tenant.as_deref()),
+            tool_name = facts.tool(),
+            scope = facts.scope(),
+            endpoint_path = bounded(&facts.opening.endpoint_path, MOST_NAME),
+            status = event.decision.status(outcome.is_error),
+            reason = outcome.reason.map(Reason::name),
+            error_code = outcome.reason.map(Reason::code),
+            http_status = outcome.http_status,
+            duration_ms = took.as_secs_f64() * 1000.0,
+            "tool_invocation"
+        );
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.sealed {
+            // Nobody is there to be refused; the journal has said what is wrong.
+            let _ = self.end(Decision::Aborted, &Outcome::default());
+        }
+    }
+}
+
+fn kept(text: &str) -> Box<str> {
+    bounded(text, MOST_NAME).into()
+}

@@ -1,0 +1,206 @@
+//! The audit trail: journal first, database second.
+//!
+//! Every event is a line of the journal before it takes effect ([`Entry`]); a
+//! shipper carries the lines into the database behind the calls' backs, each
+//! exactly once. While the database is down, calls go on and the journal grows
+//! to a limit; when the journal cannot be written, calls are refused.
+//!
+//! Denied and failed attempts are events too, one each. (Folding floods of them
+//! into counts is to come; until then the limits of nginx bound them.)
+
+mod digest;
+mod entry;
+mod facts;
+mod ids;
+mod journal;
+mod line;
+mod recover;
+mod redact;
+mod segment;
+mod shipper;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+pub(crate) use digest::{Digest, Digester};
+pub(crate) use entry::{Entry, Recorded};
+pub(crate) use facts::{CallerFacts, Decision, Kind, Opening, Outcome, Surface, TargetFacts};
+
+use crate::clock::Clock;
+use crate::error::{Reason, Refusal};
+use crate::settings::{ArgumentsKept, AuditSettings};
+use crate::store::Store;
+use facts::{Event, Facts};
+use ids::Ids;
+use journal::{Journal, Room};
+use line::Body;
+use shipper::{Progress, Report, Shipper};
+
+thread_local! {
+    /// The line being written; its memory serves every event of the thread.
+    static BODY: RefCell<Body> = RefCell::default();
+}
+
+/// Why the audit trail cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AuditError {
+    /// The journal's folder cannot be used.
+    #[error("the audit journal at {} cannot be used: {error}", path.display())]
+    Journal {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers")]
+    Random,
+}
+
+impl From<aws_lc_rs::error::Unspecified> for AuditError {
+    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
+        Self::Random
+    }
+}
+
+/// The audit trail of this process, for all workers.
+#[derive(Debug)]
+pub(crate) struct Auditor {
+    journal: Arc<Journal>,
+    ids: Ids,
+    clock: Clock,
+    kept: ArgumentsKept,
+    most_arguments: usize,
+    max_backlog_bytes: u64,
+    report: Arc<Report>,
+    shipping: AbortHandle,
+}
+
+/// How the audit trail is, for `/ready` and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// Bytes of the journal that are not in the database yet.
+    pub(crate) backlog_bytes: u64,
+    /// At how many calls are refused.
+    pub(crate) max_backlog_bytes: u64,
+    /// Events of this process that were written.
+    pub(crate) events: u64,
+    /// Events of this process that are in the database.
+    pub(crate) shipped_events: u64,
+    /// Why the journal cannot be written. Calls are refused.
+    pub(crate) write_error: Option<String>,
+    /// Why events do not reach the database. Calls go on.
+    pub(crate) ship_error: Option<String>,
+}
+
+impl Health {
+    /// Whether calls can be recorded, and so be made.
+    pub(crate) fn records(&self) -> bool {
+        self.write_error.is_none() && self.backlog_bytes < self.max_backlog_bytes
+    }
+}
+
+impl Auditor {
+    /// Begins a chain, and starts to ship it and what earlier processes left
+    /// behind. The journal lies in `audit.journal_dir`, else in `journal` of
+    /// `state_dir`.
+    ///
+    /// # Errors
+    /// When the journal's folder cannot be used.
+    pub(crate) fn open(
+        settings: &AuditSettings,
+        state_dir: &Path,
+        store: &Arc<Store>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, AuditError> {
+        let path = settings.journal_dir.clone().unwrap_or_else(|| state_dir.join("journal"));
+        let ids = Ids::new()?;
+        let chain_id = ids.next(clock.now()).to_string();
+        let limits = (settings.segment_bytes, settings.max_backlog_bytes);
+        let (journal, left) = recover::open(&path, &chain_id, limits)
+            .map_err(|error| AuditError::Journal { path, error })?;
+        journal.note_left(left.iter().map(recover::Left::bytes).sum());
+        let journal = Arc::new(journal);
+        let progress = Progress { shipped_seq: 0, left: left.len() };
+        let report = Arc::new(Report {
+            progress: watch::Sender::new(progress),
+            error: Mutex::new(None),
+            hurry: Notify::new(),
+        });
+        let shipper = Shipper {
+            store: Arc::clone(store),
+            journal: Arc::clone(&journal),
+            left,
+            report: Arc::clone(&report),
+            interval: Duration::from_millis(settings.ship_interval_ms.max(1)),
+            ids: Ids::new()?,
+            clock: clock.clone(),
+        };
+        let shipping = store.spawn(shipper.run()).abort_handle();
+        Ok(Arc::new(Self {
+            journal,
+            ids,
+            clock,
+            kept: settings.arguments,
+            most_arguments: settings.max_arguments_bytes,
+            max_backlog_bytes: settings.max_backlog_bytes,
+            report,
+            shipping,
+        }))
+    }
+
+    /// Opens the record of a request.
+    pub(crate) fn begin(self: &Arc<Self>, opening: Opening) -> Entry {
+        Entry::open(Arc::clone(self), opening)
+    }
+
+    /// How it is.
+    pub(crate) fn health(&self) -> Health {
+        let shipped_seq = self.report.progress.borrow().shipped_seq;
+        Health {
+            backlog_bytes: self.journal.backlog_bytes(),
+            max_backlog_bytes: self.max_backlog_bytes,
+            events: self.journal.last_seq().unsigned_abs(),
+            shipped_events: shipped_seq.unsigned_abs(),
+            write_error: self.journal.trouble(),
+            ship_error: self.report.error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Waits until everything written so far is in the database, what other
+    /// processes left behind included. `false`: not within `deadline`; it stays
+    /// in the journal for the next start.
+    pub(crate) async fn flush(&self, deadline: Duration) -> bool {
+        let last = self.journal.last_seq();
+        let mut progress = self.report.progress.subscribe();
+        self.report.hurry.notify_one();
+        let done = progress.wait_for(|now| now.shipped_seq >= last && now.left == 0);
+        tokio::time::timeout(deadline, done).await.is_ok_and(|done| done.is_ok())
+    }
+
+    fn append(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<(), Refusal> {
+        let write = |body: &mut Body| {
+            facts.write(event, self.journal.chain_id(), body);
+            self.journal.append(body, room)
+        };
+        // A thread that ends may still drop an entry.
+        let appended = BODY
+            .try_with(|body| write(&mut body.borrow_mut()))
+            .unwrap_or_else(|_| write(&mut Body::default()));
+        appended.map_err(|error| Refusal::new(Reason::AuditUnavailable, error.to_string()))
+    }
+}
+
+impl Drop for Auditor {
+    fn drop(&mut self) {
+        self.shipping.abort();
+    }
+}

@@ -1,0 +1,239 @@
+//! Reading the audit trail, one row a call (C-42).
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+
+use super::{Store, StoreError, dialect};
+
+/// Which calls to show. Filters that are set must all hold, each exactly.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AuditQuery {
+    /// Who called.
+    pub(crate) user_id: Option<String>,
+    /// The tool, or the name that was asked for where there is no such tool.
+    pub(crate) tool_name: Option<String>,
+    /// The path of the endpoint.
+    pub(crate) endpoint_path: Option<String>,
+    /// How the call ended.
+    pub(crate) status: Option<CallStatus>,
+    /// `allow`, `deny`, `rateLimited` …
+    pub(crate) decision: Option<String>,
+    /// The name of a [`crate::error::Reason`].
+    pub(crate) reason: Option<String>,
+    /// The workspace.
+    pub(crate) tenant: Option<String>,
+    /// The scope.
+    pub(crate) scope: Option<String>,
+    /// The id of the request.
+    pub(crate) request_id: Option<String>,
+    /// Calls at this time or later.
+    pub(crate) start_time: Option<DateTime<Utc>>,
+    /// Calls at this time or earlier.
+    pub(crate) end_time: Option<DateTime<Utc>>,
+    /// Which of the calls that fit.
+    pub(crate) paging: Paging,
+}
+
+/// A bounded window of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paging {
+    limit: u64,
+    offset: u64,
+}
+
+/// A window out of bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PagingError {
+    /// `limit` is not in 1..=1000.
+    #[error("limit must be between 1 and {}", Paging::MOST)]
+    Limit,
+    /// `offset` is negative, or larger than any table.
+    #[error("offset must not be negative")]
+    Offset,
+}
+
+impl Paging {
+    /// Most rows of a page.
+    pub(crate) const MOST: i64 = 1000;
+    /// Rows of a page when nothing is said.
+    pub(crate) const DEFAULT: i64 = 100;
+
+    /// A window of `limit` rows (1 to 1000, else 100) after `offset` rows
+    /// (else 0).
+    ///
+    /// # Errors
+    /// When one is out of bounds.
+    pub(crate) fn new(limit: Option<i64>, offset: Option<i64>) -> Result<Self, PagingError> {
+        let limit = limit.unwrap_or(Self::DEFAULT);
+        let offset = u64::try_from(offset.unwrap_or(0)).map_err(|_| PagingError::Offset)?;
+        match u64::try_from(limit) {
+            Ok(limit @ 1..=1000) => Ok(Self { limit, offset }),
+            Ok(_) | Err(_) => Err(PagingError::Limit),
+        }
+    }
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { limit: Self::DEFAULT.unsigned_abs(), offset: 0 }
+    }
+}
+
+/// How a call ended: the column `status` of `audit_calls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallStatus {
+    /// The tool answered.
+    Success,
+    /// The tool answered with an error, or something broke.
+    Error,
+    /// The backend did not answer in time.
+    Timeout,
+    /// A limit was exhausted.
+    RateLimited,
+    /// The call was not allowed.
+    Denied,
+    /// The caller went away.
+    Aborted,
+    /// Still running, or its gateway died.
+    Pending,
+}
+
+impl CallStatus {
+    /// Its spelling in the database and on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Denied => "denied",
+            Self::Aborted => "aborted",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// One call: a row of the view `audit_calls`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, FromQueryResult)]
+pub(crate) struct AuditCall {
+    pub(crate) timestamp: DateTime<Utc>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) call_id: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) agent: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) client_name: Option<String>,
+    pub(crate) client_version: Option<String>,
+    pub(crate) client_addr: Option<String>,
+    pub(crate) surface: Option<String>,
+    pub(crate) endpoint_path: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) scope: Option<String>,
+    pub(crate) backend: Option<String>,
+    pub(crate) tool_name: Option<String>,
+    pub(crate) decision: Option<String>,
+    pub(crate) status: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) error_code: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) rule_path: Option<String>,
+    pub(crate) policy_digest: Option<String>,
+    pub(crate) policy_generation: Option<i64>,
+    pub(crate) arguments_digest: Option<String>,
+    pub(crate) arguments: Option<String>,
+    pub(crate) duration_ms: Option<f64>,
+    pub(crate) quota_ms: Option<f64>,
+    pub(crate) upstream_ms: Option<f64>,
+    pub(crate) http_status: Option<i32>,
+    pub(crate) is_error: Option<bool>,
+    pub(crate) result_bytes: Option<i64>,
+    pub(crate) result_digest: Option<String>,
+    pub(crate) chain_id: String,
+    pub(crate) seq: i64,
+}
+
+/// A window of the calls that fit.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct AuditPage {
+    /// The calls, newest first.
+    pub(crate) items: Vec<AuditCall>,
+    /// How many calls fit altogether.
+    pub(crate) total: u64,
+    /// The window's size, as asked for.
+    pub(crate) limit: u64,
+    /// The window's start, as asked for.
+    pub(crate) offset: u64,
+}
+
+impl Store {
+    /// The calls that fit a query, newest first.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn query_audit(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
+        let (reader, backend) = (self.reader.clone(), self.backend());
+        let read = async move {
+            let Paging { limit, offset } = query.paging;
+            let count = filtered(&query, backend).expr(Func::count(Expr::col(Asterisk))).to_owned();
+            let total: Option<i64> = match reader.query_one(&count).await? {
+                Some(row) => Some(row.try_get_by_index(0)?),
+                None => None,
+            };
+            let page = filtered(&query, backend)
+                .column(Asterisk)
+                .order_by(Alias::new("timestamp"), Order::Desc)
+                .order_by(Alias::new("seq"), Order::Desc)
+                .order_by(Alias::new("chain_id"), Order::Desc)
+                .limit(limit)
+                .offset(offset)
+                .to_owned();
+            let rows = reader.query_all(&page).await?;
+            let items = rows.iter().map(|row| AuditCall::from_query_result(row, ""));
+            Ok(AuditPage {
+                items: items.collect::<Result<_, _>>()?,
+                total: total.map_or(0, i64::unsigned_abs),
+                limit,
+                offset,
+            })
+        };
+        self.run(read).await
+    }
+}
+
+/// `audit_calls`, narrowed. Values are bound, never part of the text.
+fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatement {
+    let status = query.status.map(|status| status.name().to_owned());
+    let equal = [
+        ("user_id", &query.user_id),
+        ("tool_name", &query.tool_name),
+        ("endpoint_path", &query.endpoint_path),
+        ("status", &status),
+        ("decision", &query.decision),
+        ("reason", &query.reason),
+        ("tenant", &query.tenant),
+        ("scope", &query.scope),
+        ("request_id", &query.request_id),
+    ];
+    let mut select = Query::select();
+    select.from(Alias::new("audit_calls"));
+    for (column, wanted) in equal {
+        if let Some(wanted) = wanted {
+            // PostgreSQL has no place for NUL in text, and so no row with one.
+            let wanted = Value::from(wanted.replace('\0', "\u{fffd}"));
+            select.and_where(Expr::col(Alias::new(column)).eq(Expr::val(wanted)));
+        }
+    }
+    let time = || Expr::col(Alias::new("timestamp"));
+    if let Some(start) = query.start_time {
+        select.and_where(time().gte(Expr::val(dialect::audit_time(backend, start))));
+    }
+    if let Some(end) = query.end_time {
+        select.and_where(time().lte(Expr::val(dialect::audit_time(backend, end))));
+    }
+    select
+}

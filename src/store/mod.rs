@@ -1,0 +1,111 @@
+//! The database: the only room that speaks SQL, to SQLite and to PostgreSQL.
+//!
+//! Connections are tied to the reactor that opened them, and a busy HTTP
+//! worker would hold up another's query. So the store has a small runtime of
+//! its own, "io", on which every future of the database runs; callers on any
+//! runtime only wait for the answer. A caller that stops waiting cancels the
+//! work.
+
+mod audit_query;
+mod connect;
+mod dialect;
+mod error;
+mod io;
+mod migrate;
+mod ship;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+
+pub(crate) use audit_query::{AuditCall, AuditPage, AuditQuery, CallStatus, Paging, PagingError};
+pub(crate) use error::StoreError;
+pub(crate) use migrate::MigrationState;
+pub(crate) use ship::Batch;
+pub(crate) use tools::{StoredTool, SyncReport, ToolRecord};
+
+use crate::clock::Clock;
+use crate::settings::DatabaseSettings;
+use io::Io;
+
+/// Longest time for a statement of daily work. Only a database in trouble
+/// takes as long.
+const WORK_LIMIT: Duration = Duration::from_secs(30);
+
+/// Longest time for all migrations.
+const MIGRATION_LIMIT: Duration = Duration::from_mins(10);
+
+/// The database of this gateway.
+#[derive(Debug)]
+pub(crate) struct Store {
+    io: Io,
+    /// SQLite: the one connection that writes. PostgreSQL: the pool.
+    writer: DatabaseConnection,
+    /// SQLite: connections that only read, so that a long query does not hold
+    /// up the audit trail. PostgreSQL: the same pool.
+    reader: DatabaseConnection,
+    connect_limit: Duration,
+    clock: Clock,
+}
+
+impl Store {
+    /// Connects, and makes the file and its folder where SQLite has none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`] for a URL that is no database's,
+    /// [`StoreError::Unavailable`] or [`StoreError::Timeout`] when the
+    /// database does not answer.
+    pub(crate) async fn connect(
+        settings: &DatabaseSettings,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StoreError> {
+        let io = Io::start()?;
+        let connect_limit = Duration::from_millis(settings.connect_timeout_ms);
+        let settings = settings.clone();
+        let opening = async move { connect::open(&settings).await };
+        // Opening makes several connections, each with a limit of its own.
+        let pools = io.run(connect_limit.saturating_mul(3), opening).await?;
+        Ok(Arc::new(Self { io, writer: pools.writer, reader: pools.reader, connect_limit, clock }))
+    }
+
+    /// `sqlite` or `postgres`.
+    pub(crate) fn backend_name(&self) -> &'static str {
+        if self.backend() == DbBackend::Sqlite { "sqlite" } else { "postgres" }
+    }
+
+    /// Whether the database answers, within `connect_timeout_ms`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Timeout`].
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let reader = self.reader.clone();
+        let ping = async move { Ok(reader.execute_unprepared("SELECT 1").await.map(drop)?) };
+        self.io.run(self.connect_limit, ping).await
+    }
+
+    /// Runs background work of another room on the store's runtime, next to
+    /// the connections it uses.
+    pub(crate) fn spawn(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        self.io.spawn(work)
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.writer.get_database_backend()
+    }
+
+    /// Runs work on the io runtime within [`WORK_LIMIT`].
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.io.run(WORK_LIMIT, work).await
+    }
+}

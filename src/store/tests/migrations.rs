@@ -1,0 +1,142 @@
+//! Up, down and up again; the same schema on both databases.
+
+use super::*;
+
+on_both!(
+    up_down_up,
+    pending_migrations_are_named,
+    gateways_may_migrate_at_once,
+    events_are_append_only
+);
+
+const VIEWS_AND_TABLES: [&str; 4] = ["audit_calls", "audit_cursor", "audit_events", "tools"];
+
+/// Name and whether it may be null, in order.
+async fn columns(store: &Store, table: &str) -> Vec<String> {
+    let sql = if store.backend_name() == "sqlite" {
+        format!(
+            "SELECT name || CASE \"notnull\" WHEN 1 THEN '!' ELSE '?' END
+             FROM pragma_table_info('{table}') ORDER BY cid"
+        )
+    } else {
+        format!(
+            "SELECT column_name || CASE is_nullable WHEN 'NO' THEN '!' ELSE '?' END
+             FROM information_schema.columns WHERE table_name = '{table}' ORDER BY ordinal_position"
+        )
+    };
+    store.column(&sql).await
+}
+
+async fn exist(store: &Store) -> bool {
+    let mut found = 0;
+    for table in VIEWS_AND_TABLES {
+        found += usize::from(!columns(store, table).await.is_empty());
+    }
+    assert!(found == 0 || found == VIEWS_AND_TABLES.len());
+    found > 0
+}
+
+async fn up_down_up(db: TestDb) {
+    let store = db.connect().await;
+    assert!(store.migration_status().await.unwrap().iter().all(|one| !one.applied));
+    assert_eq!(store.migrate(true).await.unwrap(), 4);
+    assert!(exist(&store).await);
+    assert_eq!(store.migrate(true).await.unwrap(), 0);
+    store.migrate_down(Some(1)).await.unwrap();
+    assert_eq!(store.migrate(true).await.unwrap(), 1);
+    store.migrate_down(None).await.unwrap();
+    assert!(!exist(&store).await);
+    store.migrate_up(None).await.unwrap();
+    assert!(exist(&store).await);
+    assert!(store.migration_status().await.unwrap().iter().all(|one| one.applied));
+}
+
+async fn pending_migrations_are_named(db: TestDb) {
+    let store = db.connect().await;
+    let StoreError::PendingMigrations(names) = store.migrate(false).await.unwrap_err() else {
+        panic!("nothing is pending")
+    };
+    assert_eq!(names.len(), 4);
+    assert!(!exist(&store).await);
+    store.migrate_up(Some(3)).await.unwrap();
+    let error = store.migrate(false).await.unwrap_err();
+    assert_eq!(error, StoreError::PendingMigrations(names[3..].to_vec()));
+    store.migrate_up(None).await.unwrap();
+    assert_eq!(store.migrate(false).await.unwrap(), 0);
+    store
+        .execute("INSERT INTO seaql_migrations VALUES ('m20990101_000001_later', 0)")
+        .await
+        .unwrap();
+    let error = store.migrate(true).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Inconsistent(why) if why.contains("later")), "{error}");
+}
+
+async fn gateways_may_migrate_at_once(db: TestDb) {
+    let (one, other) = tokio::join!(db.connect(), db.connect());
+    let (first, second) = tokio::join!(one.migrate(true), other.migrate(true));
+    first.unwrap();
+    second.unwrap();
+    assert!(exist(&one).await);
+}
+
+async fn events_are_append_only(db: TestDb) {
+    let store = db.store().await;
+    let (table, insert) = if db.is_sqlite() {
+        let line = "INSERT INTO audit_event_lines VALUES ('c', 1, 't', 'admin', NULL, '{}')";
+        ("audit_event_lines", line)
+    } else {
+        let line = "INSERT INTO audit_events (chain_id, seq, line, event_id, time, kind)
+                    VALUES ('c', 1, '{}', 'e', now(), 'admin')";
+        ("audit_events", line)
+    };
+    store.execute(insert).await.unwrap();
+    for change in ["UPDATE audit_events SET kind = 'list'", "DELETE FROM audit_events"] {
+        store.execute(change).await.unwrap_err();
+    }
+    for change in [format!("UPDATE {table} SET kind = 'list'"), format!("DELETE FROM {table}")] {
+        let error = store.execute(&change).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{error}");
+    }
+    store.execute("TRUNCATE audit_events").await.unwrap_err();
+    assert_eq!(store.number("SELECT count(*) FROM audit_events WHERE kind = 'admin'").await, 1);
+}
+
+#[tokio::test]
+async fn the_schema_is_the_same_on_both() {
+    let (sqlite, postgres) = (TestDb::sqlite(), TestDb::postgres().await);
+    let (sqlite, postgres) = (sqlite.store().await, postgres.store().await);
+    for table in ["tools", "audit_cursor"] {
+        assert_eq!(columns(&sqlite, table).await, columns(&postgres, table).await, "{table}");
+    }
+    let name = |column: &String| column.trim_end_matches(['!', '?']).to_owned();
+    for view in ["audit_events", "audit_calls"] {
+        let (one, other) = (columns(&sqlite, view).await, columns(&postgres, view).await);
+        let names = |columns: &[String]| columns.iter().map(name).collect::<Vec<_>>();
+        assert_eq!(names(&one), names(&other), "{view}");
+    }
+    // SQLite's is a view; the table below it is as strict.
+    let strict = |columns: Vec<String>| {
+        columns.iter().filter(|column| column.ends_with('!')).cloned().collect::<Vec<_>>()
+    };
+    let wanted = ["chain_id!", "seq!", "line!", "event_id!", "time!", "kind!"];
+    assert_eq!(strict(columns(&postgres, "audit_events").await), wanted);
+    let mut below = strict(columns(&sqlite, "audit_event_lines").await);
+    below.sort();
+    assert_eq!(below, ["chain_id!", "kind!", "line!", "seq!", "time!"]);
+}
+
+#[tokio::test]
+async fn questions_about_calls_find_their_indexes_in_sqlite() {
+    let store = TestDb::sqlite();
+    let store = store.store().await;
+    let reader = store.reader.clone();
+    let sql = "EXPLAIN QUERY PLAN SELECT * FROM audit_calls
+               WHERE timestamp > '2026' ORDER BY timestamp DESC LIMIT 10";
+    let statement = Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
+    let rows = store.run(async move { Ok(reader.query_all_raw(statement).await?) }).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("SEARCH audit_event_lines USING INDEX audit_events_time"), "{plan}");
+    assert!(plan.contains("USING INDEX audit_events_call"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
