@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Everything that can stop a request. A closed set: each has one row in the
 /// reply table, and adding one does not compile until it is placed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub(crate) enum Reason {
     // The edge.
     /// The `Host` header names no host this gateway answers for.
     ForbiddenHost,
@@ -113,7 +113,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub const ALL: [Self; 41] = [
+    pub(crate) const ALL: [Self; 41] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -159,7 +159,7 @@ impl Reason {
 
     /// The precise name: the audit column `reason`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ForbiddenHost => "forbidden_host",
             Self::ForbiddenOrigin => "forbidden_origin",
@@ -210,7 +210,7 @@ impl Reason {
     /// tool shows [`public_code`](Self::public_code). The reference systems'
     /// spelling (C-13, C-41) is kept where they have one.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::MissingCredentials | Self::MalformedCredentials | Self::TokenInQuery => {
                 "AuthenticationError"
@@ -258,19 +258,19 @@ impl Reason {
     /// The code a client sees. A tool the caller may not see answers exactly
     /// like one that does not exist.
     #[must_use]
-    pub fn public_code(self) -> &'static str {
+    pub(crate) fn public_code(self) -> &'static str {
         if self.is_concealed() { Self::UnknownTool.code() } else { self.code() }
     }
 
     /// Whether the reason must not be told apart from [`Reason::UnknownTool`].
     #[must_use]
-    pub fn is_concealed(self) -> bool {
+    pub(crate) fn is_concealed(self) -> bool {
         matches!(self, Self::UnknownTool | Self::ToolNotInScope | Self::ToolNotAllowed)
     }
 
     /// Whether the request failed to say who is calling.
     #[must_use]
-    pub fn is_authentication(self) -> bool {
+    pub(crate) fn is_authentication(self) -> bool {
         matches!(
             self,
             Self::MissingCredentials
@@ -291,7 +291,7 @@ impl Reason {
 /// A stage's refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {detail}", reason.name())]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Why.
     pub reason: Reason,
     /// For the operator: log and audit. Never sent to a client.
@@ -307,20 +307,20 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal whose detail only the operator sees.
     #[must_use]
-    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, detail: detail.into(), public: None, retry_after: None }
     }
 
     /// A refusal that also tells the client `text`.
     #[must_use]
-    pub fn telling(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn telling(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
         let text = text.into();
         Self { reason, detail: text.clone(), public: Some(text), retry_after: None }
     }
 
     /// Adds when to try again.
     #[must_use]
-    pub fn after(mut self, delay: Duration) -> Self {
+    pub(crate) fn after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
     }

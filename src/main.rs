@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use scopegate::app;
 use scopegate::cli::{self, Commands, Output};
 use scopegate::clock::Clock;
 use scopegate::telemetry;
@@ -16,9 +17,9 @@ fn main() -> ExitCode {
     }
     let commands = Commands {
         logging: &|settings| Ok(telemetry::init(&settings.telemetry, Clock::system())?),
-        serve: &|_| anyhow::bail!("this build has no gateway in it"),
-        migrate: &|_, _, _| anyhow::bail!("this build has no database in it"),
-        checks: &[],
+        serve: &app::run,
+        migrate: &app::migrate,
+        checks: &[&app::check],
     };
     // A variable that is not UTF-8 cannot be one of ours as it stands; read
     // lossily, it fails where it is checked instead of being overlooked.

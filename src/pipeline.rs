@@ -5,6 +5,7 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub(crate) struct Known {
     pub(crate) standing: Option<Standing>,
     /// When the call began, by the monotonic clock.
     pub(crate) started: Option<Duration>,
+    /// How long the decision about quotas took.
+    pub(crate) quota_took: Option<Duration>,
     /// The client reads event streams only.
     pub(crate) events_only: bool,
 }
@@ -124,7 +127,7 @@ fn open(gw: &Gateway, inbound: &Inbound<'_>) -> (Known, Entry) {
     let entry = gw.audit.begin(Opening {
         request_id: inbound.request_id.to_owned(),
         surface: inbound.surface,
-        endpoint_path: inbound.endpoint.to_owned(),
+        endpoint_path: inbound.endpoint.into(),
         client_addr: inbound.client_addr,
         trace_id: inbound.head.lenient(headers::TRACEPARENT).and_then(trace_id),
     });
@@ -139,9 +142,9 @@ async fn authenticate(
     let credentials = Credentials::new(inbound.head.all("authorization"), Some(inbound.query));
     let caller = gw.authn.authenticate(credentials).await?;
     entry.caller(CallerFacts {
-        user_id: caller.user_id(),
-        issuer: caller.issuer(),
-        tenant: caller.tenant(),
+        user_id: caller.shared_user_id(),
+        issuer: Some(caller.shared_issuer()),
+        tenant: caller.shared_tenant(),
         agent: None,
     });
     Ok(caller)
@@ -160,9 +163,12 @@ async fn walk_mcp(
     known.events_only = !head.accepts()?.json;
     let body = inbound::read(body, gw.limits).await?;
     let message = Message::read(head, &body, &mut known.message)?;
-    entry.method(&message.method_name);
+    entry.method(match message.method.name() {
+        Some(name) => Cow::Borrowed(name),
+        None => Cow::Owned(message.method_name.clone().into_owned()),
+    });
     if let Some(client) = message.client() {
-        entry.client(&client.name, &client.version);
+        entry.client(Some(&client.name), Some(&client.version));
     }
     let scope = gw.registry.scope(scope)?;
     if message.kind != Kind::Request {
@@ -241,11 +247,14 @@ async fn call_tool(
     let Asking { caller, scope, call, trail } = asking;
     known.started = Some(gw.clock.monotonic());
     known.asked = Some(call.name.as_ref().into());
-    entry.asked(&scope.name, &call.name);
-    entry.arguments(call.arguments);
+    entry.scope(Arc::clone(&scope.name));
+    entry.asked(&call.name);
+    if let Some(arguments) = call.arguments {
+        entry.arguments(arguments);
+    }
     let target = gw.registry.resolve(caller, &scope, call)?;
     let (ruling, permit) = gw.policy.authorize(target);
-    entry.rule(ruling.rule, ruling.digest, ruling.generation);
+    entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;
     let tool = Arc::clone(permit.target().tool());
     entry.target(TargetFacts {
@@ -255,7 +264,12 @@ async fn call_tool(
     });
     known.tool = Some(tool);
     permit.target().check_arguments()?;
-    let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await?;
+    let before = gw.clock.monotonic();
+    let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await;
+    let took = gw.clock.monotonic().saturating_sub(before);
+    entry.quota_took(took);
+    known.quota_took = Some(took);
+    let admission = admission?;
     let recorded = entry.intent(admission)?;
     gw.upstream.forward(&io.http, &recorded, trail).await.map(Answer::Forwarded)
 }

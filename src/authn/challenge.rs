@@ -13,7 +13,7 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The RFC 9728 document of one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ResourceMetadata {
+pub(crate) struct ResourceMetadata {
     /// The URL of the resource: the endpoint, or the gateway as a whole.
     pub resource: String,
     /// Issuers that are URLs; left out when none is, as for a shared secret
@@ -29,7 +29,7 @@ pub struct ResourceMetadata {
 /// The metadata of the resource at `path` (`/calculator/mcp`; `/` or nothing
 /// for the whole gateway).
 #[must_use]
-pub fn resource_metadata<'a>(
+pub(crate) fn resource_metadata<'a>(
     public_url: &Url,
     path: &str,
     issuers: impl IntoIterator<Item = &'a str>,
@@ -53,7 +53,7 @@ pub fn resource_metadata<'a>(
 /// The URL of that document: the well-known path stands between the host and
 /// the resource's own path (RFC 9728 §3.1).
 #[must_use]
-pub fn metadata_url(public_url: &Url, path: &str) -> String {
+pub(crate) fn metadata_url(public_url: &Url, path: &str) -> String {
     format!("{}{WELL_KNOWN}{}", origin(public_url), resource_path(public_url, path))
 }
 
@@ -63,7 +63,11 @@ pub fn metadata_url(public_url: &Url, path: &str) -> String {
 /// Missing credentials get no error code (RFC 6750 §3.1), so that a client
 /// that only asked its way does not believe its token was refused.
 #[must_use]
-pub fn challenge(reason: Reason, description: Option<&str>, metadata_url: &str) -> Option<String> {
+pub(crate) fn challenge(
+    reason: Reason,
+    description: Option<&str>,
+    metadata_url: &str,
+) -> Option<String> {
     let error = if reason == Reason::MissingCredentials {
         None
     } else if matches!(reason, Reason::MalformedCredentials | Reason::TokenInQuery) {

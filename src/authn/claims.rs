@@ -55,11 +55,11 @@ impl Rules {
         let user_id = self.user_id(claims)?;
         Ok(Identity {
             key: identity::key(&self.issuer, &user_id),
-            user_id,
+            user_id: user_id.into(),
             issuer: self.issuer.clone(),
             roles: list(claims, &names.roles)?,
             groups: list(claims, "groups")?,
-            tenant: self.tenant(claims)?,
+            tenant: self.tenant(claims)?.map(Into::into),
             email: email(claims),
             api_version: self.api_version(claims)?,
             agents: list(claims, &names.agent)?,

@@ -11,7 +11,7 @@ const TOKEN_PARAMETERS: [&str; 5] =
 
 /// What a request says about who is calling.
 #[derive(Clone, Copy, Debug)]
-pub struct Credentials<'a> {
+pub(crate) struct Credentials<'a> {
     authorization: Option<&'a [u8]>,
     repeated: bool,
     query: Option<&'a str>,
@@ -21,7 +21,10 @@ impl<'a> Credentials<'a> {
     /// Takes all values of the `Authorization` header, and the raw query
     /// string without its question mark.
     #[must_use]
-    pub fn new(authorization: impl IntoIterator<Item = &'a [u8]>, query: Option<&'a str>) -> Self {
+    pub(crate) fn new(
+        authorization: impl IntoIterator<Item = &'a [u8]>,
+        query: Option<&'a str>,
+    ) -> Self {
         let mut values = authorization.into_iter();
         let authorization = values.next();
         Self { authorization, repeated: values.next().is_some(), query }

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// and whenever a request needs it. Exactly one should run for each
 /// [`Authenticator`](super::Authenticator).
 #[derive(Debug)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     /// Weak, so that the task ends with the authenticator it works for.
     pub(super) remotes: Vec<Weak<RemoteKeys>>,
     pub(super) requests: mpsc::Receiver<Arc<RemoteKeys>>,
@@ -55,7 +55,7 @@ impl Fetcher {
     /// Runs until the authenticator is dropped. The HTTP client belongs to the
     /// thread, so this must stay on the one it starts on: spawn it with
     /// `actix_web::rt::spawn`, on the main arbiter.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let client = client(Limits {
             connect: FETCH_LIMIT,
             connections: 8,

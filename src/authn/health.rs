@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Whether tokens of an issuer can be verified at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyHealth {
+pub(crate) struct KeyHealth {
     /// The issuer.
     pub issuer: String,
     /// Whether there is a key to verify with.

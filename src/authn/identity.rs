@@ -10,11 +10,11 @@ use super::claims::Times;
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) key: String,
-    pub(super) user_id: String,
+    pub(super) user_id: Arc<str>,
     pub(super) issuer: Arc<str>,
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
-    pub(super) tenant: Option<String>,
+    pub(super) tenant: Option<Arc<str>>,
     pub(super) email: Option<String>,
     pub(super) api_version: Option<String>,
     pub(super) agents: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
 /// The authenticated principal of a request. Only this room makes one, so
 /// whoever holds it knows that a token was verified. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Caller(Arc<Identity>);
+pub(crate) struct Caller(Arc<Identity>);
 
 impl Caller {
     pub(super) fn new(identity: Arc<Identity>) -> Self {
@@ -34,68 +34,83 @@ impl Caller {
     /// The user: 1 to 256 bytes, no control characters, no white space at
     /// either end. Unique only together with [`issuer`](Self::issuer).
     #[must_use]
-    pub fn user_id(&self) -> &str {
+    pub(crate) fn user_id(&self) -> &str {
         &self.0.user_id
     }
 
     /// Issuer and user as one text, unique over all issuers: what counts and
     /// owns things is keyed by it.
     #[must_use]
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.0.key
     }
 
     /// The issuer that vouches for the caller.
     #[must_use]
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.0.issuer
+    }
+
+    /// The user, for those who keep it.
+    pub(crate) fn shared_user_id(&self) -> Arc<str> {
+        Arc::clone(&self.0.user_id)
+    }
+
+    /// The issuer, for those who keep it.
+    pub(crate) fn shared_issuer(&self) -> Arc<str> {
+        Arc::clone(&self.0.issuer)
+    }
+
+    /// The workspace, for those who keep it.
+    pub(crate) fn shared_tenant(&self) -> Option<Arc<str>> {
+        self.0.tenant.clone()
     }
 
     /// The roles, in the token's order, each once.
     #[must_use]
-    pub fn roles(&self) -> &[String] {
+    pub(crate) fn roles(&self) -> &[String] {
         &self.0.roles
     }
 
     /// The groups of the claim `groups`, in the token's order, each once.
     #[must_use]
-    pub fn groups(&self) -> &[String] {
+    pub(crate) fn groups(&self) -> &[String] {
         &self.0.groups
     }
 
     /// The workspace.
     #[must_use]
-    pub fn tenant(&self) -> Option<&str> {
+    pub(crate) fn tenant(&self) -> Option<&str> {
         self.0.tenant.as_deref()
     }
 
     /// The claim `email`, as it stands: nobody says that it was verified.
     #[must_use]
-    pub fn email(&self) -> Option<&str> {
+    pub(crate) fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
     }
 
     /// The version of the API the token was made for.
     #[must_use]
-    pub fn api_version(&self) -> Option<&str> {
+    pub(crate) fn api_version(&self) -> Option<&str> {
         self.0.api_version.as_deref()
     }
 
     /// The agent profiles the caller may act as.
     #[must_use]
-    pub fn agents(&self) -> &[String] {
+    pub(crate) fn agents(&self) -> &[String] {
         &self.0.agents
     }
 
     /// When the token expires, without the tolerance for clock skew.
     #[must_use]
-    pub fn expires_at(&self) -> DateTime<Utc> {
+    pub(crate) fn expires_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.0.times.expires, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// Whether the caller has a role; names are compared exactly.
     #[must_use]
-    pub fn has_role(&self, role: &str) -> bool {
+    pub(crate) fn has_role(&self, role: &str) -> bool {
         self.0.roles.iter().any(|held| held == role)
     }
 
@@ -105,11 +120,11 @@ impl Caller {
     pub(crate) fn for_test(user: &str, roles: &[&str], tenant: Option<&str>) -> Self {
         Self(Arc::new(Identity {
             key: key("https://issuer.test", user),
-            user_id: user.to_owned(),
+            user_id: Arc::from(user),
             issuer: Arc::from("https://issuer.test"),
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             groups: Vec::new(),
-            tenant: tenant.map(str::to_owned),
+            tenant: tenant.map(Arc::from),
             email: None,
             api_version: None,
             agents: Vec::new(),

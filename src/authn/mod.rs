@@ -32,12 +32,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-pub use challenge::{ResourceMetadata, challenge, metadata_url, resource_metadata};
-pub use credentials::Credentials;
-pub use fetch::Fetcher;
-pub use health::KeyHealth;
-pub use identity::Caller;
-pub use problem::Problem;
+pub(crate) use challenge::{challenge, metadata_url, resource_metadata};
+pub(crate) use credentials::Credentials;
+pub(crate) use fetch::Fetcher;
+pub(crate) use health::KeyHealth;
+pub(crate) use identity::Caller;
+pub(crate) use problem::Problem;
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
@@ -50,7 +50,7 @@ use token::{Token, invalid};
 
 /// Turns credentials into callers. Shared by all workers behind an `Arc`.
 #[derive(Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     issuers: Vec<Issuer>,
     cache: TokenCache,
     max_token_bytes: usize,
@@ -65,7 +65,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// Every problem at once.
-    pub fn new(settings: &AuthSettings, clock: Clock) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn new(settings: &AuthSettings, clock: Clock) -> Result<Self, Vec<Problem>> {
         let (places, mut problems) = places(settings);
         // One place for each remote issuer is enough: each has at most one
         // fetch running.
@@ -105,7 +105,10 @@ impl Authenticator {
     ///
     /// # Errors
     /// One of the reasons of [`Reason::is_authentication`].
-    pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Caller, Refusal> {
+    pub(crate) async fn authenticate(
+        &self,
+        credentials: Credentials<'_>,
+    ) -> Result<Caller, Refusal> {
         let token = credentials.bearer(self.max_token_bytes)?;
         let fingerprint = Fingerprint::of(token.as_bytes());
         if let Some(caller) = self.recall(&fingerprint)? {
@@ -116,20 +119,20 @@ impl Authenticator {
     }
 
     /// The names of all issuers, in the order of the settings.
-    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.issuers.iter().map(|issuer| &*issuer.rules.issuer)
     }
 
     /// The state of each issuer's keys, in the order of the settings.
     #[must_use]
-    pub fn key_health(&self) -> Vec<KeyHealth> {
+    pub(crate) fn key_health(&self) -> Vec<KeyHealth> {
         self.issuers.iter().map(Issuer::health).collect()
     }
 
     /// The task that fetches keys: once, and only if an issuer publishes its
     /// keys over the network.
     #[must_use]
-    pub fn take_fetcher(&self) -> Option<Fetcher> {
+    pub(crate) fn take_fetcher(&self) -> Option<Fetcher> {
         self.fetcher.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One thing that must be put right before the gateway can start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The setting's path, such as `auth.default.secret_key`.
     pub setting: String,
     /// The environment name that sets it, where there is one.

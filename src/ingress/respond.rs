@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::render::{self, Rendered};
 use super::{Site, wellknown};
-use crate::audit::{Outcome, Surface};
+use crate::audit::{Digest, Outcome, Surface};
 use crate::authn::challenge;
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{Answer, Known, Walked};
@@ -47,12 +47,15 @@ pub(super) fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse 
             None
         }
     };
-    let sealed = entry.seal(Outcome {
-        refusal: result.as_ref().err(),
-        http_status: rendered.status,
-        is_error: rendered.is_error,
-        result: result.as_ref().map_or(&[][..], |_| &rendered.body),
-        upstream_took,
+    let sealed = entry.seal(&match &result {
+        Ok(_) => Outcome {
+            is_error: Some(rendered.is_error),
+            result_bytes: u64::try_from(rendered.body.len()).ok(),
+            result_digest: Some(Digest::of(&rendered.body)),
+            upstream_took,
+            ..Outcome::done(rendered.status)
+        },
+        Err(refusal) => Outcome::refused(refusal, rendered.status),
     });
     let (rendered, refusal) = match (result, sealed) {
         // A forwarded call has its intent on record and its effect cannot be
@@ -88,6 +91,7 @@ fn count(
         Surface::Mcp => telemetry::Surface::Mcp,
         Surface::Rest => telemetry::Surface::Rest,
         Surface::Admin => telemetry::Surface::Admin,
+        Surface::Jobs | Surface::Files | Surface::Other => telemetry::Surface::Other,
     };
     metrics.request(surface, rendered.status);
     if let Some(refusal) = refusal {
@@ -108,6 +112,9 @@ fn count(
         };
         around.site.tools.call(&tool.scope, &tool.name, outcome);
         metrics.call_took(around.site.gateway.clock.monotonic().saturating_sub(started));
+    }
+    if let Some(took) = known.quota_took {
+        metrics.quota_decided(took);
     }
     if let Some(took) = upstream_took {
         metrics.upstream_took(took);

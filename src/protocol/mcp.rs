@@ -56,6 +56,21 @@ impl Method {
     }
 }
 
+impl Method {
+    /// The method's name, where it is one alone.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Initialize => Some("initialize"),
+            Self::Ping => Some("ping"),
+            Self::Discover => Some("server/discover"),
+            Self::ToolsList => Some("tools/list"),
+            Self::ToolsCall => Some("tools/call"),
+            Self::Notification | Self::Other => None,
+        }
+    }
+}
+
 /// The members of any `params` that are judged.
 #[derive(Debug, Default)]
 pub struct Params<'a> {

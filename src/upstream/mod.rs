@@ -91,7 +91,7 @@ impl Upstream {
         recorded: &Recorded<Admission<'_>>,
         trail: Trail<'_>,
     ) -> Result<Reply, Refusal> {
-        let target = recorded.get().permit().target();
+        let target = recorded.as_ref().permit().target();
         let started = self.clock.monotonic();
         let exchange = self.exchange(client, target, trail);
         let mut reply = tokio::time::timeout(target.tool().timeout, exchange)

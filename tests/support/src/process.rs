@@ -218,7 +218,8 @@ pub(crate) fn find(program: &str, folders: &[PathBuf], package: &str) -> PathBuf
 ///
 /// # Panics
 /// When no server of five begins to accept.
-pub(crate) fn on_free_port(mut start: impl FnMut(u16) -> Server) -> (Server, u16) {
+#[must_use]
+pub fn on_free_port(mut start: impl FnMut(u16) -> Server) -> (Server, u16) {
     let mut last = String::new();
     for _ in 0..5 {
         let port = crate::ports::free();

@@ -1,0 +1,326 @@
+//! Putting the gateway together: settings in, a running server out.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use anyhow::{Context, anyhow};
+use tracing_actix_web::TracingLogger;
+
+use crate::audit::Auditor;
+use crate::authn::Authenticator;
+use crate::cli::Migration;
+use crate::clock::Clock;
+use crate::error::Reason;
+use crate::gateway::{Gateway, WorkerIo};
+use crate::handshake::Handshake;
+use crate::inbound::BodyLimits;
+use crate::ingress::{self, AuthClass, Edge, ROUTES, Site};
+use crate::lifecycle;
+use crate::policy::Policy;
+use crate::quota::Quota;
+use crate::registry::{self, Bounds, Registry};
+use crate::settings::{Problem, Problems, Settings};
+use crate::store::{Store, ToolRecord};
+use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
+use crate::upstream::Upstream;
+
+/// Longest wait for a request's head, and for an idle connection to be used
+/// again.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What can be judged without touching anything: the files the settings name.
+struct Files {
+    quota: Quota,
+    registry: Registry,
+    policy: Policy,
+    authn: Authenticator,
+}
+
+/// A gateway that is serving.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Where `/metrics` listens.
+    pub metrics_addr: SocketAddr,
+    site: web::Data<Site>,
+    handles: Vec<ServerHandle>,
+    shutdown: Duration,
+    finished: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Reads and judges everything the settings name.
+///
+/// # Errors
+/// Every complaint about every file at once.
+fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
+    let bounds = Bounds {
+        default_timeout: Duration::from_millis(settings.upstream.timeout_ms),
+        max_timeout: Duration::from_millis(settings.upstream.max_timeout_ms),
+    };
+    let mut problems = Problems::new();
+    let registry = Registry::load(&settings.registry.file, bounds)
+        .map_err(|complaints| in_file(&settings.registry.file, complaints, &mut problems));
+    let policy = Policy::load(&settings.policy.file)
+        .map_err(|complaints| in_file(&settings.policy.file, complaints, &mut problems));
+    let authn = Authenticator::new(&settings.auth, clock.clone()).map_err(|found| {
+        for problem in found {
+            let names = problem.env.into_iter().collect();
+            problems.push(Problem::new(problem.setting, problem.message).set_by(names));
+        }
+    });
+    let quota = Quota::new(&settings.quota, &settings.redis, clock.clone()).map_err(|error| {
+        let complaint = error.to_string();
+        let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
+        problems.push(Problem::new(path, message));
+    });
+    match (registry, policy, authn, quota) {
+        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) => {
+            Ok(Files { quota, registry, policy, authn })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {
+    for complaint in complaints {
+        let (path, message) = complaint.split_once(": ").unwrap_or(("", &complaint));
+        problems.push(Problem::new(path, message).in_file(file.display().to_string(), None));
+    }
+}
+
+/// What is wrong with the files and keys the settings name; reads, but
+/// neither writes nor connects.
+#[must_use]
+pub fn check(settings: &Settings) -> Problems {
+    read(settings, &Clock::system()).err().unwrap_or_default()
+}
+
+/// Changes the database's schema, or writes its state.
+///
+/// # Errors
+/// What the database says.
+pub fn migrate(
+    settings: &Settings,
+    direction: Migration,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    actix_web::rt::System::new().block_on(async {
+        let store = Store::connect(&settings.database, Clock::system()).await?;
+        match direction {
+            Migration::Up => store.migrate_up(None).await?,
+            Migration::Down { steps } => store.migrate_down(Some(steps)).await?,
+            Migration::Status => {}
+        }
+        for migration in store.migration_status().await? {
+            let state = if migration.applied { "applied" } else { "pending" };
+            writeln!(out, "{state}  {}", migration.name)?;
+        }
+        Ok(())
+    })
+}
+
+/// A route as tests and tools see it.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteInfo {
+    /// Path pattern.
+    pub path: &'static str,
+    /// HTTP methods answered.
+    pub methods: &'static str,
+    /// Whether it answers without a token.
+    pub public: bool,
+}
+
+/// Every route of the published listener.
+pub fn routes() -> impl Iterator<Item = RouteInfo> {
+    ROUTES.iter().map(|route| RouteInfo {
+        path: route.path,
+        methods: route.methods,
+        public: route.auth == AuthClass::Public,
+    })
+}
+
+/// Serves until the process is asked to stop.
+///
+/// # Errors
+/// When the gateway cannot start, or could not leave in order.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    actix_web::rt::System::new().block_on(async move {
+        let running = start(settings, Clock::system()).await?;
+        let signal = lifecycle::asked_to_stop().await?;
+        tracing::info!(signal, "stopping");
+        running.stop().await
+    })
+}
+
+/// Starts a gateway. Must run on an actix system.
+///
+/// # Errors
+/// When a file is wrong, a listener is taken, or the database cannot be
+/// reached.
+pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> {
+    let Files { quota, registry, policy, authn } =
+        read(&settings, &clock).map_err(|problems| anyhow!(problems.to_string()))?;
+    let store = Store::connect(&settings.database, clock.clone()).await.context("database")?;
+    store.migrate(settings.database.auto_migrate).await.context("database")?;
+    let report = store.sync_tools(&records(&registry)).await.context("tools")?;
+    tracing::info!(
+        tools.inserted = report.inserted,
+        tools.updated = report.updated,
+        tools.deactivated = report.deactivated,
+        tools.reactivated = report.reactivated,
+        "registry synced"
+    );
+    for tool in policy.unknown_tools(|name| registry.snapshot().offered_by(name).next().is_some()) {
+        tracing::warn!(tool, "the policy names a tool that the registry does not have");
+    }
+    let audit = Auditor::open(&settings.audit, &settings.server.state_dir, &store, clock.clone())
+        .context("audit journal")?;
+    let authn = Arc::new(authn);
+    if let Some(fetcher) = authn.take_fetcher() {
+        actix_web::rt::spawn(fetcher.run());
+    }
+    let gateway = Arc::new(Gateway {
+        limits: BodyLimits {
+            bytes: settings.server.max_body_bytes,
+            time: Duration::from_millis(settings.server.body_timeout_ms),
+        },
+        admin_role: settings.auth.admin_role.as_str().into(),
+        handshake: Handshake::new(&settings.telemetry.app_name)?,
+        authn,
+        registry,
+        policy,
+        quota,
+        audit,
+        upstream: Upstream::new(&settings.upstream, clock.clone()),
+        store,
+        clock,
+    });
+    let counters = Arc::clone(&gateway);
+    actix_web::rt::spawn(async move { counters.quota.keep_tidy().await });
+    serve(&settings, gateway)
+}
+
+fn records(registry: &Registry) -> Vec<ToolRecord> {
+    let record = |tool: &registry::Record| ToolRecord {
+        scope: tool.scope.clone(),
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        backend_url: tool.backend_url.clone(),
+        risk_level: tool.risk_level.to_owned(),
+        required_roles: tool.required_roles.clone(),
+        categories: Vec::new(),
+        input_schema: Some(tool.input_schema.clone()),
+        is_active: tool.is_active,
+    };
+    registry.snapshot().records().iter().map(record).collect()
+}
+
+/// All metrics, with the codes and reasons that can be counted.
+fn metrics() -> anyhow::Result<Metrics> {
+    let mut codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let failures: Vec<_> = Reason::ALL
+        .iter()
+        .filter(|reason| reason.is_authentication())
+        .map(|reason| reason.name())
+        .collect();
+    Ok(Metrics::new(KnownLabels { refusals: &codes, auth_failures: &failures })?)
+}
+
+fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> {
+    let bind = |address: SocketAddr| {
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+    };
+    let listener = bind(settings.server.listen)?;
+    let metrics_listener = bind(settings.server.metrics_listen)?;
+    let (addr, metrics_addr) = (listener.local_addr()?, metrics_listener.local_addr()?);
+    let metrics = metrics()?;
+    let snapshot = gateway.registry.snapshot();
+    let tools = metrics
+        .tools(snapshot.scopes().flat_map(|s| &s.tools).map(|tool| (&*tool.scope, &*tool.name)));
+    drop(snapshot);
+    let site = web::Data::new(Site {
+        metrics,
+        tools,
+        gateway,
+        edge: Edge::new(&settings.server),
+        app_name: settings.telemetry.app_name.as_str().into(),
+        stopping: AtomicBool::new(false),
+    });
+    let shutdown = Duration::from_secs(settings.server.shutdown_timeout_seconds);
+    let workers = match settings.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    };
+    let app_site = site.clone();
+    let server = HttpServer::new(move || {
+        // Connections live on the thread that opens them, so each worker
+        // makes its own.
+        let gateway = &app_site.gateway;
+        let io = WorkerIo { http: gateway.upstream.client(), quota: gateway.quota.worker_io() };
+        App::new()
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .app_data(app_site.clone())
+            .app_data(web::Data::new(io))
+            .configure(ingress::configure)
+    })
+    .workers(workers)
+    .tcp_nodelay(true)
+    // Otherwise a client that leaves is not noticed until something is
+    // written to it, and its call is never cancelled.
+    .h1_allow_half_closed(false)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(shutdown.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let internal_site = site.clone();
+    let internal = HttpServer::new(move || {
+        App::new().app_data(internal_site.clone()).route("/metrics", web::get().to(exposition))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(metrics_listener)?
+    .run();
+    let handles = vec![server.handle(), internal.handle()];
+    actix_web::rt::spawn(internal);
+    let finished = actix_web::rt::spawn(server);
+    tracing::info!(%addr, %metrics_addr, workers, "serving");
+    Ok(Running { addr, metrics_addr, site, handles, shutdown, finished })
+}
+
+/// `GET /metrics` on the internal listener.
+async fn exposition(site: web::Data<Site>) -> HttpResponse {
+    site.metrics.audit_backlog(site.gateway.audit.health().backlog_bytes);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
+}
+
+impl Running {
+    /// Leaves in order.
+    ///
+    /// # Errors
+    /// When audit events could not be brought into the database in time; they
+    /// lie in the journal and are shipped at the next start.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.site.stopping.store(true, Ordering::Release);
+        tokio::time::sleep(lifecycle::NOTICE).await;
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
+        self.finished.await??;
+        if !self.site.gateway.audit.flush(self.shutdown).await {
+            tracing::warn!("audit events are left in the journal; the next start ships them");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole product as real processes: callers, nginx with the shipped
+//! template, the gateway, a tool service and an issuer.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+mod clients;
+mod edge;
+mod http;
+mod leaving;
+mod recorder;
+mod stack;
