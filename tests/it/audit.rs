@@ -1,0 +1,140 @@
+//! What stands in the trail afterwards.
+
+use serde_json::json;
+
+use crate::harness::{Gateway, Script, Token, http};
+
+fn developer() -> Token {
+    Token::of("dora", &["developer"]).claim("workspace", "lab")
+}
+
+#[test]
+fn a_call_is_one_row_with_who_what_where_and_how() {
+    let gateway = Gateway::start();
+    gateway.call(&developer(), "main", "echo", json!({ "text": "hi" }));
+    let rows = gateway.audit_rows("user_id=dora", 1);
+    let row = &rows[0];
+    assert_eq!(row["tool_name"], "echo");
+    assert_eq!(row["scope"], "main");
+    assert_eq!(row["endpoint_path"], "/main/mcp");
+    assert_eq!(row["tenant"], "lab");
+    assert_eq!(row["decision"], "allow");
+    assert_eq!(row["status"], "success");
+    assert_eq!(row["rule_path"], "roles.developer.allowed_tools[0]");
+    assert!(row["duration_ms"].is_number());
+    assert!(row["error_code"].is_null());
+}
+
+#[test]
+fn denials_are_rows_with_their_true_reason() {
+    let gateway = Gateway::start();
+    let reader = Token::of("rita", &["reader"]);
+    gateway.call(&reader, "main", "wipe", json!({}));
+    gateway.call(&reader, "main", "other", json!({}));
+    gateway.call(&reader, "main", "absent", json!({}));
+    gateway.call(&reader, "main", "echo", json!({ "text": 1 }));
+    let rows = gateway.audit_rows("user_id=rita", 4);
+    let mut seen: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            assert_eq!(
+                (row["decision"].as_str(), row["status"].as_str()),
+                (Some("deny"), Some("denied"))
+            );
+            [&row["tool_name"], &row["reason"], &row["error_code"]]
+                .map(|v| v.as_str().unwrap().to_owned())
+        })
+        .collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ["absent", "unknown_tool", "TOOL_NOT_FOUND"],
+            ["echo", "invalid_arguments", "INVALID_ARGUMENTS"],
+            ["other", "tool_not_in_scope", "TOOL_NOT_IN_SCOPE"],
+            ["wipe", "tool_not_allowed", "TOOL_NOT_ALLOWED"],
+        ]
+    );
+}
+
+#[test]
+fn outcomes_are_told_apart() {
+    let gateway = Gateway::start();
+    gateway.backend.answer(Script::Result(json!({ "content": [], "isError": true })));
+    gateway.call(&developer(), "main", "wipe", json!({}));
+    gateway.backend.answer(Script::Stall);
+    gateway.call(&developer(), "main", "slow", json!({}));
+    let rows = gateway.audit_rows("user_id=dora", 2);
+    assert_eq!(
+        (rows[1]["status"].as_str(), rows[1]["tool_name"].as_str()),
+        (Some("error"), Some("wipe"))
+    );
+    assert_eq!(
+        (rows[0]["status"].as_str(), rows[0]["error_code"].as_str()),
+        (Some("timeout"), Some("BACKEND_TIMEOUT"))
+    );
+}
+
+#[test]
+fn v103_only_admins_read_the_trail() {
+    let gateway = Gateway::start();
+    gateway.get("/admin/audit-logs", &developer()).assert_refused(403, "admin_required");
+    http::send(gateway.addr, "GET", "/admin/audit-logs", &[], b"")
+        .assert_refused(401, "AuthenticationError");
+    let admin = Token::of("root", &["admin"]);
+    for query in
+        ["limit=0", "limit=1001", "limit=x", "offset=-1", "start_time=yesterday", "usr_id=x"]
+    {
+        gateway
+            .get(&format!("/admin/audit-logs?{query}"), &admin)
+            .assert_refused(400, "invalid_request");
+    }
+    let page = gateway.get("/admin/audit-logs?user_id=%27%20OR%201%3D1--", &admin).json();
+    assert_eq!(
+        (page["total"].as_u64(), page["limit"].as_u64(), page["offset"].as_u64()),
+        (Some(0), Some(100), Some(0))
+    );
+}
+
+#[test]
+fn secrets_in_arguments_are_masked_and_tokens_are_nowhere() {
+    let gateway = Gateway::start();
+    gateway.call(&developer(), "main", "wipe", json!({ "password": "hunter2", "target": "disk7" }));
+    gateway.audit_rows("user_id=dora", 1);
+    let journal_and_database: Vec<u8> = files_below(gateway.folder.path());
+    let holds = |text: &str| journal_and_database.windows(text.len()).any(|w| w == text.as_bytes());
+    assert!(holds("disk7"), "kept arguments are there");
+    assert!(!holds("hunter2"), "a password is on disk");
+    assert!(!holds("eyJ"), "a token is on disk");
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            bytes.extend(files_below(&path));
+        } else {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_gateway_that_cannot_record_does_not_call() {
+    let gateway = Gateway::builder()
+        .set("SCOPEGATE__AUDIT__MAX_BACKLOG_BYTES", "4096")
+        .set("SCOPEGATE__AUDIT__SEGMENT_BYTES", "4096")
+        .set("SCOPEGATE__AUDIT__SHIP_INTERVAL_MS", "60000")
+        .start();
+    let refused = (0..50).find(|_| {
+        let reply = gateway.call(&developer(), "main", "wipe", json!({}));
+        reply.code().as_deref() == Some("audit_unavailable")
+    });
+    let before = refused.expect("the journal is full at some time");
+    assert!(before > 0, "there was room at first");
+    assert_eq!(gateway.backend.seen().len(), before);
+    let ready = http::send(gateway.addr, "GET", "/ready", &[], b"");
+    assert_eq!((ready.status, &ready.json()["checks"]["audit"]["ok"]), (503, &json!(false)));
+}
