@@ -124,9 +124,8 @@ def check_audit(gateway, made, most):
     may be there too."""
     end = time.monotonic() + 60
     while True:
-        kinds = gateway.audited()
-        decided, ended = kinds.get("decision", 0), kinds.get("outcome", 0)
-        if (ended >= made and decided == ended) or time.monotonic() > end:
+        allowed, ended = gateway.audited()
+        if (ended >= made and allowed == ended) or time.monotonic() > end:
             break
         time.sleep(0.3)
     endings = gateway.endings()
@@ -137,8 +136,8 @@ def check_audit(gateway, made, most):
         problem = f"{made - good} rows lost"
     elif good + cut > most:
         problem = f"{good + cut - most} rows too many"
-    elif decided != ended:
-        problem = f"{decided - ended} calls without an end"
+    elif allowed != ended:
+        problem = f"{allowed - ended} calls without an end"
     return {"calls_answered": made, "rows": sum(endings.values()), "endings": endings,
             "problem": problem}
 

@@ -327,10 +327,10 @@ workspaces:
             "SCOPEGATE__REGISTRY__FILE": os.path.join(self.folder, "tools.yaml"),
             "SCOPEGATE__POLICY__FILE": os.path.join(self.folder, "policy.yaml"),
             # Counted on every call, reached on none.
-            "SCOPEGATE__QUOTA__USER__PER_MINUTE": "1000000000",
-            "SCOPEGATE__QUOTA__USER__BURST": "1000000000",
-            "SCOPEGATE__QUOTA__USER_TOOL__PER_MINUTE": "1000000000",
-            "SCOPEGATE__QUOTA__USER_TOOL__BURST": "1000000000",
+            "SCOPEGATE__QUOTA__USER__PER_MINUTE": "60000000",
+            "SCOPEGATE__QUOTA__USER__BURST": "60000000",
+            "SCOPEGATE__QUOTA__USER_TOOL__PER_MINUTE": "60000000",
+            "SCOPEGATE__QUOTA__USER_TOOL__BURST": "60000000",
             **({"REDIS_URL": f"redis://127.0.0.1:{redis}"} if redis else {}),
         }
 
@@ -373,11 +373,12 @@ workspaces:
             connection.close()
 
     def audited(self):
-        """How many tool calls the audit trail holds, by their end: a call has
-        a decision, and an outcome once it has ended."""
-        rows = self.query("SELECT kind, count(*) FROM audit_events "
-                          "WHERE call_id IS NOT NULL GROUP BY kind")
-        return {kind: int(number) for kind, number in rows}
+        """How many calls the audit trail let through, and how many of those
+        have ended."""
+        allowed = self.query("SELECT count(*) FROM audit_events "
+                             "WHERE kind = 'decision' AND decision = 'allow'")
+        ended = self.query("SELECT count(*) FROM audit_events WHERE kind = 'outcome'")
+        return int(allowed[0][0]), int(ended[0][0])
 
     def endings(self):
         """How many calls ended how."""
