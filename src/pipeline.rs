@@ -145,7 +145,7 @@ async fn authenticate(
         user_id: caller.shared_user_id(),
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
-        agent: None,
+        agent: caller.only_agent(),
     });
     Ok(caller)
 }
@@ -264,11 +264,11 @@ async fn call_tool(
     });
     known.tool = Some(tool);
     permit.target().check_arguments()?;
-    let before = gw.clock.monotonic();
+    let asked_at = gw.clock.monotonic();
     let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await;
-    let took = gw.clock.monotonic().saturating_sub(before);
-    entry.quota_took(took);
-    known.quota_took = Some(took);
+    let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
+    entry.quota_took(elapsed);
+    known.quota_took = Some(elapsed);
     let admission = admission?;
     let recorded = entry.intent(admission)?;
     gw.upstream.forward(&io.http, &recorded, trail).await.map(Answer::Forwarded)

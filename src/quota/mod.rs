@@ -197,10 +197,13 @@ impl Quota {
             Store::Memory(memory) => {
                 memory.decide(charge, limits, self.now()).map_err(|error| error.to_string())
             }
-            Store::Redis(remote) => remote
-                .decide(io.0.as_ref(), charge, limits, self.given_time())
-                .await
-                .map_err(|error| error.to_string()),
+            // On the heap: the state of a round trip is several kilobytes, and
+            // every future around this one would carry and move it.
+            Store::Redis(remote) => {
+                Box::pin(remote.decide(io.0.as_ref(), charge, limits, self.given_time()))
+                    .await
+                    .map_err(|error| error.to_string())
+            }
         }
     }
 

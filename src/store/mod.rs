@@ -23,11 +23,14 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
-pub(crate) use audit_query::{AuditCall, AuditPage, AuditQuery, CallStatus, Paging, PagingError};
+#[cfg(test)]
+pub(crate) use audit_query::PagingError;
+pub(crate) use audit_query::{AuditQuery, CallStatus, Paging};
 pub(crate) use error::StoreError;
-pub(crate) use migrate::MigrationState;
 pub(crate) use ship::Batch;
-pub(crate) use tools::{StoredTool, SyncReport, ToolRecord};
+#[cfg(test)]
+pub(crate) use tools::SyncReport;
+pub(crate) use tools::ToolRecord;
 
 use crate::clock::Clock;
 use crate::settings::DatabaseSettings;
