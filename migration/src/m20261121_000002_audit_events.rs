@@ -17,7 +17,8 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 pub(crate) struct Migration;
 
 /// Columns after `chain_id`, `seq`, `line`, `event_id`, `time`, `kind` and
-/// `call_id`, with their PostgreSQL types.
+/// `call_id`, with their PostgreSQL types. Indexed text compares byte by byte:
+/// a language's order costs several times as much.
 const COLUMNS: [(&str, &str); 32] = [
     ("request_id", "text"),
     ("trace_id", "text"),
@@ -27,7 +28,7 @@ const COLUMNS: [(&str, &str); 32] = [
     ("backend", "text"),
     ("tool", "text"),
     ("tenant", "text"),
-    ("user_id", "text"),
+    ("user_id", "text COLLATE \"C\""),
     ("issuer", "text"),
     ("agent", "text"),
     ("session", "text"),
@@ -57,13 +58,13 @@ fn postgres_up() -> String {
     let columns = COLUMNS.map(|(name, kind)| format!(",\n    {name} {kind}")).concat();
     format!(
         "CREATE TABLE audit_events (
-    chain_id text NOT NULL,
+    chain_id text COLLATE \"C\" NOT NULL,
     seq bigint NOT NULL,
     line text NOT NULL,
     event_id text NOT NULL,
     time timestamptz NOT NULL,
     kind text NOT NULL,
-    call_id text{columns},
+    call_id text COLLATE \"C\"{columns},
     PRIMARY KEY (chain_id, seq)
 );
 CREATE INDEX audit_events_time ON audit_events (time);

@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 
 use super::segment::Segment;
 
-/// Most bytes of a batch, unless a single line is longer.
-const BATCH_BYTES: usize = 1 << 20;
+/// Most bytes of a batch, unless a single line is longer: about what so many
+/// lines have that arrive together.
+const BATCH_BYTES: usize = 384 * 1024;
 
 /// A place in a chain, before some line.
 #[derive(Debug)]
@@ -99,7 +100,10 @@ impl Tail {
             first_seq: self.seq,
             count,
             // What is no text (a damaged disk) must not stop the rest.
-            text: String::from_utf8_lossy(lines).into_owned(),
+            text: match str::from_utf8(lines) {
+                Ok(lines) => lines.to_owned(),
+                Err(_) => String::from_utf8_lossy(lines).into_owned(),
+            },
             end: segment.start + end,
             place: (segment.first_seq, end),
         })
@@ -111,12 +115,16 @@ impl Tail {
         let available = usize::try_from(segment.len - offset).unwrap_or(usize::MAX);
         let mut size = BATCH_BYTES.min(available);
         loop {
-            self.buffer.resize(size, 0);
-            segment.file.read_exact_at(&mut self.buffer, offset)?;
-            let newlines = self.buffer.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            if self.buffer.len() < size {
+                self.buffer.resize(size, 0);
+            }
+            let read = &mut self.buffer[..size];
+            segment.file.read_exact_at(read, offset)?;
             let (mut count, mut bytes) = (0, 0);
-            for (at, _) in newlines.take(most) {
-                (count, bytes) = (count + 1, at + 1);
+            while count < most
+                && let Some(length) = memchr::memchr(b'\n', &read[bytes..])
+            {
+                (count, bytes) = (count + 1, bytes + length + 1);
             }
             if count > 0 {
                 return Ok((count, bytes));

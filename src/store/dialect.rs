@@ -1,12 +1,12 @@
 //! Where SQLite and PostgreSQL differ. Nowhere else.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, Value,
 };
-
-use super::ship::{Batch, Line};
 
 /// Names the lock of [`lock_schema`]; any number that no other program uses.
 const SCHEMA_LOCK: i64 = 0x5343_4f50_4547_4154;
@@ -69,66 +69,56 @@ pub(super) fn audit_time(backend: DbBackend, time: DateTime<Utc>) -> Value {
     }
 }
 
-/// PostgreSQL: one statement that moves the cursor and inserts the batch, or
-/// does neither when the cursor stands elsewhere. The lines go over as one
-/// text, exactly as the journal holds them; the server takes them apart, so
-/// that the gateway spends next to nothing a row.
-pub(super) fn ship_postgres(batch: &Batch) -> Statement {
-    let names: Vec<&str> =
-        LINE_COLUMNS.split(", ").filter_map(|column| column.split(' ').next()).collect();
-    let names = names.join(", ");
-    let sql = format!(
-        "WITH moved AS (
-             UPDATE audit_cursor SET next_seq = $1 WHERE chain_id = $2 AND next_seq = $3
-             RETURNING chain_id
-         )
-         INSERT INTO audit_events (chain_id, seq, line, {names})
-         SELECT moved.chain_id, $4 + l.n - 1, l.line, r.*
-         FROM moved, unnest(string_to_array($5, chr(10))) WITH ORDINALITY AS l (line, n),
-              json_to_record(l.line::json) AS r ({LINE_COLUMNS})"
-    );
-    let values = [
-        Value::from(batch.next_seq()),
-        Value::from(batch.chain_id.as_str()),
-        Value::from(batch.cursor),
-        Value::from(batch.first_seq),
-        Value::from(batch.lines.as_str()),
-    ];
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+/// PostgreSQL: one statement that moves the cursor and inserts a batch, or does
+/// neither when the cursor stands elsewhere. Parameters: the cursor's next
+/// place, the chain, where the cursor must stand, the number of the first line,
+/// and the lines as one text, exactly as the journal holds them. The server
+/// takes them apart, so that the gateway spends next to nothing a row.
+pub(super) fn ship_postgres() -> &'static str {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let columns = LINE_COLUMNS.split(", ");
+        let names: Vec<_> = columns.filter_map(|column| column.split(' ').next()).collect();
+        let names = names.join(", ");
+        format!(
+            "WITH moved AS (
+                 UPDATE audit_cursor SET next_seq = $1 WHERE chain_id = $2 AND next_seq = $3
+                 RETURNING chain_id
+             )
+             INSERT INTO audit_events (chain_id, seq, line, {names})
+             SELECT moved.chain_id, $4 + l.n - 1, l.line, r.*
+             FROM moved, unnest(string_to_array($5, chr(10))) WITH ORDINALITY AS l (line, n),
+                  json_to_record(l.line::json) AS r ({LINE_COLUMNS})"
+        )
+    });
+    &SQL
 }
+
+/// SQLite: takes the write lock at once.
+pub(super) const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 
 /// SQLite: moves the cursor. No row is affected when it stands elsewhere.
-pub(super) fn move_cursor_sqlite(batch: &Batch) -> Statement {
-    let sql = "UPDATE audit_cursor SET next_seq = ? WHERE chain_id = ? AND next_seq = ?";
-    let values = [
-        Value::from(batch.next_seq()),
-        Value::from(batch.chain_id.as_str()),
-        Value::from(batch.cursor),
-    ];
-    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
-}
+/// Parameters as the first three of [`ship_postgres`].
+pub(super) const MOVE_CURSOR_SQLITE: &str =
+    "UPDATE audit_cursor SET next_seq = ? WHERE chain_id = ? AND next_seq = ?";
 
-/// SQLite: inserts these lines, the first as number `seq`.
+/// Rows of SQLite's statements: a few sizes, so that each is prepared once.
+const SQLITE_ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// SQLite: a statement that inserts as many of `rows` rows as it can, and how
+/// many those are. Parameters of each row: chain, number, time, kind, call, line.
 ///
-/// Measured: rows of one statement cost a fifth of as many statements; plain
+/// Measured: many rows a statement cost a fifth of as many statements; plain
 /// `?` matters, since binding looks numbered ones up one by one; and letting
 /// SQLite take JSON apart costs more than doing it here.
-pub(super) fn insert_sqlite(chain_id: &str, seq: i64, lines: &[Line<'_>]) -> Statement {
-    const HEAD: &str =
-        "INSERT INTO audit_event_lines (chain_id, seq, time, kind, call_id, line) VALUES ";
-    const ROW: &str = "(?,?,?,?,?,?),";
-    let mut sql = String::with_capacity(HEAD.len() + ROW.len() * lines.len());
-    sql.push_str(HEAD);
-    let mut values = Vec::with_capacity(6 * lines.len());
-    for (seq, line) in (seq..).zip(lines) {
-        sql.push_str(ROW);
-        values.push(Value::from(chain_id));
-        values.push(Value::from(seq));
-        values.push(Value::from(&*line.keys.time));
-        values.push(Value::from(&*line.keys.kind));
-        values.push(Value::String(line.keys.call_id.as_deref().map(str::to_owned)));
-        values.push(Value::from(line.text));
-    }
-    sql.pop();
-    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+pub(super) fn insert_sqlite(rows: usize) -> (usize, &'static str) {
+    static SQL: LazyLock<[String; SQLITE_ROWS.len()]> = LazyLock::new(|| {
+        SQLITE_ROWS.map(|rows| {
+            let values = vec!["(?,?,?,?,?,?)"; rows].join(",");
+            let columns = "chain_id, seq, time, kind, call_id, line";
+            format!("INSERT INTO audit_event_lines ({columns}) VALUES {values}")
+        })
+    });
+    let fits = SQLITE_ROWS.iter().position(|size| *size <= rows);
+    let at = fits.unwrap_or(SQLITE_ROWS.len() - 1);
+    (SQLITE_ROWS[at], &SQL[at])
 }

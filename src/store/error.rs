@@ -54,6 +54,12 @@ impl From<DbErr> for StoreError {
     }
 }
 
+impl From<SqlxError> for StoreError {
+    fn from(error: SqlxError) -> Self {
+        classify(&error)
+    }
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
 fn classify(error: &SqlxError) -> StoreError {
     match error {

@@ -1,14 +1,12 @@
 //! Events of the audit journal on their way into the database.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value, sqlx};
 use serde::Deserialize;
 
 use super::{Store, StoreError, dialect};
-
-/// Sizes of SQLite's statements: a few sizes, so that each is prepared once.
-const SQLITE_ROWS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// Consecutive lines of one chain.
 #[derive(Clone, Debug)]
@@ -34,20 +32,15 @@ impl Batch {
     }
 }
 
-/// A line, and what SQLite needs of it for its indexes.
-pub(super) struct Line<'a> {
-    pub(super) text: &'a str,
-    pub(super) keys: Keys<'a>,
-}
-
+/// What SQLite needs of a line for its indexes.
 #[derive(Deserialize)]
-pub(super) struct Keys<'a> {
+struct Keys<'a> {
     #[serde(borrow)]
-    pub(super) time: Cow<'a, str>,
+    time: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) kind: Cow<'a, str>,
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(super) call_id: Option<Cow<'a, str>>,
+    call_id: Option<Cow<'a, str>>,
 }
 
 impl Store {
@@ -84,38 +77,63 @@ impl Store {
         let writer = self.writer.clone();
         let ship = async move {
             if writer.get_database_backend() == DbBackend::Sqlite {
-                ship_sqlite(&writer, &batch).await
+                ship_sqlite(writer.get_sqlite_connection_pool(), &batch).await
             } else {
-                let done = writer.execute_raw(dialect::ship_postgres(&batch)).await?;
-                if done.rows_affected() == 0 { Err(moved()) } else { Ok(()) }
+                ship_postgres(writer.get_postgres_connection_pool(), &batch).await
             }
         };
         self.run(ship).await
     }
 }
 
-fn moved() -> StoreError {
-    StoreError::Conflict("the cursor has moved".to_owned())
+// Both go to the driver itself: values on their way through sea-orm are copied
+// once more, and these are large and many.
+
+async fn ship_postgres(pool: &sqlx::PgPool, batch: &Batch) -> Result<(), StoreError> {
+    let ship = sqlx::query(dialect::ship_postgres())
+        .bind(batch.next_seq())
+        .bind(&*batch.chain_id)
+        .bind(batch.cursor)
+        .bind(batch.first_seq)
+        .bind(&*batch.lines);
+    if ship.execute(pool).await?.rows_affected() == 0 { Err(moved()) } else { Ok(()) }
 }
 
-async fn ship_sqlite(writer: &DatabaseConnection, batch: &Batch) -> Result<(), StoreError> {
-    let lines = batch.lines.split('\n').map(|text| match serde_json::from_str(text) {
-        Ok(keys) => Ok(Line { text, keys }),
+async fn ship_sqlite(pool: &sqlx::SqlitePool, batch: &Batch) -> Result<(), StoreError> {
+    let lines = batch.lines.split('\n').map(|text| match serde_json::from_str::<Keys<'_>>(text) {
+        Ok(keys) => Ok((text, keys)),
         Err(_) => Err(StoreError::Rejected("a line is no event".to_owned())),
     });
     let lines = lines.collect::<Result<Vec<_>, _>>()?;
-    let transaction = writer.begin_with_options(dialect::write_transaction()).await?;
-    if transaction.execute_raw(dialect::move_cursor_sqlite(batch)).await?.rows_affected() != 1 {
+    let chain_id: Arc<str> = Arc::from(&*batch.chain_id);
+    let mut transaction = pool.begin_with(dialect::BEGIN_SQLITE).await?;
+    let cursor = sqlx::query(dialect::MOVE_CURSOR_SQLITE)
+        .bind(batch.next_seq())
+        .bind(Arc::clone(&chain_id))
+        .bind(batch.cursor);
+    if cursor.execute(&mut *transaction).await?.rows_affected() != 1 {
         return Err(moved());
     }
-    let (mut seq, mut rest) = (batch.first_seq, &lines[..]);
-    for size in SQLITE_ROWS {
-        while let Some((now, later)) = rest.split_at_checked(size) {
-            let insert = dialect::insert_sqlite(&batch.chain_id, seq, now);
-            transaction.execute_raw(insert).await?;
-            seq = seq.saturating_add(i64::try_from(size).unwrap_or(i64::MAX));
-            rest = later;
+    let (mut seqs, mut rest) = (batch.first_seq.., &lines[..]);
+    while !rest.is_empty() {
+        let (rows, sql) = dialect::insert_sqlite(rest.len());
+        let (now, later) = rest.split_at_checked(rows).unwrap_or((rest, &[]));
+        let mut insert = sqlx::query(sql);
+        for ((text, keys), seq) in now.iter().zip(&mut seqs) {
+            insert = insert
+                .bind(Arc::clone(&chain_id))
+                .bind(seq)
+                .bind(keys.time.as_ref())
+                .bind(keys.kind.as_ref())
+                .bind(keys.call_id.as_deref())
+                .bind(*text);
         }
+        insert.execute(&mut *transaction).await?;
+        rest = later;
     }
     Ok(transaction.commit().await?)
+}
+
+fn moved() -> StoreError {
+    StoreError::Conflict("the cursor has moved".to_owned())
 }
