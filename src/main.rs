@@ -27,5 +27,7 @@ fn main() -> ExitCode {
     let env = std::env::vars_os().map(|(name, text)| (lossy(name), lossy(text))).collect();
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut output = Output { out: &mut out, err: &mut err };
-    cli::run(std::env::args_os(), env, &commands, &mut output).into()
+    let exit = cli::run(std::env::args_os(), env, &commands, &mut output);
+    telemetry::flush();
+    exit.into()
 }

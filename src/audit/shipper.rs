@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::store::{Batch, Store, StoreError};
 
 /// Most events of a batch. Fewer cost more each, more gain little.
-const MOST: usize = 512;
+const MOST: usize = 1024;
 
 /// Longest pause between two attempts while the database is down.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -99,7 +99,9 @@ impl Shipper {
         }
     }
 
-    /// Ships everything there is.
+    /// Ships everything that waits now. What comes meanwhile waits for the
+    /// next time: a busy journal would otherwise be carried in crumbs, and a
+    /// batch costs much, a line little.
     async fn drain(&mut self, position: &mut Option<Position>) -> Result<(), ShipError> {
         while !self.left.is_empty() {
             let left = &self.left[0];
@@ -113,7 +115,8 @@ impl Shipper {
             self.report.progress.send_modify(|progress| progress.left = self.left.len());
         }
         let chain_id = self.journal.chain_id();
-        while self.journal.last_seq() > self.report.progress.borrow().shipped_seq {
+        let last_seq = self.journal.last_seq();
+        while last_seq > self.report.progress.borrow().shipped_seq {
             let segments = self.journal.segments();
             let Some(end) = self.step(chain_id, &segments, position).await? else { break };
             let next = position.as_ref().map_or(1, |position| position.cursor);

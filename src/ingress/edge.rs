@@ -1,5 +1,5 @@
-//! What is known of a request before anybody reads it: its id, where it comes
-//! from, and whether its `Host` and `Origin` may be served.
+//! What is known of a request before anybody reads it: where it comes from, and
+//! whether its `Host` and `Origin` may be served.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -8,14 +8,11 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, ORIGIN};
 use ipnet::IpNet;
 use url::Url;
-use uuid::Uuid;
 
 use crate::error::{Reason, Refusal};
-use crate::protocol::headers;
 use crate::settings::ServerSettings;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
-const LONGEST_REQUEST_ID: usize = 128;
 
 /// The rules of the edge.
 pub(crate) struct Edge {
@@ -111,22 +108,6 @@ impl Edge {
     }
 }
 
-/// The request's id: the one it brings if that is short and visible ASCII,
-/// else a new UUIDv7.
-pub(crate) fn request_id(request: &HttpRequest) -> String {
-    let brought = request.headers().get(headers::REQUEST_ID).and_then(|value| value.to_str().ok());
-    match brought {
-        Some(id)
-            if !id.is_empty()
-                && id.len() <= LONGEST_REQUEST_ID
-                && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            id.to_owned()
-        }
-        _ => Uuid::now_v7().to_string(),
-    }
-}
-
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -219,16 +200,5 @@ mod tests {
         }
         let suspicious = edge(&[], &[]);
         assert_eq!(suspicious.client_addr(&request("10.0.0.1:9", "1.1.1.1")), addr("10.0.0.1"));
-    }
-
-    #[test]
-    fn odd_request_ids_are_replaced() {
-        let id = |value: &str| {
-            request_id(&TestRequest::get().insert_header(("x-request-id", value)).to_http_request())
-        };
-        assert_eq!(id("abc-1"), "abc-1");
-        for odd in ["", "a b", &"x".repeat(129)] {
-            assert_eq!(id(odd).len(), 36, "{odd:?}");
-        }
     }
 }

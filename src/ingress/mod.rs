@@ -26,7 +26,7 @@ use crate::error::Refusal;
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Head;
 use crate::pipeline::Inbound;
-use crate::telemetry::{Metrics, ToolCounters};
+use crate::telemetry::{self, Metrics, ToolCounters};
 use respond::Surroundings;
 
 /// What every handler has at hand.
@@ -65,7 +65,7 @@ impl<'a> Visit<'a> {
         allow: &'static str,
     ) -> Self {
         let scope = request.match_info().get("scope").unwrap_or_default();
-        Self { site, request, surface, scope, request_id: edge::request_id(request), allow }
+        Self { site, request, surface, scope, request_id: telemetry::request_id(request), allow }
     }
 
     /// What a reply needs to know.
@@ -85,6 +85,10 @@ impl<'a> Visit<'a> {
     /// What [`Edge::admit`] refuses.
     fn inbound(&self, body: web::Payload) -> Result<Inbound<'_>, Refusal> {
         self.site.edge.admit(self.request)?;
+        let client_addr = self.site.edge.client_addr(self.request);
+        if let Some(address) = client_addr {
+            telemetry::client_ip(address);
+        }
         Ok(Inbound {
             surface: self.surface,
             endpoint: self.request.path(),
@@ -93,7 +97,7 @@ impl<'a> Visit<'a> {
             head: Head::new(self.request.headers()),
             body,
             request_id: &self.request_id,
-            client_addr: self.site.edge.client_addr(self.request),
+            client_addr,
         })
     }
 }

@@ -2,12 +2,14 @@
 
 mod json;
 mod metrics;
+mod output;
 mod root_span;
 
 pub use metrics::{InFlight, KnownLabels, Metrics, Outcome, Surface, ToolCounters};
-pub use root_span::{ClientIp, RequestId, RequestSpan};
+pub use root_span::{RequestSpan, client_ip, request_id};
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,13 +24,26 @@ pub enum InitError {
     /// `telemetry.log_level` cannot be read.
     #[error("telemetry.log_level is neither a level nor a filter")]
     Filter,
+    /// No thread for the lines.
+    #[error("the thread for log lines cannot be started: {0}")]
+    Thread(#[from] io::Error),
     /// Logging was set up before.
     #[error("logging is already set up: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends log lines to standard error from now on, one write a line; standard
-/// output belongs to the answers of commands.
+/// Lines that are held back, for [`flush`].
+static GATHERED: OnceLock<output::Gathered> = OnceLock::new();
+
+/// Writes log lines that are held back; to be called before the process ends.
+pub fn flush() {
+    if let Some(gathered) = GATHERED.get() {
+        gathered.write_out();
+    }
+}
+
+/// Sends log lines to standard error from now on; standard output belongs to
+/// the answers of commands.
 ///
 /// The filter goes by target and level only. Filters on span fields would
 /// take a lock of the whole process at each entry of a span.
@@ -38,7 +53,11 @@ pub enum InitError {
 pub fn init(settings: &TelemetrySettings, clock: Clock) -> Result<(), InitError> {
     let filter = settings.log_filter().ok_or(InitError::Filter)?;
     let lines = match settings.log_format {
-        LogFormat::Json => json::JsonLines::new(clock, io::stderr).boxed(),
+        LogFormat::Json => {
+            let gathered = output::Gathered::stderr()?;
+            let _ = GATHERED.set(gathered.clone());
+            json::JsonLines::new(clock, gathered).boxed()
+        }
         LogFormat::Text => tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(io::stderr().is_terminal())

@@ -4,9 +4,7 @@
 //! `method`, `path` (without the query, which may hold a token), `client_ip`
 //! and `status`. No header is ever a field.
 
-use std::fmt::Display;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,20 +12,35 @@ use actix_web::{Error, HttpMessage};
 use tracing::Span;
 use tracing::field::{self, Empty};
 use tracing_actix_web::RootSpanBuilder;
+use uuid::Uuid;
 
 /// Longest path shown, in bytes.
 const LONGEST_PATH: usize = 256;
 
-/// The caller's address as the ingress established it; an extension of the
-/// request. Without it the address of the connection is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientIp(pub IpAddr);
+/// Longest request id taken over from a request, in bytes.
+const LONGEST_REQUEST_ID: usize = 128;
 
-/// The id of the request as the ingress established it, already checked to
-/// be short and printable; an extension of the request. Without it a fresh
-/// UUID is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(pub Arc<str>);
+/// The id of a request: the one it brings in `X-Request-ID`, if that is short
+/// and visible ASCII, else the one that was made when it arrived. The same
+/// for the span, the audit trail and the backend.
+#[must_use]
+pub fn request_id(request: &impl HttpMessage) -> String {
+    let brought = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let fits = |id: &&str| {
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if let Some(id) = brought.filter(fits) {
+        return id.to_owned();
+    }
+    let made = request.extensions().get::<tracing_actix_web::RequestId>().copied();
+    made.map_or_else(|| Uuid::now_v7().to_string(), |id| id.to_string())
+}
+
+/// Notes in the current span where the request really came from.
+pub fn client_ip(address: IpAddr) {
+    Span::current().record("client_ip", field::display(address));
+}
 
 /// Builds the span; for `tracing_actix_web::TracingLogger`.
 #[derive(Clone, Copy, Debug)]
@@ -35,21 +48,14 @@ pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let extensions = request.extensions();
-        let given = extensions.get::<RequestId>().map(|id| &id.0 as &dyn Display);
-        let made = extensions.get::<tracing_actix_web::RequestId>().map(|id| id as &dyn Display);
-        let client = extensions
-            .get::<ClientIp>()
-            .map(|client| client.0)
-            .or_else(|| request.peer_addr().map(|peer| peer.ip()));
         let path = request.path();
         // Where the level lets no span through, none of this is evaluated.
         tracing::info_span!(
             "request",
-            request_id = given.or(made).map(field::display),
+            request_id = request_id(request),
             method = request.method().as_str(),
             path = &path[..path.floor_char_boundary(LONGEST_PATH)],
-            client_ip = client.map(field::display),
+            client_ip = Empty,
             status = Empty,
         )
     }
@@ -94,10 +100,11 @@ mod tests {
     #[test]
     fn the_span_shows_the_request_but_no_query_and_no_header() {
         let lines = lines(|| {
-            let request = request().to_srv_request();
-            request.extensions_mut().insert(ClientIp("192.0.2.7".parse().unwrap()));
-            request.extensions_mut().insert(RequestId("req-1".into()));
-            answered(request, StatusCode::OK);
+            let request = request().insert_header(("X-Request-ID", "req-1")).to_srv_request();
+            let span = RequestSpan::on_request_start(&request);
+            span.in_scope(|| client_ip("192.0.2.7".parse().unwrap()));
+            let response = request.into_response(HttpResponse::new(StatusCode::OK));
+            RequestSpan::on_request_end(span, &Ok(response));
         });
         assert_eq!(
             lines[0]["request"],
@@ -114,10 +121,20 @@ mod tests {
     }
 
     #[test]
-    fn without_extensions_the_peer_is_shown() {
+    fn odd_request_ids_are_replaced() {
+        let id = |value: &str| {
+            request_id(&TestRequest::get().insert_header(("x-request-id", value)).to_http_request())
+        };
+        assert_eq!(id("abc-1"), "abc-1");
+        for odd in ["", "a b", &"x".repeat(129)] {
+            assert_eq!(id(odd).len(), 36, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_failing_answer_is_a_warning() {
         let lines = lines(|| answered(request().to_srv_request(), StatusCode::BAD_GATEWAY));
-        assert_eq!(lines[0]["request"]["client_ip"], "127.0.0.9");
-        assert_eq!(lines[0]["request"]["request_id"], serde_json::Value::Null);
+        assert_eq!(lines[0]["request"]["request_id"].as_str().unwrap().len(), 36);
         assert_eq!(lines[0]["level"], "WARN");
     }
 
