@@ -20,26 +20,11 @@ use crate::error::{Reason, Refusal};
 /// What was written down before it takes effect: only the audit trail makes
 /// one, and nothing goes to a backend without.
 #[derive(Debug)]
-pub(crate) struct Recorded<T> {
-    token: T,
-    call_id: Uuid,
-}
-
-impl<T> Recorded<T> {
-    /// What was recorded.
-    pub(crate) fn into_inner(self) -> T {
-        self.token
-    }
-
-    /// The call's id in the audit trail.
-    pub(crate) fn call_id(&self) -> Uuid {
-        self.call_id
-    }
-}
+pub(crate) struct Recorded<T>(T);
 
 impl<T> AsRef<T> for Recorded<T> {
     fn as_ref(&self) -> &T {
-        &self.token
+        &self.0
     }
 }
 
@@ -50,7 +35,6 @@ impl<T> AsRef<T> for Recorded<T> {
 pub(crate) struct Entry {
     auditor: Arc<Auditor>,
     facts: Box<Facts>,
-    kind: Option<Kind>,
     /// Set once the decision to go on is written.
     call_id: Option<Uuid>,
     sealed: bool,
@@ -60,7 +44,7 @@ impl Entry {
     pub(super) fn open(auditor: Arc<Auditor>, opening: Opening) -> Self {
         let began = auditor.clock.monotonic();
         let facts = Box::new(Facts::new(opening, began));
-        Self { auditor, facts, kind: None, call_id: None, sealed: false }
+        Self { auditor, facts, call_id: None, sealed: false }
     }
 
     /// Who is calling.
@@ -74,24 +58,12 @@ impl Entry {
         self.facts.client_version = version.map(kept);
     }
 
-    /// The session.
-    pub(crate) fn session(&mut self, session: &str) {
-        self.facts.session = Some(kept(session));
-    }
-
     /// The method of the protocol, such as `tools/call`.
     pub(crate) fn method(&mut self, method: impl Into<Cow<'static, str>>) {
         self.facts.method = Some(match method.into() {
             Cow::Borrowed(method) => Cow::Borrowed(method),
             Cow::Owned(method) => Cow::Owned(bounded(&method, MOST_NAME).to_owned()),
         });
-    }
-
-    /// What kind of event this is, where that does not follow from the rest: a
-    /// named tool makes a call, `tools/list` a list, the surface of the
-    /// administration its own.
-    pub(crate) fn kind(&mut self, kind: Kind) {
-        self.kind = Some(kind);
     }
 
     /// The scope the request is in, where no tool is found in it.
@@ -153,7 +125,7 @@ impl Entry {
         };
         self.auditor.append(&self.facts, &event, Room::Limited)?;
         self.call_id = Some(call_id);
-        Ok(Recorded { token, call_id })
+        Ok(Recorded(token))
     }
 
     /// Ends the record.
@@ -183,15 +155,18 @@ impl Entry {
     }
 
     fn derived_kind(&self, reason: Option<Reason>) -> Kind {
-        let calling = self.facts.tool().is_some();
-        match self.kind {
-            _ if self.call_id.is_some() => Kind::Outcome,
-            Some(kind) => kind,
-            None if reason.is_some_and(Reason::is_authentication) => Kind::Authentication,
-            None if calling => Kind::Decision,
-            None if self.facts.opening.surface == Surface::Admin => Kind::Admin,
-            None if self.facts.method.as_deref() == Some("tools/list") => Kind::List,
-            None => Kind::Request,
+        if self.call_id.is_some() {
+            Kind::Outcome
+        } else if reason.is_some_and(Reason::is_authentication) {
+            Kind::Authentication
+        } else if self.facts.tool().is_some() {
+            Kind::Decision
+        } else if self.facts.opening.surface == Surface::Admin {
+            Kind::Admin
+        } else if self.facts.method.as_deref() == Some("tools/list") {
+            Kind::List
+        } else {
+            Kind::Request
         }
     }
 

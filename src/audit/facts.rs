@@ -20,12 +20,15 @@ pub(crate) enum Surface {
     /// `/mcp/invoke`, `/mcp/tools`.
     Rest,
     /// `/mcp/jobs`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Jobs,
     /// `/admin/…`.
     Admin,
     /// `/files/…`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Files,
     /// Anything else, such as metadata documents.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Other,
 }
 
@@ -241,7 +244,6 @@ pub(super) struct Facts {
     pub(super) asked: Option<Box<str>>,
     pub(super) client_name: Option<Box<str>>,
     pub(super) client_version: Option<Box<str>>,
-    pub(super) session: Option<Box<str>>,
     pub(super) method: Option<Cow<'static, str>>,
     pub(super) rule_path: Option<Arc<str>>,
     pub(super) policy_digest: Option<Arc<str>>,
@@ -273,7 +275,6 @@ impl Facts {
             asked: None,
             client_name: None,
             client_version: None,
-            session: None,
             method: None,
             rule_path: None,
             policy_digest: None,
@@ -340,7 +341,6 @@ impl Facts {
         line.text("rule_path", self.rule_path.as_deref().filter(|_| whole), most::PATH);
         line.text("scope", self.scope().filter(|_| whole), most::NAME);
         line.seq();
-        line.text("session", self.session.as_deref().filter(|_| whole), most::NAME);
         line.text("surface", Some(self.opening.surface.name()).filter(|_| whole), most::NAME);
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), most::NAME);
         line.time("time", event.time);

@@ -30,9 +30,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-pub(crate) use digest::{Digest, Digester};
+pub(crate) use digest::Digest;
 pub(crate) use entry::{Entry, Recorded};
-pub(crate) use facts::{CallerFacts, Decision, Kind, Opening, Outcome, Surface, TargetFacts};
+pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};

@@ -18,7 +18,9 @@ use crate::store::{Batch, Store, StoreError};
 /// Most events of a batch. Fewer cost more each, more gain little.
 const MOST: usize = 1024;
 
-/// Longest pause between two attempts while the database is down.
+/// Pauses between two attempts while the database is down, each twice the one
+/// before.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Longest text kept of a line that is no event, in bytes.
@@ -87,14 +89,16 @@ impl Shipper {
             }
             self.journal.probe();
             let drained = self.drain(&mut position).await;
-            pause = if drained.is_ok() {
-                self.interval
-            } else {
-                // What the database took is not known any more.
-                position = None;
-                pause.saturating_mul(2).clamp(self.interval, LONGEST_PAUSE.max(self.interval))
+            pause = match (&drained, failing) {
+                (Ok(()), _) => self.interval,
+                (Err(_), false) => FIRST_PAUSE,
+                (Err(_), true) => pause.saturating_mul(2).min(LONGEST_PAUSE),
             };
             failing = drained.is_err();
+            if failing {
+                // What the database took is not known any more.
+                position = None;
+            }
             self.tell(drained.err());
         }
     }

@@ -8,7 +8,6 @@ use super::claims::Times;
 
 /// What a verified token says about its bearer.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the policy's further layers read the rest"))]
 pub(super) struct Identity {
     pub(super) key: String,
     pub(super) user_id: Arc<str>,

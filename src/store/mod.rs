@@ -14,7 +14,7 @@ mod io;
 mod migrate;
 mod ship;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tools;
 
 use std::future::Future;
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
+#[cfg(test)]
+pub(crate) use audit_query::AuditCall;
 #[cfg(test)]
 pub(crate) use audit_query::PagingError;
 pub(crate) use audit_query::{AuditQuery, CallStatus, Paging};
@@ -77,6 +79,7 @@ impl Store {
     }
 
     /// `sqlite` or `postgres`.
+    #[cfg(test)]
     pub(crate) fn backend_name(&self) -> &'static str {
         if self.backend() == DbBackend::Sqlite { "sqlite" } else { "postgres" }
     }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+#[cfg(test)]
+use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, Set, TransactionTrait};
+use sea_orm::{IntoActiveModel, Set, TransactionTrait};
 
 use super::{Store, StoreError, dialect};
 
@@ -116,6 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's failure.
+    #[cfg(test)]
     pub(crate) async fn list_tools(&self) -> Result<Vec<StoredTool>, StoreError> {
         let reader = self.reader.clone();
         let list = async move {

@@ -51,7 +51,7 @@ async fn tools_come_change_go_and_return(db: TestDb) {
     assert_eq!(store.list_tools().await.unwrap(), first);
 
     let better = ToolRecord { description: "Better".to_owned(), ..add.clone() };
-    assert_eq!(store.sync_tools(&[better.clone()]).await.unwrap(), report(0, 1, 1, 0));
+    assert_eq!(store.sync_tools(std::slice::from_ref(&better)).await.unwrap(), report(0, 1, 1, 0));
     assert_eq!(active(&store).await, [("add".to_owned(), true), ("log".to_owned(), false)]);
     let changed = store.list_tools().await.unwrap();
     assert_eq!((changed[0].id, &changed[0].tool), (first[0].id, &better));
@@ -61,7 +61,7 @@ async fn tools_come_change_go_and_return(db: TestDb) {
     );
 
     // Gone already: that is no change any more.
-    assert_eq!(store.sync_tools(&[better.clone()]).await.unwrap(), report(0, 0, 0, 0));
+    assert_eq!(store.sync_tools(std::slice::from_ref(&better)).await.unwrap(), report(0, 0, 0, 0));
     assert_eq!(store.sync_tools(&[better.clone(), log]).await.unwrap(), report(0, 0, 0, 1));
     assert_eq!(active(&store).await, [("add".to_owned(), true), ("log".to_owned(), true)]);
     assert_eq!(store.list_tools().await.unwrap()[1].id, first[1].id);

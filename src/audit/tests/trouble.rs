@@ -1,0 +1,178 @@
+//! No database, no disk, no room.
+
+use std::os::unix::fs::PermissionsExt;
+
+use support::chaos::Chaos;
+
+use super::*;
+
+on_both!(
+    calls_go_on_without_a_database,
+    a_full_journal_refuses_calls_but_not_their_ends,
+    a_folder_that_is_gone_refuses_until_it_is_back,
+    flushing_has_a_deadline,
+);
+
+async fn calls_go_on_without_a_database(db: TestDb) {
+    let store = db.store().await;
+    let auditor = open(&settings(), &db.scratch, &store);
+    call(&auditor, "before").unwrap();
+    flushed(&auditor).await;
+    store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
+    for _ in 0..600 {
+        call(&auditor, "meanwhile").unwrap();
+    }
+    let told = || async { auditor.health().ship_error.is_some() };
+    wait_until_async(PATIENCE, "the failure to be told", told).await;
+    assert!(auditor.health().records() && auditor.health().backlog_bytes > 0);
+    store.execute("ALTER TABLE elsewhere RENAME TO audit_cursor").await.unwrap();
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 1202).await;
+    let well = || async { auditor.health().ship_error.is_none() };
+    wait_until_async(PATIENCE, "the failure to be over", well).await;
+    assert_eq!(auditor.health().backlog_bytes, 0);
+    assert_eq!((auditor.health().events, auditor.health().shipped_events), (1202, 1202));
+}
+
+async fn a_full_journal_refuses_calls_but_not_their_ends(db: TestDb) {
+    let store = db.store().await;
+    let tight = AuditSettings { max_backlog_bytes: 5000, ..unhurried() };
+    let auditor = open(&tight, &db.scratch, &store);
+    let mut running = entry(&auditor, "running");
+    resolve(&mut running);
+    let _ = running.intent(()).unwrap();
+    let mut made = 0;
+    let refusal = loop {
+        match call(&auditor, "r") {
+            Ok(()) => made += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(made < 100);
+    };
+    assert_eq!(refusal.reason, Reason::AuditUnavailable);
+    assert!(!auditor.health().records());
+    // Refused calls and failed logins take no room either.
+    let before = auditor.journal.last_seq();
+    let why = Refusal::new(Reason::ExpiredToken, "no");
+    let sealed = auditor.begin(opening("r")).seal(&Outcome::refused(&why, 401));
+    assert_eq!(sealed.unwrap_err().reason, Reason::AuditUnavailable);
+    assert_eq!(auditor.journal.last_seq(), before);
+    running.seal(&Outcome::done(200)).unwrap();
+    assert_eq!(auditor.journal.last_seq(), before + 1);
+    flushed(&auditor).await;
+    call(&auditor, "again").unwrap();
+    assert!(auditor.health().records());
+}
+
+async fn a_folder_that_is_gone_refuses_until_it_is_back(db: TestDb) {
+    let store = db.store().await;
+    let auditor = open(&AuditSettings { segment_bytes: 1, ..settings() }, &db.scratch, &store);
+    call(&auditor, "before").unwrap();
+    let journal = db.scratch.path().join("journal");
+    let away = db.scratch.path().join("away");
+    std::fs::rename(&journal, &away).unwrap();
+    let refusal = call(&auditor, "meanwhile").unwrap_err();
+    assert_eq!(refusal.reason, Reason::AuditUnavailable);
+    assert!(auditor.health().write_error.is_some() && !auditor.health().records());
+    std::fs::rename(&away, &journal).unwrap();
+    // Nobody needs to call for it to be noticed.
+    let well = || async { auditor.health().records() };
+    wait_until_async(PATIENCE, "writing to work again", well).await;
+    call(&auditor, "after").unwrap();
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 4).await;
+}
+
+async fn flushing_has_a_deadline(db: TestDb) {
+    let store = db.store().await;
+    let auditor = open(&settings(), &db.scratch, &store);
+    store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
+    call(&auditor, "r").unwrap();
+    assert!(!auditor.flush(Duration::from_millis(50)).await);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_tears_no_line() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let auditor = open(&unhurried(), &db.scratch, &store);
+    call(&auditor, "before").unwrap();
+    let file = segments(db.scratch.path()).remove(0);
+    let read_write = || std::fs::OpenOptions::new().read(true).append(true).open(&file).unwrap();
+    auditor
+        .journal
+        .replace_file(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let mut entry = entry(&auditor, "meanwhile");
+    assert_eq!(entry.intent(()).unwrap_err().reason, Reason::AuditUnavailable);
+    let why = Refusal::new(Reason::AuditUnavailable, "no");
+    assert_eq!(
+        entry.seal(&Outcome::refused(&why, 503)).unwrap_err().reason,
+        Reason::AuditUnavailable
+    );
+    let shown = auditor.health().write_error.unwrap();
+    assert!(!shown.is_empty());
+    // A part of a line that got onto the disk is cut before the next.
+    std::io::Write::write_all(&mut read_write(), b"{\"torn\":").unwrap();
+    auditor.journal.replace_file(read_write());
+    call(&auditor, "after").unwrap();
+    assert_eq!(auditor.health().write_error, None);
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 4).await;
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_made_is_told_at_the_start() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let file = db.scratch.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let settings = AuditSettings { journal_dir: Some(path), ..settings() };
+        let error = Auditor::open(&settings, db.scratch.path(), &store, Clock::system());
+        let AuditError::Journal { path, .. } = error.unwrap_err() else { panic!("no journal") };
+        assert!(path.starts_with(&file));
+    }
+}
+
+#[tokio::test]
+async fn the_journal_is_its_owners_alone() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let auditor = open(&unhurried(), &db.scratch, &store);
+    call(&auditor, "r").unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let journal = db.scratch.path().join("journal");
+    let chain = journal.join(auditor.journal.chain_id());
+    assert_eq!((mode(&journal), mode(&chain)), (0o700, 0o700));
+    for file in chain.read_dir().unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    assert_eq!(mode(&journal.join("lock")), 0o600);
+}
+
+/// The network to PostgreSQL breaks under load, in both ways, and heals.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_network_loses_and_doubles_nothing() {
+    let db = TestDb::postgres().await;
+    db.store().await;
+    let mut chaos = None;
+    let through = db.through(|port| chaos.insert(Chaos::before(port)).port());
+    let chaos = chaos.unwrap();
+    let store = Store::connect(&through, Clock::system()).await.unwrap();
+    let auditor = open(&settings(), &db.scratch, &store);
+    let burst = || (0..700).for_each(|_| call(&auditor, "r").unwrap());
+    for round in 0..4 {
+        burst();
+        if round % 2 == 0 {
+            chaos.cut();
+        } else {
+            chaos.delay(Duration::from_millis(20));
+        }
+        burst();
+        let shipped = || async { round % 2 == 1 || auditor.health().ship_error.is_some() };
+        wait_until_async(PATIENCE, "the cut to be noticed", shipped).await;
+        chaos.restore();
+    }
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 4 * 2 * 1400).await;
+}
