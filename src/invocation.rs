@@ -159,7 +159,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Invocation<'a> {
                 while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
                     match seen.admit(&key).map_err(A::Error::custom)? {
                         Some("tool_name") => {
-                            found.tool_name = Some(map.next_value::<Key<'de>>()?.0)
+                            found.tool_name = Some(map.next_value::<Key<'de>>()?.0);
                         }
                         Some("request_id") => {
                             found.request_id =

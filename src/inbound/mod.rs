@@ -6,7 +6,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 pub(crate) use message::{Message, Partial};
 pub(crate) use read::{BodyLimits, read};
@@ -30,7 +30,7 @@ impl<'a> Head<'a> {
 
     /// All values of a header.
     pub(crate) fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.get_all(name).map(|value| value.as_bytes())
+        self.headers.get_all(name).map(HeaderValue::as_bytes)
     }
 
     /// The only value of a header, without the white space around it.

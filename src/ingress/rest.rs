@@ -88,12 +88,12 @@ pub(super) async fn tools(
 }
 
 /// A method that a REST path does not know.
-pub(super) async fn wrong_method(
-    request: HttpRequest,
-    site: web::Data<Site>,
+pub(super) fn wrong_method(
+    request: &HttpRequest,
+    site: &Site,
     allow: &'static str,
 ) -> HttpResponse {
-    let visit = Visit::new(&site, &request, Surface::Rest, allow);
+    let visit = Visit::new(site, request, Surface::Rest, allow);
     let refusal = Refusal::new(Reason::MethodNotAllowed, "no such method here");
     respond::refuse(&refusal, visit.surroundings())
 }

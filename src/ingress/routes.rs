@@ -129,9 +129,9 @@ fn get_or_head() -> actix_web::Route {
 }
 
 async fn only_get(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    rest::wrong_method(request, site, "GET").await
+    rest::wrong_method(&request, &site, "GET")
 }
 
 async fn only_post(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    rest::wrong_method(request, site, "POST").await
+    rest::wrong_method(&request, &site, "POST")
 }

@@ -34,6 +34,7 @@ pub(crate) struct Row {
 const LEGACY_STATUS: u16 = 200;
 
 /// The row of a reason.
+#[expect(clippy::too_many_lines, reason = "a table, to be read in one piece")]
 pub(crate) fn row(reason: Reason) -> Row {
     match reason {
         Reason::ForbiddenHost => {

@@ -56,9 +56,10 @@ struct ToolEntry {
 pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
     // The untyped parse refuses duplicate keys, which a typed one would not see.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| vec![e.to_string()])?;
-    let file: File = match value {
-        serde_yaml::Value::Null => File::default(),
-        other => serde_yaml::from_value(other).map_err(|e| vec![e.to_string()])?,
+    let file = if value.is_null() {
+        File::default()
+    } else {
+        serde_yaml::from_value::<File>(value).map_err(|e| vec![e.to_string()])?
     };
     let mut complaints = Vec::new();
     if file.default_action.as_deref().is_some_and(|action| action != "deny") {

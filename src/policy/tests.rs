@@ -21,10 +21,10 @@ tools:
 "#;
 
 fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Decision {
-    let rules = read(policy).unwrap();
-    let roles: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
-    let facts = Facts { roles: &roles, tenant, tool, registry_roles: &[] };
-    decide(&rules, &BuiltIn::default(), facts)
+    let compiled = read(policy).unwrap();
+    let held: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
+    let facts = Facts { roles: &held, tenant, tool, registry_roles: &[] };
+    decide(&compiled, &BuiltIn::default(), facts)
 }
 
 fn allows(roles: &[&str], tenant: Option<&str>, tool: &str) -> bool {
@@ -97,14 +97,14 @@ fn a_workspace_wildcard_adds_to_the_roles() {
 
 #[test]
 fn registry_roles_bind_like_required_roles() {
-    let rules = read(POLICY).unwrap();
+    let compiled = read(POLICY).unwrap();
     let needs: [Box<str>; 1] = ["writer".into()];
     let roles = ["admin".to_owned()];
     let mut facts = Facts { roles: &roles, tenant: None, tool: "t", registry_roles: &needs };
-    assert!(!decide(&rules, &BuiltIn::default(), facts).allowed);
+    assert!(!decide(&compiled, &BuiltIn::default(), facts).allowed);
     let both = ["admin".to_owned(), "writer".to_owned()];
     facts.roles = &both;
-    assert!(decide(&rules, &BuiltIn::default(), facts).allowed);
+    assert!(decide(&compiled, &BuiltIn::default(), facts).allowed);
 }
 
 #[test]

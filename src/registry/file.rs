@@ -24,7 +24,7 @@ pub(crate) struct Bounds {
     pub(crate) max_timeout: Duration,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -86,11 +86,11 @@ fn yes() -> bool {
 pub(crate) fn read(text: &str, bounds: Bounds) -> Result<Snapshot, Vec<String>> {
     // The untyped parse refuses duplicate keys, which a typed one would not see.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| vec![e.to_string()])?;
-    let value = match value {
-        serde_yaml::Value::Null => serde_yaml::Value::Mapping(serde_yaml::Mapping::new()),
-        other => other,
+    let file = if value.is_null() {
+        File::default()
+    } else {
+        serde_yaml::from_value::<File>(value).map_err(|e| vec![e.to_string()])?
     };
-    let file: File = serde_yaml::from_value(value).map_err(|e| vec![e.to_string()])?;
     Builder::new(bounds).build(file)
 }
 
@@ -98,9 +98,22 @@ struct Builder {
     bounds: Bounds,
     complaints: Vec<String>,
     backends: HashMap<String, Arc<Backend>>,
-    scopes: Vec<(Arc<str>, Option<Box<str>>, Vec<Arc<Tool>>)>,
+    scopes: Vec<Draft>,
     seen: HashSet<(String, String)>,
     records: Vec<Record>,
+}
+
+/// A scope in the making.
+struct Draft {
+    name: Arc<str>,
+    instructions: Option<Box<str>>,
+    tools: Vec<Arc<Tool>>,
+}
+
+impl Draft {
+    fn new(name: &str, instructions: Option<Box<str>>) -> Self {
+        Self { name: Arc::from(name), instructions, tools: Vec::new() }
+    }
 }
 
 impl Builder {
@@ -128,7 +141,7 @@ impl Builder {
         }
         for (name, entry) in file.scopes {
             if self.check_scope(&format!("scopes.{name}"), &name) {
-                self.scopes.push((Arc::from(name), entry.instructions, Vec::new()));
+                self.scopes.push(Draft::new(&name, entry.instructions));
             }
         }
         if file.tools.len() > MAX_TOOLS {
@@ -144,11 +157,11 @@ impl Builder {
             return Err(self.complaints);
         }
         let order: Vec<Box<str>> =
-            self.scopes.iter().map(|(name, ..)| Box::from(&**name)).collect();
+            self.scopes.iter().map(|draft| Box::from(&*draft.name)).collect();
         let scopes = self
             .scopes
             .into_iter()
-            .map(|(name, instructions, tools)| {
+            .map(|Draft { name, instructions, tools }| {
                 let by_name = tools.iter().map(|t| (Arc::clone(&t.name), Arc::clone(t))).collect();
                 (Box::from(&*name), Arc::new(Scope { name, instructions, tools, by_name }))
             })
@@ -280,13 +293,11 @@ impl Builder {
             self.complain(at, "cannot be written as JSON");
             return;
         };
-        let scope = match self.scopes.iter().position(|(name, ..)| **name == *entry.scope) {
-            Some(position) => position,
-            None => {
-                self.scopes.push((Arc::from(entry.scope.as_str()), None, Vec::new()));
-                self.scopes.len() - 1
-            }
-        };
+        let known = self.scopes.iter().position(|draft| *draft.name == *entry.scope);
+        let scope = known.unwrap_or_else(|| {
+            self.scopes.push(Draft::new(&entry.scope, None));
+            self.scopes.len() - 1
+        });
         self.records.push(Record {
             name: entry.name.clone(),
             scope: entry.scope.clone(),
@@ -300,7 +311,7 @@ impl Builder {
         if !entry.is_active {
             return;
         }
-        let (name, _, tools) = &mut self.scopes[scope];
+        let Draft { name, tools, .. } = &mut self.scopes[scope];
         tools.push(Arc::new(Tool {
             key: format!("{name}/{}", entry.name).into(),
             name: Arc::from(entry.name),

@@ -8,7 +8,7 @@ use super::*;
 use crate::protocol::revision::Era;
 
 const BOUNDS: Bounds =
-    Bounds { default_timeout: Duration::from_secs(30), max_timeout: Duration::from_secs(300) };
+    Bounds { default_timeout: Duration::from_secs(30), max_timeout: Duration::from_mins(5) };
 
 const FILE: &str = r#"
 backends:

@@ -74,7 +74,7 @@ impl Upstream {
         outbound::client(outbound::Limits {
             connect: self.connect_timeout,
             connections: self.connections,
-            keep_alive: Duration::from_secs(60),
+            keep_alive: Duration::from_mins(1),
         })
     }
 

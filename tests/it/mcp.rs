@@ -236,3 +236,34 @@ fn other_methods_are_405_after_authentication() {
         assert_eq!(unknown.status, 401, "{method}");
     }
 }
+
+#[test]
+fn policy_and_registry_are_data() {
+    let gateway = Gateway::builder()
+        .tools(
+            "tools:\n  - { name: hello, scope: my-own-scope, backend_url: \"BACKEND\", title: Hello, \
+             annotations: { readOnlyHint: true } }\n",
+        )
+        .policy("roles: { greeter: { allowed_tools: [hello] } }\n")
+        .start();
+    let greeter = Token::of("greta", &["greeter"]);
+    let list = gateway.post("/my-own-scope/mcp", &greeter, &request("tools/list", json!({})));
+    let tool = &list.json()["result"]["tools"][0];
+    assert_eq!((tool["name"].as_str(), tool["title"].as_str()), (Some("hello"), Some("Hello")));
+    assert_eq!(tool["annotations"]["readOnlyHint"], true);
+    assert_eq!(tool["inputSchema"], json!({ "type": "object" }));
+    let called = gateway.call(&greeter, "my-own-scope", "hello", json!({ "anything": 1 }));
+    assert_eq!(called.json()["result"]["content"][0]["text"], "done");
+    assert_eq!(gateway.post("/main/mcp", &greeter, &request("tools/list", json!({}))).status, 404);
+}
+
+#[test]
+fn without_a_policy_file_everything_is_denied() {
+    let gateway = Gateway::builder().without_policy().start();
+    let admin = Token::of("root", &["admin"]);
+    let list = gateway.post("/main/mcp", &admin, &request("tools/list", json!({})));
+    assert_eq!(list.json()["result"]["tools"], json!([]));
+    gateway
+        .call(&admin, "main", "echo", json!({ "text": "x" }))
+        .assert_refused(200, "TOOL_NOT_FOUND");
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// What to answer.
 #[derive(Clone, Debug)]
-pub enum Script {
+pub(crate) enum Script {
     /// A JSON-RPC result, with the id of the request.
     Result(Value),
     /// A JSON-RPC error, with the id of the request.
@@ -28,20 +28,20 @@ pub enum Script {
 
 /// A request as the backend saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
 impl Seen {
     /// All values of a header.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
     }
 }
 
 /// A listening backend.
-pub struct Backend {
+pub(crate) struct Backend {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
@@ -49,7 +49,7 @@ pub struct Backend {
 
 impl Backend {
     /// Answers every call with a small result, until told otherwise.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -66,12 +66,12 @@ impl Backend {
     }
 
     /// Changes what is answered from now on.
-    pub fn answer(&self, script: Script) {
+    pub(crate) fn answer(&self, script: Script) {
         *self.script.lock().unwrap() = script;
     }
 
     /// Every request so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -27,14 +27,14 @@ workspaces:
 "#;
 
 /// A gateway in the making.
-pub struct Builder {
+pub(crate) struct Builder {
     policy: Option<String>,
     tools: Option<String>,
     environment: Vec<(String, String)>,
 }
 
 /// A running gateway with one backend behind it.
-pub struct Gateway {
+pub(crate) struct Gateway {
     pub addr: SocketAddr,
     pub metrics_addr: SocketAddr,
     pub backend: Backend,
@@ -45,21 +45,21 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway on SQLite, counting in memory.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::builder().start()
     }
 
-    pub fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder {
         Builder { policy: Some(POLICY.to_owned()), tools: None, environment: Vec::new() }
     }
 
     /// Sends a message to `/{scope}/mcp` as JSON.
-    pub fn post(&self, path: &str, token: &Token, body: &Value) -> Reply {
+    pub(crate) fn post(&self, path: &str, token: &Token, body: &Value) -> Reply {
         self.post_raw(path, &token.bearer(), &[], body.to_string().as_bytes())
     }
 
     /// Sends bytes, with further headers.
-    pub fn post_raw(
+    pub(crate) fn post_raw(
         &self,
         path: &str,
         authorization: &str,
@@ -77,12 +77,12 @@ impl Gateway {
     }
 
     /// `GET` with a token.
-    pub fn get(&self, path: &str, token: &Token) -> Reply {
+    pub(crate) fn get(&self, path: &str, token: &Token) -> Reply {
         http::send(self.addr, "GET", path, &[("Authorization", &token.bearer())], b"")
     }
 
     /// A legacy `tools/call` on a scope.
-    pub fn call(&self, token: &Token, scope: &str, tool: &str, arguments: Value) -> Reply {
+    pub(crate) fn call(&self, token: &Token, scope: &str, tool: &str, arguments: Value) -> Reply {
         let body = json!({
             "jsonrpc": "2.0", "id": 7, "method": "tools/call",
             "params": { "name": tool, "arguments": arguments },
@@ -91,7 +91,13 @@ impl Gateway {
     }
 
     /// A modern `tools/call` on a scope.
-    pub fn call_modern(&self, token: &Token, scope: &str, tool: &str, arguments: Value) -> Reply {
+    pub(crate) fn call_modern(
+        &self,
+        token: &Token,
+        scope: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Reply {
         let body = json!({
             "jsonrpc": "2.0", "id": 7, "method": "tools/call",
             "params": {
@@ -116,13 +122,13 @@ impl Gateway {
     }
 
     /// The rows of the trail that fit, once there are `rows` of them.
-    pub fn audit_rows(&self, filter: &str, rows: usize) -> Vec<Value> {
+    pub(crate) fn audit_rows(&self, filter: &str, rows: usize) -> Vec<Value> {
         let admin = Token::of("auditor", &["admin"]);
         let mut found = Vec::new();
         wait_until(std::time::Duration::from_secs(10), "audit rows", || {
             let reply = self.get(&format!("/admin/audit-logs?{filter}"), &admin);
             assert_eq!(reply.status, 200, "{}", reply.text());
-            found = reply.json()["items"].as_array().unwrap().clone();
+            found = reply.json()["items"].as_array().unwrap().to_vec();
             found.len() >= rows && found.iter().all(|row| row["status"] != "pending")
         });
         assert_eq!(found.len(), rows, "{found:?}");
@@ -130,34 +136,34 @@ impl Gateway {
     }
 
     /// What `/metrics` says.
-    pub fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         http::send(self.metrics_addr, "GET", "/metrics", &[], b"").text()
     }
 }
 
 impl Builder {
-    pub fn policy(mut self, text: &str) -> Self {
+    pub(crate) fn policy(mut self, text: &str) -> Self {
         self.policy = Some(text.to_owned());
         self
     }
 
-    pub fn without_policy(mut self) -> Self {
+    pub(crate) fn without_policy(mut self) -> Self {
         self.policy = None;
         self
     }
 
     /// A registry of its own; `BACKEND` becomes the backend's URL.
-    pub fn tools(mut self, text: &str) -> Self {
+    pub(crate) fn tools(mut self, text: &str) -> Self {
         self.tools = Some(text.to_owned());
         self
     }
 
-    pub fn set(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn start(self) -> Gateway {
+    pub(crate) fn start(self) -> Gateway {
         let backend = Backend::start();
         let folder = Scratch::new("gateway");
         let tools =

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A whole reply.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -19,23 +19,23 @@ pub struct Reply {
 
 impl Reply {
     /// The only value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The stable code, wherever this surface puts it.
-    pub fn code(&self) -> Option<String> {
+    pub(crate) fn code(&self) -> Option<String> {
         let json = self.json();
         [
             &json["error"]["data"]["code"],
@@ -49,14 +49,14 @@ impl Reply {
 
     /// Fails unless the request was refused with this status and code.
     #[track_caller]
-    pub fn assert_refused(&self, status: u16, code: &str) -> &Self {
+    pub(crate) fn assert_refused(&self, status: u16, code: &str) -> &Self {
         assert_eq!((self.status, self.code().as_deref()), (status, Some(code)), "{}", self.text());
         self
     }
 }
 
 /// Sends one request on a connection of its own.
-pub fn send(
+pub(crate) fn send(
     to: SocketAddr,
     method: &str,
     target: &str,
@@ -68,13 +68,13 @@ pub fn send(
         head.push_str("Host: localhost\r\n");
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     if !headers.iter().any(|(name, _)| {
         name.eq_ignore_ascii_case("content-length")
             || name.eq_ignore_ascii_case("transfer-encoding")
     }) {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     head.push_str("Connection: close\r\n\r\n");
     let mut bytes = head.into_bytes();
@@ -83,14 +83,14 @@ pub fn send(
 }
 
 /// Sends bytes as they are and reads one reply.
-pub fn raw(to: SocketAddr, bytes: &[u8]) -> Reply {
+pub(crate) fn raw(to: SocketAddr, bytes: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut received = Vec::new();
-    let mut chunk = [0; 64 * 1024];
+    let mut chunk = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut chunk) {
             Ok(0) => break,

@@ -1,12 +1,12 @@
 //! A gateway in this process, callers with every kind of credential, and a
 //! backend that does as it is told.
 
-pub mod backend;
-pub mod gateway;
-pub mod http;
-pub mod tokens;
+pub(crate) mod backend;
+pub(crate) mod gateway;
+pub(crate) mod http;
+pub(crate) mod tokens;
 
-pub use backend::{Backend, Script};
-pub use gateway::{Builder, Gateway};
-pub use http::Reply;
-pub use tokens::Token;
+pub(crate) use backend::{Backend, Script};
+pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use http::Reply;
+pub(crate) use tokens::Token;

@@ -5,12 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-pub const ISSUER: &str = "https://issuer.test";
-pub const AUDIENCE: &str = "scopegate-tests";
-pub const SECRET: &str = "9f2c41d07be84a6f8d13c5aa07e94b62f1d8c3e5";
+pub(crate) const ISSUER: &str = "https://issuer.test";
+pub(crate) const AUDIENCE: &str = "scopegate-tests";
+pub(crate) const SECRET: &str = "9f2c41d07be84a6f8d13c5aa07e94b62f1d8c3e5";
 
 /// A token in the making.
-pub struct Token {
+pub(crate) struct Token {
     claims: Value,
     secret: String,
     algorithm: Algorithm,
@@ -23,7 +23,7 @@ fn now() -> i64 {
 
 impl Token {
     /// A valid token of a user with roles.
-    pub fn of(user: &str, roles: &[&str]) -> Self {
+    pub(crate) fn of(user: &str, roles: &[&str]) -> Self {
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": user, "roles": roles,
             "iat": now(), "exp": now() + 600,
@@ -32,31 +32,31 @@ impl Token {
     }
 
     /// Sets a claim.
-    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims[name] = value.into();
         self
     }
 
     /// Expired long ago.
-    pub fn expired(self) -> Self {
+    pub(crate) fn expired(self) -> Self {
         let then = now() - 3600;
         self.claim("exp", then)
     }
 
     /// Signed by somebody else.
-    pub fn forged(mut self) -> Self {
-        self.secret = "another-secret-that-is-long-enough-0123".to_owned();
+    pub(crate) fn forged(mut self) -> Self {
+        self.secret = String::from("another-secret-that-is-long-enough-0123");
         self
     }
 
     /// The compact form.
-    pub fn sign(&self) -> String {
+    pub(crate) fn sign(&self) -> String {
         let key = EncodingKey::from_secret(self.secret.as_bytes());
         encode(&Header::new(self.algorithm), &self.claims, &key).unwrap()
     }
 
     /// The header's value.
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.sign())
     }
 }
