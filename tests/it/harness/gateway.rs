@@ -128,7 +128,7 @@ impl Gateway {
         wait_until(std::time::Duration::from_secs(10), "audit rows", || {
             let reply = self.get(&format!("/admin/audit-logs?{filter}"), &admin);
             assert_eq!(reply.status, 200, "{}", reply.text());
-            found = reply.json()["items"].as_array().unwrap().to_vec();
+            found.clone_from(reply.json()["items"].as_array().unwrap());
             found.len() >= rows && found.iter().all(|row| row["status"] != "pending")
         });
         assert_eq!(found.len(), rows, "{found:?}");
