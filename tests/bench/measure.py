@@ -85,7 +85,6 @@ def settle(pids, patience=20):
 def window(wrk, url, token, body, connections, seconds, servers, script):
     """Load on `url` for so many seconds. `servers` are those on the way."""
     pids = {server.name: server.pid for server in servers}
-    settle(pids.values())
     before = {name: cpu(pid) for name, pid in pids.items()}
     busy, stolen, total = machine()
     load = children_cpu()
@@ -97,7 +96,7 @@ def window(wrk, url, token, body, connections, seconds, servers, script):
         env={**os.environ, "BENCH_TOKEN": token, "BENCH_BODY": body},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        pause = max(0.2, seconds / 8)
+        pause = max(0.25, seconds / 8)
         while process.poll() is None:
             for name, pid in pids.items():
                 peak[name] = max(peak[name], resident(pid))

@@ -49,11 +49,11 @@ def options():
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures what the gateway costs next to a plain nginx hop, in one run. "
-                    "With the defaults it takes about eight minutes after the build.")
+                    "With the defaults it takes about nine minutes after the build.")
     parser.add_argument("--seconds", type=int, default=10, metavar="N",
-                        help="length of one window (default 10)")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N",
-                        help="windows of each path and concurrency; medians count (default 1)")
+                        help="load on each path at each concurrency (default 10)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N",
+                        help="turns to spread it over; their medians count (default 5)")
     parser.add_argument("--connections", default="1,16,64,256", metavar="LIST",
                         help="concurrencies (default 1,16,64,256)")
     parser.add_argument("--only", default="", metavar="LIST",
@@ -61,13 +61,13 @@ def options():
     parser.add_argument("--starts", type=int, default=7, metavar="N",
                         help="starts to take the median of (default 7)")
     parser.add_argument("--quick", action="store_true",
-                        help="windows of 3 s at 64 and 256 connections only")
+                        help="3 s in three turns, at 64 and 256 connections only")
     parser.add_argument("--enforce", action="store_true",
                         help="end with 1 when a bar is missed or could not be measured")
     parser.add_argument("--no-build", action="store_true", help="measure what is built already")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.seconds, chosen.connections = 3, "64,256"
+        chosen.seconds, chosen.rounds, chosen.connections = 3, 3, "64,256"
     try:
         chosen.connections = [int(number) for number in chosen.connections.split(",")]
     except ValueError:
@@ -79,6 +79,8 @@ def options():
             parser.error(f"no such path: {name}")
     if min([chosen.seconds, chosen.rounds, chosen.starts, *chosen.connections]) < 1:
         parser.error("numbers begin at 1")
+    if chosen.seconds % chosen.rounds:
+        parser.error("--seconds must be a multiple of --rounds: a turn takes whole seconds")
     return chosen
 
 
@@ -192,6 +194,8 @@ def run(chosen, house):
         if owner in made:
             made[owner] += 1
 
+    # Before the first turn, all must rest; after each, those that worked do.
+    measure.settle([server.pid for server in house.servers])
     windows = {}
     wrk = need("wrk", "wrk")
     for connections in chosen.connections:
@@ -200,7 +204,7 @@ def run(chosen, house):
                 port, path, token, way = targets[name]
                 way = [Named(role, server) for role, server in way]
                 window = measure.window(wrk, f"http://127.0.0.1:{port}{path}", token, BODY,
-                                        connections, chosen.seconds, way, SCRIPT)
+                                        connections, chosen.seconds // chosen.rounds, way, SCRIPT)
                 windows.setdefault((name, connections), []).append(window)
                 owner = FRONT_OF if name == "front" else name
                 if owner in made:
@@ -243,7 +247,7 @@ def print_report(chosen, where, order, windows, starts, audit):
     results = {key: report.merged(list_) for key, list_ in windows.items()}
     lines = [f"{where['date']}, commit {where['commit']}: {where['cores']} cores "
              f"({where['processor']}), {where['rustc']}, {where['nginx']}; "
-             f"{chosen.rounds} × {chosen.seconds} s each.", ""]
+             f"{chosen.seconds} s each, in {chosen.rounds} turns.", ""]
     for connections in chosen.connections:
         lines += [report.table(order, results, connections), ""]
     foreign = [w["foreign"] for list_ in windows.values() for w in list_]
