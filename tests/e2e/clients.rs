@@ -46,8 +46,10 @@ fn every_official_client_lists_and_calls_on_both_spellings() {
             assert_eq!(answer["structuredContent"]["result"], json!("3.5"), "{user}: {report}");
             assert_ne!(answer["isError"], json!(true), "{user}: {report}");
 
-            let rows = stack.audited(&format!("user_id={user}&tool_name=exact_calculate"), 1);
-            assert_eq!(rows[0]["status"], json!("success"), "{user}: {rows:?}");
+            // A call is on record before its end is; the end is waited for.
+            let call = format!("user_id={user}&tool_name=exact_calculate");
+            stack.audited(&format!("{call}&status=success"), 1);
+            let rows = stack.audited(&call, 1);
             assert_eq!(rows[0]["endpoint_path"], json!(path), "{user}: {rows:?}");
             assert_eq!(rows[0]["scope"], json!("calculator"), "{user}: {rows:?}");
         }

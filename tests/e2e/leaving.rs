@@ -56,6 +56,7 @@ fn a_call_in_flight_is_finished_before_the_gateway_ends() {
     assert_eq!(stack.gateway().exit_code(), Some(0), "{}", stack.gateway().log());
 
     stack.restart(&[]);
+    stack.audited("user_id=ann&status=success", 4);
     let rows = stack.audited("user_id=ann&tool_name=record", 4);
     assert_eq!(statuses(&rows), ["success"; 4], "{rows:?}");
 }
@@ -78,6 +79,7 @@ fn a_killed_gateway_loses_no_row() {
     stack.recorder.release();
 
     stack.restart(&[("SCOPEGATE__AUDIT__SHIP_INTERVAL_MS", "50")]);
+    stack.audited("user_id=ann&status=success", 20);
     let rows = stack.audited("user_id=ann&tool_name=record", 21);
     // What the killed gateway had begun is on record, its end unknown.
     let expected = [&["pending"][..], &["success"; 20]].concat();
