@@ -16,9 +16,6 @@ use crate::protocol::jsonrpc::{self, Key, Members};
 use crate::protocol::revision::{Era, LATEST_LEGACY};
 use crate::registry::{Registry, Scope, Tool};
 
-/// Largest `arguments`, in bytes of JSON (C-16).
-const MAX_ARGUMENTS: usize = 1024 * 1024;
-
 /// Longest `request_id`, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
@@ -35,27 +32,19 @@ impl<'a> Invocation<'a> {
     /// Reads a body.
     ///
     /// # Errors
-    /// [`Reason::ParseError`], [`Reason::InvalidRequest`],
-    /// [`Reason::PayloadTooLarge`].
+    /// [`Reason::ParseError`], [`Reason::InvalidRequest`].
     pub(crate) fn read(body: &'a Bytes) -> Result<Self, Refusal> {
         jsonrpc::check_depth(body)
             .map_err(|fault| Refusal::telling(Reason::InvalidRequest, fault.to_string()))?;
         let invocation: Self = serde_json::from_slice(body).map_err(|error| {
             let reason = if error.is_data() { Reason::InvalidRequest } else { Reason::ParseError };
-            Refusal::telling(reason, error.to_string())
+            Refusal::telling(reason, jsonrpc::brief(&error))
         })?;
-        let size = invocation.arguments.map_or(0, |raw| raw.get().len());
-        if size > MAX_ARGUMENTS {
-            return Err(Refusal::telling(
-                Reason::PayloadTooLarge,
-                format!("`arguments` are larger than {MAX_ARGUMENTS} bytes"),
-            ));
-        }
         Ok(invocation)
     }
 
-    /// The id of the call: the client's `X-Request-ID`, else `request_id`,
-    /// else the gateway's.
+    /// The id of the call: the client's own `X-Request-ID`, else
+    /// `request_id`, else the gateway's.
     ///
     /// # Errors
     /// [`Reason::InvalidRequest`] when `request_id` is too long.
@@ -86,7 +75,9 @@ impl<'a> Invocation<'a> {
             .as_deref()
             .ok_or_else(|| Refusal::telling(Reason::InvalidRequest, "`tool_name` is missing"))?;
         if let Some(scope) = &self.scope {
-            return registry.scope(scope);
+            return registry.scope(scope).map_err(|_| {
+                Refusal::telling(Reason::UnknownScope, "`scope` names no scope of the registry")
+            });
         }
         let snapshot = registry.snapshot();
         let mut usable = snapshot
@@ -229,8 +220,5 @@ mod tests {
             reason(&format!(r#"{{"arguments":{}"#, "[".repeat(100))),
             Reason::InvalidRequest
         );
-        let large =
-            format!(r#"{{"tool_name":"a","arguments":{{"x":"{}"}}}}"#, "x".repeat(MAX_ARGUMENTS));
-        assert_eq!(reason(&large), Reason::PayloadTooLarge);
     }
 }

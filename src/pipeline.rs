@@ -27,6 +27,8 @@ use crate::upstream::{Reply, Trail};
 
 /// A request at the door: its headers, and its body unread.
 pub(crate) struct Inbound<'a> {
+    /// What the edge says of its `Host` and `Origin`.
+    pub(crate) edge: Result<(), Refusal>,
     pub(crate) surface: Surface,
     /// The path as it was asked for.
     pub(crate) endpoint: &'a str,
@@ -105,10 +107,11 @@ pub(crate) async fn tools(gw: &Gateway, inbound: Inbound<'_>) -> Walked {
 /// endpoint does not know.
 pub(crate) async fn refuse(gw: &Gateway, inbound: Inbound<'_>, reason: Reason) -> Walked {
     let (known, mut entry) = open(gw, &inbound);
-    let result = match authenticate(gw, &inbound, &mut entry).await {
-        Ok(_) => Err(Refusal::new(reason, "refused at the door")),
-        Err(refusal) => Err(refusal),
+    let refusal = match authenticate(gw, &inbound, &mut entry).await {
+        Ok(_) => Refusal::new(reason, "refused at the door"),
+        Err(refusal) => refusal,
     };
+    let result = turn_away(inbound, refusal).await;
     Walked { known, entry, result }
 }
 
@@ -139,6 +142,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     entry: &mut Entry,
 ) -> Result<Caller, Refusal> {
+    inbound.edge.clone()?;
     let credentials = Credentials::new(inbound.head.all("authorization"), Some(inbound.query));
     let caller = gw.authn.authenticate(credentials).await?;
     entry.caller(CallerFacts {
@@ -150,6 +154,30 @@ async fn authenticate(
     Ok(caller)
 }
 
+/// What is judged by headers alone.
+async fn greet(
+    gw: &Gateway,
+    inbound: &Inbound<'_>,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Caller, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    inbound.head.expect_json()?;
+    if inbound.surface == Surface::Mcp {
+        known.events_only = !inbound.head.accepts()?.json;
+    }
+    Ok(caller)
+}
+
+/// Refuses a request whose body was not read.
+async fn turn_away<T>(inbound: Inbound<'_>, refusal: Refusal) -> Result<T, Refusal> {
+    const SMALL: u64 = 64 * 1024;
+    if inbound.head.announces_at_most(SMALL) {
+        inbound::discard(inbound.body).await;
+    }
+    Err(refusal)
+}
+
 async fn walk_mcp(
     gw: &Gateway,
     io: &WorkerIo,
@@ -157,10 +185,11 @@ async fn walk_mcp(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let caller = authenticate(gw, &inbound, entry).await?;
+    let caller = match greet(gw, &inbound, known, entry).await {
+        Ok(caller) => caller,
+        Err(refusal) => return turn_away(inbound, refusal).await,
+    };
     let Inbound { scope, head, body, request_id, .. } = inbound;
-    head.expect_json()?;
-    known.events_only = !head.accepts()?.json;
     let body = inbound::read(body, gw.limits).await?;
     let message = Message::read(head, &body, &mut known.message)?;
     entry.method(match message.method.name() {
@@ -213,12 +242,17 @@ async fn walk_invoke(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let caller = authenticate(gw, &inbound, entry).await?;
+    let caller = match greet(gw, &inbound, known, entry).await {
+        Ok(caller) => caller,
+        Err(refusal) => return turn_away(inbound, refusal).await,
+    };
     let Inbound { head, body, request_id, .. } = inbound;
-    head.expect_json()?;
     let body = inbound::read(body, gw.limits).await?;
     let invocation = Invocation::read(&body)?;
-    let id = invocation.id(head.lenient(headers::REQUEST_ID), request_id)?;
+    // nginx says whether the client brought the id, or it made one itself.
+    let made = head.lenient(headers::REQUEST_ID_ORIGIN) == Some("nginx");
+    let brought = head.lenient(headers::REQUEST_ID).filter(|_| !made);
+    let id = invocation.id(brought, request_id)?;
     known.message.id = Some(id.clone());
     entry.method("tools/call");
     let active = gw.policy.active();

@@ -73,6 +73,7 @@ const TABLE: &[(&str, &[&str])] = &[
             // Read functions and words of the rooms.
             "audit",
             "authn",
+            "quota",
             "store",
             "upstream",
         ],

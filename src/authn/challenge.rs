@@ -72,8 +72,6 @@ pub(crate) fn challenge(
         None
     } else if matches!(reason, Reason::MalformedCredentials | Reason::TokenInQuery) {
         Some("invalid_request")
-    } else if reason == Reason::AdminRequired {
-        Some("insufficient_scope")
     } else if reason.is_authentication() && reason != Reason::KeysUnavailable {
         Some("invalid_token")
     } else {
@@ -147,15 +145,12 @@ mod tests {
         );
         let value = challenge(Reason::TokenInQuery, None, DOCUMENT).unwrap();
         assert!(value.starts_with("Bearer error=\"invalid_request\", resource"), "{value}");
-        let value = challenge(Reason::AdminRequired, None, DOCUMENT).unwrap();
-        assert!(value.starts_with("Bearer error=\"insufficient_scope\", resource"), "{value}");
     }
 
     #[test]
     fn only_authentication_is_challenged() {
         for reason in Reason::ALL {
-            let expected = reason == Reason::AdminRequired
-                || (reason.is_authentication() && reason != Reason::KeysUnavailable);
+            let expected = reason.is_authentication() && reason != Reason::KeysUnavailable;
             assert_eq!(challenge(reason, None, DOCUMENT).is_some(), expected, "{reason:?}");
         }
     }

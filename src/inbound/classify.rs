@@ -22,10 +22,15 @@ pub(crate) struct Spoken {
 }
 
 /// The era a message is to be answered in, also when it is refused: modern as
-/// soon as its body says so.
-pub(super) fn era(params: &Params<'_>) -> Era {
-    let modern = params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some());
-    if modern { Era::Modern } else { Era::Legacy }
+/// soon as its body or its header says so.
+pub(super) fn era(head: Head<'_>, params: &Params<'_>) -> Era {
+    let in_body = params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some());
+    let stated = head.lenient(headers::PROTOCOL_VERSION);
+    if in_body || stated.and_then(revision::era_of) == Some(Era::Modern) {
+        Era::Modern
+    } else {
+        Era::Legacy
+    }
 }
 
 /// Classifies a message.

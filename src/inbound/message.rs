@@ -68,7 +68,7 @@ impl<'a> Message<'a> {
             }
             Refusal::telling(Reason::InvalidParams, fault)
         })?;
-        partial.era = classify::era(&params);
+        partial.era = classify::era(head, &params);
         let named = (!method_name.is_empty()).then_some(&*method_name);
         let spoken = classify::classify(head, named, kind == Kind::Request, &params)?;
         let method = Method::of(&method_name);

@@ -6,10 +6,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 pub(crate) use message::{Message, Partial};
-pub(crate) use read::{BodyLimits, read};
+pub(crate) use read::{BodyLimits, discard, read};
 
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{Accepts, is_json};
@@ -72,6 +72,12 @@ impl<'a> Head<'a> {
             (Some(value), None) if is_json(value) => Ok(()),
             _ => Err(Refusal::new(Reason::UnsupportedMediaType, "the body is not declared JSON")),
         }
+    }
+
+    /// Whether the body is announced to be no larger than `most` bytes.
+    pub(crate) fn announces_at_most(self, most: u64) -> bool {
+        let length = self.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length <= most)
     }
 
     /// What the client can read.

@@ -39,6 +39,29 @@ where
         .map_err(|_| Refusal::new(Reason::RequestTimeout, "the body did not arrive in time"))?
 }
 
+/// Takes in and forgets a small body that nobody will read, so that the
+/// connection can serve the next request: a proxy that passes bodies on as
+/// they come has told its client so already. What is larger, or late, costs
+/// the connection instead.
+pub(crate) async fn discard<S, E>(mut body: S)
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    const MOST: usize = 64 * 1024;
+    const LONGEST: Duration = Duration::from_secs(1);
+    let reading = async {
+        let mut taken = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            taken += chunk.len();
+            if taken > MOST {
+                break;
+            }
+        }
+    };
+    // Whether it came to its end is the connection's business.
+    let _ = tokio::time::timeout(LONGEST, reading).await;
+}
+
 /// Joins the chunks of a body; a body of one chunk is not copied.
 async fn collect<S, E>(mut body: S, limit: usize) -> Result<Bytes, Refusal>
 where

@@ -67,11 +67,7 @@ pub(super) async fn audit_logs(
     site: web::Data<Site>,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Admin, "GET");
-    let inbound = match visit.inbound(body) {
-        Ok(inbound) => inbound,
-        Err(refusal) => return respond::refuse(&refusal, visit.surroundings()),
-    };
-    let (entry, admitted) = pipeline::admin(&site.gateway, inbound).await;
+    let (entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
     let result = match admitted {
         Ok(_) => page(&site, request.query_string()).await,
         Err(refusal) => Err(refusal),

@@ -37,13 +37,8 @@ pub(super) async fn post(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
-    match visit.inbound(body) {
-        Ok(inbound) => {
-            let walked = pipeline::mcp(&site.gateway, &io, inbound).await;
-            respond::respond(walked, visit.surroundings())
-        }
-        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
-    }
+    let walked = pipeline::mcp(&site.gateway, &io, visit.inbound(body)).await;
+    respond::respond(walked, visit.surroundings())
 }
 
 /// Every other method: the caller is still authenticated first.
@@ -53,11 +48,7 @@ pub(super) async fn other(
     site: web::Data<Site>,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
-    match visit.inbound(body) {
-        Ok(inbound) => {
-            let walked = pipeline::refuse(&site.gateway, inbound, Reason::MethodNotAllowed).await;
-            respond::respond(walked, visit.surroundings())
-        }
-        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
-    }
+    let walked =
+        pipeline::refuse(&site.gateway, visit.inbound(body), Reason::MethodNotAllowed).await;
+    respond::respond(walked, visit.surroundings())
 }

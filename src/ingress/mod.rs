@@ -22,7 +22,6 @@ pub(crate) use edge::Edge;
 pub(crate) use routes::{AuthClass, ROUTES, configure};
 
 use crate::audit::Surface;
-use crate::error::Refusal;
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Head;
 use crate::pipeline::Inbound;
@@ -80,16 +79,13 @@ impl<'a> Visit<'a> {
     }
 
     /// Takes the request to the door of the walk.
-    ///
-    /// # Errors
-    /// What [`Edge::admit`] refuses.
-    fn inbound(&self, body: web::Payload) -> Result<Inbound<'_>, Refusal> {
-        self.site.edge.admit(self.request)?;
+    fn inbound(&self, body: web::Payload) -> Inbound<'_> {
         let client_addr = self.site.edge.client_addr(self.request);
         if let Some(address) = client_addr {
             telemetry::client_ip(address);
         }
-        Ok(Inbound {
+        Inbound {
+            edge: self.site.edge.admit(self.request),
             surface: self.surface,
             endpoint: self.request.path(),
             query: self.request.query_string(),
@@ -98,7 +94,7 @@ impl<'a> Visit<'a> {
             body,
             request_id: &self.request_id,
             client_addr,
-        })
+        }
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) fn refusal(refusal: &Refusal, known: &Known, around: Surroundings<'_>
 fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'static, str> {
     let asked = || echo(known.asked.as_deref().unwrap_or_default());
     match (refusal.reason, known.message.era) {
-        (Reason::UnknownScope, _) => {
+        (Reason::UnknownScope, _) if around.surface == Surface::Mcp => {
             format!("Invalid endpoint scope '{}'.", echo(around.scope)).into()
         }
         (reason, era) if reason.is_concealed() && known.asked.is_some() => {

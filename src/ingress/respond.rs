@@ -15,6 +15,7 @@ use crate::authn::challenge;
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{Answer, Known, Walked};
 use crate::protocol::sse;
+use crate::quota::retry_after_seconds;
 use crate::telemetry;
 
 const JSON: &str = "application/json";
@@ -71,7 +72,7 @@ pub(super) fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse 
     finish(rendered, &known, refusal.as_ref(), around)
 }
 
-/// A refusal outside the walk, on REST.
+/// A refusal of a path that has no walk.
 pub(super) fn refuse(refusal: &Refusal, around: Surroundings<'_>) -> HttpResponse {
     let known = Known::default();
     let rendered = render::refusal(refusal, &known, around);
@@ -136,7 +137,7 @@ fn finish(
     }
     if let Some(refusal) = refusal {
         if let Some(delay) = refusal.retry_after {
-            response.insert_header((RETRY_AFTER, delay.as_secs() + 1));
+            response.insert_header((RETRY_AFTER, retry_after_seconds(delay)));
         }
         if rendered.status == 401
             && let Some(challenge) =

@@ -52,13 +52,8 @@ pub(super) async fn invoke(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Rest, "POST");
-    match visit.inbound(body) {
-        Ok(inbound) => {
-            let walked = pipeline::invoke(&site.gateway, &io, inbound).await;
-            respond::respond(walked, visit.surroundings())
-        }
-        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
-    }
+    let walked = pipeline::invoke(&site.gateway, &io, visit.inbound(body)).await;
+    respond::respond(walked, visit.surroundings())
 }
 
 /// The tools the caller may use, in all scopes.
@@ -78,13 +73,8 @@ pub(super) async fn tools(
     site: web::Data<Site>,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Rest, "GET");
-    match visit.inbound(body) {
-        Ok(inbound) => {
-            let walked = pipeline::tools(&site.gateway, inbound).await;
-            respond::respond(walked, visit.surroundings())
-        }
-        Err(refusal) => respond::refuse(&refusal, visit.surroundings()),
-    }
+    let walked = pipeline::tools(&site.gateway, visit.inbound(body)).await;
+    respond::respond(walked, visit.surroundings())
 }
 
 /// A method that a REST path does not know.

@@ -25,6 +25,8 @@ pub const GATEWAY_AUTH: &str = "x-gateway-auth";
 pub const USER_ID: &str = "x-user-id";
 /// One id for a request on its whole way.
 pub const REQUEST_ID: &str = "x-request-id";
+/// Whether the client brought the request id (`client`) or nginx made it.
+pub const REQUEST_ID_ORIGIN: &str = "x-request-id-origin";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 /// W3C trace context, vendor part.

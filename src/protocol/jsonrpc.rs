@@ -85,22 +85,22 @@ pub fn parse(text: &[u8]) -> Result<Envelope<'_>, Malformed> {
             check_depth(text)?;
             return match serde_json::from_slice::<IgnoredAny>(text) {
                 Ok(_) => Err(Malformed::Batch),
-                Err(error) => Err(Malformed::Syntax(error.to_string())),
+                Err(error) => Err(Malformed::Syntax(brief(&error))),
             };
         }
         Some(_) => {
             return match serde_json::from_slice::<IgnoredAny>(text) {
                 Ok(_) => Err(Malformed::Shape("a message is a JSON object".to_owned())),
-                Err(error) => Err(Malformed::Syntax(error.to_string())),
+                Err(error) => Err(Malformed::Syntax(brief(&error))),
             };
         }
     }
     check_depth(text)?;
     serde_json::from_slice::<Envelope<'_>>(text).map_err(|error| {
         if error.is_data() {
-            Malformed::Shape(error.to_string())
+            Malformed::Shape(brief(&error))
         } else {
-            Malformed::Syntax(error.to_string())
+            Malformed::Syntax(brief(&error))
         }
     })
 }
@@ -116,6 +116,18 @@ pub fn salvage_id(text: &[u8]) -> Option<&RawValue> {
     }
     let found = serde_json::from_slice::<OnlyId<'_>>(text).ok()?.id?;
     valid_id(found).then_some(found)
+}
+
+/// What a parser says, cut to a bearable length: it quotes the text it read.
+#[must_use]
+pub fn brief(error: &serde_json::Error) -> String {
+    const LONGEST: usize = 200;
+    let mut text = error.to_string();
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// Refuses nesting beyond [`MAX_DEPTH`] without building anything.
@@ -283,12 +295,24 @@ impl Members {
                 self.seen |= bit;
                 return Ok(Some(name));
             }
-            if key.eq_ignore_ascii_case(name) {
+            if folds_to(key, name) {
                 return Err(format!("`{name}` must be spelled exactly so"));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether a parser that ignores case could read `key` as `name`. Simple case
+/// folding takes two letters outside ASCII into it: the long s (U+017F) and
+/// the Kelvin sign (U+212A).
+fn folds_to(key: &str, name: &str) -> bool {
+    let folded = key.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    });
+    folded.eq(name.chars().map(|letter| letter.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -315,6 +339,13 @@ mod tests {
     fn duplicates_and_case_variants_are_refused() {
         assert!(shape(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#).contains("twice"));
         assert!(shape(r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#).contains("exactly"));
+        assert!(
+            shape(r#"{"jsonrpc":"2.0","id":1,"method":"x","param\u017f":{}}"#).contains("exactly")
+        );
+        assert!(
+            shape("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"paramſ\":{}}")
+                .contains("exactly")
+        );
         assert!(
             shape(r#"{"jsonrpc":"2.0","id":1,"method":"a","m\u0065thod":"b"}"#).contains("twice")
         );

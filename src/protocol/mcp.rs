@@ -120,11 +120,13 @@ impl<'a> Params<'a> {
     /// # Errors
     /// A sentence saying what is wrong, for an `Invalid params` error.
     pub fn read(raw: Option<&'a RawValue>) -> Result<Self, String> {
-        let Some(raw) = raw else { return Ok(Self::default()) };
+        let Some(raw) = raw.filter(|raw| raw.get() != "null") else {
+            return Ok(Self::default());
+        };
         if !raw.get().starts_with('{') {
             return Err("`params` must be an object".to_owned());
         }
-        serde_json::from_str(raw.get()).map_err(|error| error.to_string())
+        serde_json::from_str(raw.get()).map_err(|error| super::jsonrpc::brief(&error))
     }
 }
 
@@ -151,15 +153,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Params<'a> {
                     match seen.admit(&key).map_err(A::Error::custom)? {
                         Some("name") => params.name = Some(text(&mut map, "name")?),
                         Some("uri") => params.uri = Some(text(&mut map, "uri")?),
-                        Some("arguments") => params.arguments = Some(map.next_value()?),
-                        Some("cursor") => params.cursor = Some(text(&mut map, "cursor")?),
+                        Some("arguments") => {
+                            let raw: &'de RawValue = map.next_value()?;
+                            params.arguments = (raw.get() != "null").then_some(raw);
+                        }
+                        Some("cursor") => params.cursor = text_or_null(&mut map, "cursor")?,
                         Some("protocolVersion") => {
                             params.protocol_version = Some(text(&mut map, "protocolVersion")?);
                         }
                         Some("clientInfo") => params.client_info = Some(map.next_value()?),
                         Some("_meta") => {
                             let raw: &'de RawValue = map.next_value()?;
-                            params.meta = Some(Meta::read(raw).map_err(A::Error::custom)?);
+                            if raw.get() != "null" {
+                                params.meta = Some(Meta::read(raw).map_err(A::Error::custom)?);
+                            }
                         }
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -178,7 +185,7 @@ impl<'a> Meta<'a> {
         if !raw.get().starts_with('{') {
             return Err("`_meta` must be an object".to_owned());
         }
-        serde_json::from_str(raw.get()).map_err(|error| error.to_string())
+        serde_json::from_str(raw.get()).map_err(|error| super::jsonrpc::brief(&error))
     }
 }
 
@@ -220,6 +227,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
         }
         deserializer.deserialize_map(MetaVisitor)
     }
+}
+
+/// The next value, which must be a string, or null for none.
+fn text_or_null<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    member: &str,
+) -> Result<Option<Cow<'de, str>>, A::Error> {
+    let raw: &'de RawValue = map.next_value()?;
+    if raw.get() == "null" {
+        return Ok(None);
+    }
+    serde_json::from_str::<Key<'de>>(raw.get())
+        .map(|Key(text)| Some(text))
+        .map_err(|_| A::Error::custom(format_args!("`{member}` must be a string or null")))
 }
 
 /// The next value, which must be a string.

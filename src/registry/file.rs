@@ -12,6 +12,8 @@ use super::model::{Backend, Record, RiskLevel, Scope, Snapshot, Tool};
 
 /// First path segments that are not scopes.
 const RESERVED: [&str; 4] = ["mcp", "admin", "files", "console"];
+/// Meta-tools of the first generation; calling them says that they are gone.
+pub(super) const REMOVED: [&str; 2] = ["find_tools", "call_tool"];
 const MAX_NAME: usize = 128;
 const MAX_TOOLS: usize = 10_000;
 
@@ -212,6 +214,12 @@ impl Builder {
             self.complain(
                 &format!("{at}.name"),
                 format_args!("use 1 to {MAX_NAME} visible ASCII characters"),
+            );
+        }
+        if REMOVED.contains(&&*entry.name) {
+            self.complain(
+                &format!("{at}.name"),
+                "this name stands for a meta-tool that was removed",
             );
         }
         self.check_scope(&format!("{at}.scope"), &entry.scope);

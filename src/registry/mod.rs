@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 mod file;
 mod model;
+mod strict;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub(crate) use file::Bounds;
@@ -20,6 +20,9 @@ pub(crate) use model::{Record, Scope, Snapshot, Tool};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::protocol::call::Call;
+
+/// Largest `arguments` of a call, in bytes of JSON (C-16).
+pub(crate) const MOST_ARGUMENTS: usize = 1024 * 1024;
 
 /// The registry, read without a lock while a reload swaps it.
 pub(crate) struct Registry {
@@ -74,7 +77,7 @@ impl Registry {
         if let Some(tool) = scope.tool(&call.name) {
             return Ok(Target { caller, tool: Arc::clone(tool), call });
         }
-        if matches!(&*call.name, "find_tools" | "call_tool") {
+        if file::REMOVED.contains(&&*call.name) {
             return Err(Refusal::new(Reason::RemovedTool, "a meta-tool of the first generation"));
         }
         let elsewhere = self.current.load().offered_by(&call.name).next().is_some();
@@ -106,7 +109,8 @@ impl<'a> Target<'a> {
     /// the policy has allowed the tool: a complaint tells what it accepts.
     ///
     /// # Errors
-    /// [`Reason::InvalidArguments`], naming the path of the first three faults.
+    /// [`Reason::InvalidArguments`], naming the path of the first fault;
+    /// [`Reason::PayloadTooLarge`].
     pub(crate) fn check_arguments(&self) -> Result<(), Refusal> {
         let text = self.call.arguments.map_or("{}", RawValue::get);
         if !text.starts_with('{') {
@@ -115,22 +119,32 @@ impl<'a> Target<'a> {
                 "`arguments` must be an object",
             ));
         }
-        let Some(validator) = &self.tool.arguments else { return Ok(()) };
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            Refusal::telling(Reason::InvalidArguments, format!("arguments cannot be read: {error}"))
-        })?;
-        if validator.is_valid(&value) {
-            return Ok(());
+        if text.len() > MOST_ARGUMENTS {
+            return Err(Refusal::telling(
+                Reason::PayloadTooLarge,
+                format!("`arguments` are larger than {MOST_ARGUMENTS} bytes"),
+            ));
         }
-        let faults: Vec<String> =
-            validator.iter_errors(&value).take(3).map(|e| describe(&e)).collect();
-        Err(Refusal {
-            reason: Reason::InvalidArguments,
-            // Values of arguments stay out of the log; paths are enough there.
-            detail: Cow::Borrowed("the arguments do not fit the input schema"),
-            public: Some(Cow::Owned(faults.join("; "))),
-            retry_after: None,
-        })
+        // Also without a schema: a member that comes twice is two calls in one.
+        let value = strict::read(text).map_err(invalid)?;
+        match &self.tool.arguments {
+            None => Ok(()),
+            // The first fault only: collecting all of a hostile call's would
+            // cost more memory than the call itself.
+            Some(validator) => {
+                validator.validate(&value).map_err(|fault| invalid(describe(&fault)))
+            }
+        }
+    }
+}
+
+/// Values of arguments stay out of the audit detail: the client is told more.
+fn invalid(told: String) -> Refusal {
+    Refusal {
+        reason: Reason::InvalidArguments,
+        detail: Cow::Borrowed("the arguments do not fit the input schema"),
+        public: Some(Cow::Owned(told)),
+        retry_after: None,
     }
 }
 

@@ -115,6 +115,7 @@ tools:
   - { name: t, scope: s, backend: nobody }
   - { name: t, scope: s, backend_url: "http://h/", backend: c, timeout_ms: 999999999 }
   - { name: u, scope: s, backend_url: "http://h/", input_schema: { type: 7 }, colour: red }
+  - { name: call_tool, scope: s, backend_url: "http://h/" }
   - { name: v, scope: s, backend_url: "http://h/", input_schema: { type: 7 } }
 "#,
         BOUNDS,

@@ -111,7 +111,7 @@ impl Upstream {
         let request = self.request(client, target, trail)?;
         let response =
             request.send_body(call.message.clone()).await.map_err(|error| failure::of(&error))?;
-        reply::read(response, call.id, self.max_reply_bytes).await
+        reply::read(response, call.id, call.era, self.max_reply_bytes).await
     }
 
     /// Headers are made from a list of the gateway's own: nothing a client

@@ -18,6 +18,7 @@ use sse_stream::SseByteStream;
 
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{is_event_stream, is_json};
+use crate::protocol::revision::Era;
 
 /// Longest excerpt of a backend's own words kept for the operator (C-17).
 const EXCERPT: usize = 200;
@@ -59,6 +60,7 @@ type ResponseBody<S> = awc::ClientResponse<S>;
 pub(super) async fn read<S>(
     mut response: ResponseBody<S>,
     id: &RawValue,
+    era: Era,
     limit: usize,
 ) -> Result<Reply, Refusal>
 where
@@ -72,9 +74,15 @@ where
         return from_events(response, id, limit).await;
     }
     let message = response.body().limit(limit).await.map_err(|error| broken(&error, limit))?;
-    // Legacy backends answer 200; modern ones also 400 and 404, always with a
-    // JSON-RPC error that the client needs.
-    let expected = status == StatusCode::OK || (status.is_client_error() && json);
+    // Answers come with 200; modern ones also with 400 and 404, always with a
+    // JSON-RPC error that the client needs. Any other status speaks to the
+    // gateway: a 401 passed on would send the client to its issuer, a legacy
+    // 404 would end its session.
+    let expected = match status {
+        StatusCode::OK => true,
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => json && era == Era::Modern,
+        _ => false,
+    };
     if expected && let Some(is_error) = judge(&message, id) {
         return Ok(Reply { status: status.as_u16(), message, is_error, took: Duration::ZERO });
     }

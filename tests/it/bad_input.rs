@@ -66,6 +66,18 @@ fn cases() -> Vec<(String, u16, i64, &'static str)> {
             -32602,
             "invalid_params",
         ),
+        case(
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"paramſ\":{}}",
+            400,
+            -32600,
+            "invalid_request",
+        ),
+        case(
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"wipe\",\"argumentſ\":{}}}",
+            200,
+            -32602,
+            "invalid_params",
+        ),
         case(r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#, 200, -32601, "method_not_found"),
     ]
 }
@@ -74,7 +86,7 @@ fn cases() -> Vec<(String, u16, i64, &'static str)> {
 fn bodies() {
     let gateway = Gateway::start();
     for (body, status, number, code) in cases() {
-        let shown = &body[..body.len().min(80)];
+        let shown = &body[..body.floor_char_boundary(80)];
         let reply = gateway.post_raw("/main/mcp", &bearer(), &[], body.as_bytes());
         assert_eq!((reply.status, reply.code().as_deref()), (status, Some(code)), "{shown}");
         assert_eq!(reply.json()["error"]["code"], number, "{shown}");
@@ -82,10 +94,9 @@ fn bodies() {
     }
     let metrics = gateway.metrics();
     for code in ["parse_error", "invalid_request", "invalid_params", "method_not_found"] {
-        assert!(
-            metrics.contains(&format!(r#"scopegate_refusals_total{{code="{code}"}}"#)),
-            "{code}"
-        );
+        let name = format!(r#"scopegate_refusals_total{{code="{code}"}} "#);
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
+        assert!(line.parse::<f64>().unwrap() > 0.0, "{code}");
     }
     assert!(gateway.backend.seen().is_empty());
     assert_eq!(http::send(gateway.addr, "GET", "/ready", &[], b"").status, 200);
@@ -181,4 +192,81 @@ fn huge_headers_do_not_hurt() {
     let reply = gateway.post_raw("/main/mcp", &bearer(), &[("X-Huge", &huge)], b"{}");
     assert!((400..500).contains(&reply.status), "{}", reply.status);
     assert_eq!(http::send(gateway.addr, "GET", "/health", &[], b"").status, 200);
+}
+
+fn wipe_with(gateway: &Gateway, arguments: &str) -> http::Reply {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"wipe","arguments":{arguments}}}}}"#
+    );
+    gateway.post_raw("/main/mcp", &bearer(), &[], body.as_bytes())
+}
+
+#[test]
+fn arguments_that_two_parsers_could_read_differently_are_refused() {
+    let gateway = Gateway::start();
+    for twins in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":1,"\u0061":2}]}"#] {
+        wipe_with(&gateway, twins).assert_refused(200, "INVALID_ARGUMENTS");
+    }
+    assert!(gateway.backend.seen().is_empty());
+    assert_eq!(wipe_with(&gateway, "null").status, 200);
+}
+
+#[test]
+fn bombs_of_arguments_are_refused_small() {
+    let gateway = Gateway::start();
+    let bomb = format!("[{}1]", "1,".repeat(1_900_000));
+    let mut replies = Vec::new();
+    for name in ["echo", "wipe", "shaped"] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","arguments":{{"n":{bomb}}}}}}}"#
+        );
+        replies.push(gateway.post_raw("/main/mcp", &bearer(), &[], body.as_bytes()));
+    }
+    for reply in replies {
+        reply.assert_refused(413, "PAYLOAD_TOO_LARGE");
+        assert!(reply.body.len() < 1000);
+    }
+    let many = format!(r#"{{"text":[{}1]}}"#, "1,".repeat(400_000));
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"echo","arguments":{many}}}}}"#
+    );
+    let reply = gateway.post_raw("/main/mcp", &bearer(), &[], body.as_bytes());
+    reply.assert_refused(200, "INVALID_ARGUMENTS");
+    assert!(reply.body.len() < 2000, "{}", reply.body.len());
+}
+
+#[test]
+fn what_a_client_sent_is_told_back_only_in_part() {
+    let gateway = Gateway::start();
+    let body = format!("\"{}\"", "x".repeat(3_000_000));
+    for path in ["/main/mcp", "/mcp/invoke"] {
+        let reply = gateway.post_raw(path, &bearer(), &[], body.as_bytes());
+        assert_eq!((reply.status, reply.body.len() < 1000), (400, true), "{path}");
+    }
+}
+
+#[test]
+fn a_modern_header_without_modern_metadata_is_400() {
+    let gateway = Gateway::start();
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let reply =
+        gateway.post_raw("/main/mcp", &bearer(), &[("MCP-Protocol-Version", "2026-07-28")], body);
+    reply.assert_refused(400, "invalid_params");
+}
+
+#[test]
+fn a_refusal_before_the_body_keeps_the_connection() {
+    use std::io::{Read, Write};
+    let gateway = Gateway::start();
+    let mut stream = std::net::TcpStream::connect(gateway.addr).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = vec![0; 64 * 1024];
+    for turn in 0..20 {
+        let head = "POST /main/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x.y.z\r\n\
+                    Content-Type: application/json\r\nAccept: */*\r\nContent-Length: 46\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).unwrap();
+        let read = stream.read(&mut buffer).unwrap();
+        assert!(buffer[..read].starts_with(b"HTTP/1.1 401"), "turn {turn}");
+    }
 }

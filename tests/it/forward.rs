@@ -114,6 +114,22 @@ fn a_modern_backends_status_is_kept() {
 }
 
 #[test]
+fn statuses_that_speak_to_the_gateway_are_not_passed_on() {
+    let gateway = Gateway::start();
+    let error = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32001,"message":"x"}}"#;
+    for status in [401, 403, 404, 429, 503] {
+        gateway.backend.answer(Script::Plain(status, "application/json", error.to_owned()));
+        wipe(&gateway).assert_refused(200, "BACKEND_ERROR");
+        let rest = gateway.post("/mcp/invoke", &developer(), &json!({ "tool_name": "wipe" }));
+        rest.assert_refused(502, "BACKEND_ERROR");
+        assert!(rest.header("www-authenticate").is_none());
+    }
+    gateway.backend.answer(Script::Plain(404, "application/json", error.to_owned()));
+    let modern = gateway.call_modern(&developer(), "main", "wipe", json!({}));
+    assert_eq!((modern.status, modern.json()["error"]["code"].as_i64()), (404, Some(-32001)));
+}
+
+#[test]
 fn a_client_that_leaves_is_recorded_as_aborted() {
     use std::io::Write;
     let gateway = Gateway::start();
