@@ -1,4 +1,7 @@
-//! View `audit_calls`: one row a tool call, denied ones included.
+//! View `audit_calls`: one row a tool call, and one for everything else that was
+//! refused: a failed authentication, an operation or a list that was denied, a
+//! request that never came to name a tool. `kind` tells them apart; a call's is
+//! `decision`.
 //!
 //! A call that was allowed has two events, the decision (written before a byte
 //! goes to a backend) and the outcome. Who called what stands on the decision,
@@ -13,6 +16,7 @@ pub(crate) struct Migration;
 
 const UP: &str = "CREATE VIEW audit_calls AS SELECT
     d.time AS timestamp,
+    d.kind,
     d.request_id,
     d.call_id,
     d.trace_id,
@@ -60,7 +64,9 @@ const UP: &str = "CREATE VIEW audit_calls AS SELECT
     d.seq
 FROM audit_events d
 LEFT JOIN audit_events o ON o.call_id = d.call_id AND o.kind = 'outcome'
-WHERE d.kind = 'decision'";
+WHERE d.kind = 'decision'
+    OR (d.kind IN ('authentication', 'request', 'admin', 'list')
+        AND (d.decision = 'deny' OR d.reason IS NOT NULL))";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -10,7 +10,7 @@ use super::{Site, Visit};
 use crate::audit::Surface;
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{self, Answer, Known, Walked};
-use crate::store::{AuditQuery, CallStatus, Paging};
+use crate::store::{AuditQuery, CallKind, CallStatus, Paging};
 
 /// Filters of the audit query (C-42). A filter that does not exist is an
 /// error: ignoring it would silently show too much.
@@ -18,6 +18,10 @@ use crate::store::{AuditQuery, CallStatus, Paging};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filters {
+    /// What was going on: `decision` (a tool call), or what was refused before
+    /// it named a tool: `authentication`, `list`, `admin`, `request`.
+    #[param(value_type = Option<String>, example = "authentication")]
+    kind: Option<CallKind>,
     /// Calls of this user.
     user_id: Option<String>,
     /// Calls of this tool.
@@ -48,7 +52,7 @@ pub(super) struct Filters {
     offset: Option<i64>,
 }
 
-/// Calls and denials on record, newest first.
+/// Calls, denials and failed authentications on record, newest first.
 #[utoipa::path(
     get,
     path = "/admin/audit-logs",
@@ -83,6 +87,7 @@ async fn page(site: &Site, query: &str) -> Result<Answer, Refusal> {
     let paging = Paging::new(filters.limit, filters.offset)
         .map_err(|error| Refusal::telling(Reason::InvalidRequest, error.to_string()))?;
     let query = AuditQuery {
+        kind: filters.kind,
         user_id: filters.user_id,
         tool_name: filters.tool_name,
         endpoint_path: filters.endpoint_path,

@@ -1,4 +1,4 @@
-//! Reading the audit trail, one row a call (C-42).
+//! Reading the audit trail, one row a call or refusal (C-42).
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
@@ -6,9 +6,11 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
 use super::{Store, StoreError, dialect};
 
-/// Which calls to show. Filters that are set must all hold, each exactly.
+/// Which calls and refusals to show. Filters that are set must all hold, each exactly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuditQuery {
+    /// What was going on.
+    pub(crate) kind: Option<CallKind>,
     /// Who called.
     pub(crate) user_id: Option<String>,
     /// The tool, or the name that was asked for where there is no such tool.
@@ -80,6 +82,35 @@ impl Default for Paging {
     }
 }
 
+/// What a row tells of: the column `kind` of `audit_calls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallKind {
+    /// A tool call, however it ended.
+    Decision,
+    /// A caller who could not say who it is.
+    Authentication,
+    /// A list of tools that was refused.
+    List,
+    /// Something of the administration's that was refused.
+    Admin,
+    /// Any other request that was refused, such as one that named no tool.
+    Request,
+}
+
+impl CallKind {
+    /// Its spelling in the database and on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Authentication => "authentication",
+            Self::List => "list",
+            Self::Admin => "admin",
+            Self::Request => "request",
+        }
+    }
+}
+
 /// How a call ended: the column `status` of `audit_calls`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,10 +146,11 @@ impl CallStatus {
     }
 }
 
-/// One call: a row of the view `audit_calls`.
+/// One call or refusal: a row of the view `audit_calls`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, FromQueryResult)]
 pub(crate) struct AuditCall {
     pub(crate) timestamp: DateTime<Utc>,
+    pub(crate) kind: String,
     pub(crate) request_id: Option<String>,
     pub(crate) call_id: Option<String>,
     pub(crate) trace_id: Option<String>,
@@ -208,7 +240,9 @@ impl Store {
 /// `audit_calls`, narrowed. Values are bound, never part of the text.
 fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatement {
     let status = query.status.map(|status| status.name().to_owned());
+    let kind = query.kind.map(|kind| kind.name().to_owned());
     let equal = [
+        ("kind", &kind),
         ("user_id", &query.user_id),
         ("tool_name", &query.tool_name),
         ("endpoint_path", &query.endpoint_path),

@@ -27,7 +27,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 pub(crate) use audit_query::AuditCall;
 #[cfg(test)]
 pub(crate) use audit_query::PagingError;
-pub(crate) use audit_query::{AuditQuery, CallStatus, Paging};
+pub(crate) use audit_query::{AuditQuery, CallKind, CallStatus, Paging};
 pub(crate) use error::StoreError;
 pub(crate) use ship::Batch;
 #[cfg(test)]

@@ -58,6 +58,34 @@ fn denials_are_rows_with_their_true_reason() {
 }
 
 #[test]
+fn refusals_before_a_tool_is_named_are_rows() {
+    let gateway = Gateway::start();
+    gateway
+        .post_raw("/main/mcp", "Bearer a.b.c", &[], b"{}")
+        .assert_refused(401, "InvalidTokenError");
+    gateway.get("/admin/audit-logs", &developer()).assert_refused(403, "admin_required");
+    gateway
+        .post_raw("/other/mcp", &developer().bearer(), &[], b"{ nonsense")
+        .assert_refused(400, "parse_error");
+    for (reason, kind, path, user) in [
+        ("invalid_token", "authentication", "/main/mcp", None),
+        ("admin_required", "admin", "/admin/audit-logs", Some("dora")),
+        ("parse_error", "request", "/other/mcp", Some("dora")),
+    ] {
+        let rows = gateway.audit_rows(&format!("reason={reason}"), 1);
+        let row = &rows[0];
+        assert_eq!((row["kind"].as_str(), row["status"].as_str()), (Some(kind), Some("denied")));
+        assert_eq!(row["endpoint_path"], path);
+        assert_eq!(row["client_addr"], "127.0.0.1");
+        assert_eq!(row["user_id"].as_str(), user);
+        assert!(row["tool_name"].is_null() && row["request_id"].is_string(), "{row}");
+        assert_eq!(gateway.audit_rows(&format!("kind={kind}"), 1), rows);
+    }
+    let admin = Token::of("root", &["admin"]);
+    gateway.get("/admin/audit-logs?kind=nonsense", &admin).assert_refused(400, "invalid_request");
+}
+
+#[test]
 fn outcomes_are_told_apart() {
     let gateway = Gateway::start();
     gateway.backend.answer(Script::Result(json!({ "content": [], "isError": true })));

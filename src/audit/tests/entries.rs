@@ -6,7 +6,7 @@ use crate::store::CallStatus;
 on_both!(
     a_call_is_two_events_and_one_row,
     every_end_has_its_status,
-    other_requests_are_events_but_no_calls,
+    other_requests_are_events_and_rows_when_refused,
     hostile_text_arrives,
     secrets_do_not_arrive,
 );
@@ -137,7 +137,7 @@ async fn every_end_has_its_status(db: TestDb) {
     }
 }
 
-async fn other_requests_are_events_but_no_calls(db: TestDb) {
+async fn other_requests_are_events_and_rows_when_refused(db: TestDb) {
     let (store, auditor) = rig(&db).await;
     let refused = |reason| Outcome::refused(&Refusal::new(reason, "no"), 401);
     auditor.begin(opening("1")).seal(&refused(Reason::ExpiredToken)).unwrap();
@@ -152,7 +152,9 @@ async fn other_requests_are_events_but_no_calls(db: TestDb) {
     }
     drop(auditor.begin(opening("5")));
     flushed(&auditor).await;
-    assert!(calls(&store).await.is_empty());
+    let found = calls(&store).await;
+    let rows: Vec<_> = found.iter().rev().map(|row| (&*row.kind, &*row.status)).collect();
+    assert_eq!(rows, [("authentication", "denied"), ("request", "denied")]);
     let kinds = "SELECT kind || ' ' || decision || ' ' || COALESCE(reason, '-')
                  || ' ' || COALESCE(scope, '-') || ' ' || surface FROM audit_events ORDER BY seq";
     assert_eq!(

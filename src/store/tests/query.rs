@@ -6,6 +6,7 @@ use super::*;
 
 on_both!(
     calls_have_the_status_of_their_end,
+    refusals_without_a_tool_are_rows_too,
     each_filter_narrows,
     pages_are_newest_first_and_do_not_overlap,
     input_that_looks_like_sql_is_only_a_value,
@@ -61,7 +62,7 @@ async fn calls_have_the_status_of_their_end(db: TestDb) {
         lines.push(event("decision", call, call, &format!("\"decision\":\"{decision}\"")));
         lines.extend(end.map(|end| event("outcome", call, call + 1, end)));
     }
-    lines.push(event("authentication", 99, 0, r#""decision":"deny""#));
+    lines.push(event("list", 99, 0, r#""decision":"allow""#));
     ship(&store, &lines).await;
     let page = store.query_audit(AuditQuery::default()).await.unwrap();
     let found: Vec<&str> = page.items.iter().rev().map(|call| call.status.as_str()).collect();
@@ -79,6 +80,52 @@ async fn calls_have_the_status_of_their_end(db: TestDb) {
         let query = AuditQuery { status: Some(status), ..AuditQuery::default() };
         assert!(expected > 0);
         assert_eq!(ask(&store, query).await.len(), expected, "{status:?}");
+    }
+}
+
+async fn refusals_without_a_tool_are_rows_too(db: TestDb) {
+    let store = db.store().await;
+    // Such events have no id of a call.
+    let event = |kind: &str, time: i64, rest: &str| {
+        let time = at(time).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        format!(r#"{{"event_id":"{kind}{time}","kind":"{kind}","time":"{time}",{rest}}}"#)
+    };
+    let denied = r#""decision":"deny","reason":"invalid_token","endpoint_path":"/a/mcp","client_addr":"192.0.2.7""#;
+    let kinds = [
+        CallKind::Authentication,
+        CallKind::List,
+        CallKind::Admin,
+        CallKind::Request,
+        CallKind::Decision,
+    ];
+    let mut lines = Vec::new();
+    for (time, kind) in (0..).zip(kinds) {
+        lines.push(event(kind.name(), time, denied));
+    }
+    let failed = r#""decision":"error","reason":"audit_unavailable""#;
+    lines.push(event("request", 10, failed));
+    for unseen in ["list", "admin", "request"] {
+        lines.push(event(unseen, 20, r#""decision":"allow""#));
+    }
+    lines.push(event("damaged", 21, r#""decision":"error""#));
+    lines.push(event("outcome", 22, denied));
+    ship(&store, &lines).await;
+    let all = store.query_audit(AuditQuery::default()).await.unwrap();
+    assert_eq!(all.total, 6);
+    assert_eq!((all.items[0].kind.as_str(), all.items[0].status.as_str()), ("request", "error"));
+    for kind in kinds {
+        let query = AuditQuery {
+            kind: Some(kind),
+            reason: Some("invalid_token".to_owned()),
+            ..AuditQuery::default()
+        };
+        let page = store.query_audit(query).await.unwrap();
+        assert_eq!((page.total, page.items.len()), (1, 1), "{kind:?}");
+        let row = &page.items[0];
+        assert_eq!((row.kind.as_str(), row.status.as_str()), (kind.name(), "denied"));
+        assert_eq!(row.client_addr.as_deref(), Some("192.0.2.7"));
+        assert_eq!(row.endpoint_path.as_deref(), Some("/a/mcp"));
+        assert_eq!((&row.tool_name, &row.call_id), (&None, &None));
     }
 }
 
