@@ -20,7 +20,7 @@ use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
-use crate::ingress::{self, AuthClass, Edge, ROUTES, Site};
+use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
 use crate::policy::Policy;
 use crate::quota::Quota;
@@ -253,6 +253,7 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         gateway,
         edge: Edge::new(&settings.server),
         app_name: settings.telemetry.app_name.as_str().into(),
+        complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });
     let shutdown = Duration::from_secs(settings.server.shutdown_timeout_seconds);
@@ -300,7 +301,9 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
 
 /// `GET /metrics` on the internal listener.
 async fn exposition(site: web::Data<Site>) -> HttpResponse {
-    site.metrics.audit_backlog(site.gateway.audit.health().backlog_bytes);
+    let audit = site.gateway.audit.health();
+    site.metrics.audit_backlog(audit.backlog_bytes);
+    site.metrics.audit_appended(audit.events);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }
 

@@ -37,6 +37,7 @@ pub(super) async fn post(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    let _in_flight = site.metrics.call_in_flight();
     let walked = pipeline::mcp(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings())
 }

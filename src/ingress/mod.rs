@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::{HttpRequest, web};
 
 pub(crate) use edge::Edge;
+pub(crate) use health::Complaints;
 pub(crate) use routes::{AuthClass, ROUTES, configure};
 
 use crate::audit::Surface;
@@ -35,6 +36,8 @@ pub(crate) struct Site {
     pub(crate) app_name: Box<str>,
     pub(crate) metrics: Metrics,
     pub(crate) tools: ToolCounters,
+    /// What `/ready` has complained of.
+    pub(crate) complaints: Complaints,
     /// Set when the process has begun to stop.
     pub(crate) stopping: AtomicBool,
 }

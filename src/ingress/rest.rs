@@ -52,6 +52,7 @@ pub(super) async fn invoke(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Rest, "POST");
+    let _in_flight = site.metrics.call_in_flight();
     let walked = pipeline::invoke(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings())
 }

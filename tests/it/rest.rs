@@ -121,7 +121,10 @@ fn health_readiness_metrics_and_documents() {
     assert_eq!(get("/healthz").text(), "ok");
     let ready = get("/ready");
     assert_eq!(ready.status, 200, "{}", ready.text());
-    assert_eq!(ready.json()["checks"]["database"]["ok"], true);
+    let checks = &ready.json()["checks"];
+    assert_eq!(checks["database"], json!({ "ok": true }));
+    assert_eq!(checks["audit_shipping"], json!({ "ok": true }));
+    assert_eq!(checks["keys"], json!({ "ok": true, "issuers": 1, "issuers_without_keys": 0 }));
     assert!(get("/docs/").text().contains("swagger"));
     assert_eq!(get("/docs").status, 308);
     assert!(get("/openapi.json").json()["paths"]["/mcp/invoke"].is_object());
@@ -130,6 +133,10 @@ fn health_readiness_metrics_and_documents() {
     let metrics = gateway.metrics();
     assert!(metrics.contains("scopegate_calls_total"), "{metrics}");
     assert!(metrics.contains(r#"tool="echo""#), "{metrics}");
+    let has = |line: &str| metrics.lines().any(|other| other == line);
+    // The decision and the outcome of the one call.
+    assert!(has("scopegate_audit_appended_total 2"), "{metrics}");
+    assert!(has("scopegate_inflight_calls 0"), "{metrics}");
 }
 
 #[test]

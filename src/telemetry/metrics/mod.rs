@@ -37,7 +37,7 @@ const COUNTERS: [(&str, &str); 5] = [
 ];
 
 const GAUGES: [(&str, &str); 3] = [
-    (INFLIGHT, "Tool calls in progress."),
+    (INFLIGHT, "Requests to tool endpoints in progress."),
     (AUDIT_BACKLOG, "Bytes of the audit journal that the database has not taken yet."),
     (BUILD_INFO, "Always 1; the label names the version."),
 ];
@@ -297,9 +297,9 @@ impl Metrics {
         self.audit_backlog.set(bytes as f64);
     }
 
-    /// Counts events appended to the journal.
+    /// Notes how many events this process has appended to the journal so far.
     pub fn audit_appended(&self, events: u64) {
-        self.audit_appended.increment(events);
+        self.audit_appended.absolute(events);
     }
 
     /// The counters of the tools that exist, as scope and tool. Made anew
