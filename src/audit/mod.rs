@@ -5,8 +5,10 @@
 //! exactly once. While the database is down, calls go on and the journal grows
 //! to a limit; when the journal cannot be written, calls are refused.
 //!
-//! Denied and failed attempts are events too, one each. (Folding floods of them
-//! into counts is to come; until then the limits of nginx bound them.)
+//! Denied and failed attempts are events too, one each. Nothing bounds a flood of
+//! them from callers who send a bearer token, even a wrong one: nginx limits only
+//! requests without. The abuse limit comes with the quota issue; until then such
+//! a flood can fill the journal, and calls are then refused.
 
 mod digest;
 mod entry;

@@ -117,8 +117,8 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn is_secret_word(name: &str) -> bool {
-    const WHOLE: [&[u8]; 9] =
-        [b"auth", b"cvc", b"cvv", b"jwt", b"otp", b"pass", b"pin", b"pwd", b"ssn"];
+    const WHOLE: [&[u8]; 11] =
+        [b"auth", b"cvc", b"cvv", b"jwt", b"mfa", b"otp", b"pass", b"pin", b"pwd", b"ssn", b"totp"];
     // Longer than any real name; a secret word in the rest is not seen.
     let mut letters = [0_u8; 256];
     let mut length = 0;
@@ -135,8 +135,12 @@ fn begins_secret(word: &[u8]) -> bool {
         Some(b'a') => &[b"accesskey", b"apikey", b"authorization"],
         Some(b'b') => &[b"bearer"],
         Some(b'c') => &[b"cookie", b"credential"],
-        Some(b'p') => &[b"passphrase", b"passwd", b"password", b"privatekey"],
-        Some(b's') => &[b"secret", b"sessionid", b"signingkey"],
+        Some(b'm') => &[b"mfacode"],
+        Some(b'o') => &[b"otpcode"],
+        Some(b'p') => {
+            &[b"passcode", b"passphrase", b"passwd", b"password", b"pincode", b"privatekey"]
+        }
+        Some(b's') => &[b"secret", b"securitycode", b"sessionid", b"signingkey"],
         Some(b't') => &[b"token"],
         Some(_) | None => return false,
     };
@@ -172,6 +176,13 @@ mod tests {
             "pwd",
             "cookie",
             "credentials",
+            "passcode",
+            "pinCode",
+            "card_security_code",
+            "MFA",
+            "mfa-code",
+            "otp",
+            "otp_code",
             "p\\u0061ssword",
             "pass\\\\word",
         ] {
