@@ -211,13 +211,26 @@ impl Outcome {
         Self { http_status: Some(http_status), ..Self::default() }
     }
 
-    /// It was refused, or failed.
+    /// It was refused, or failed. Of a request that could not be read, the
+    /// detail is kept only where it is a sentence of this program: a parser's
+    /// complaint quotes what it stumbled over.
     pub(crate) fn refused(refusal: &Refusal, http_status: u16) -> Self {
         Self {
             reason: Some(refusal.reason),
-            detail: Some(refusal.detail.clone()),
+            detail: Some(told(refusal)),
             ..Self::done(http_status)
         }
+    }
+}
+
+/// What is told to the operator.
+fn told(refusal: &Refusal) -> Cow<'static, str> {
+    use Reason::{InvalidArguments, InvalidParams, InvalidRequest, ParseError};
+    match (&refusal.detail, refusal.reason) {
+        (Cow::Owned(_), ParseError | InvalidRequest | InvalidParams | InvalidArguments) => {
+            Cow::Borrowed("not kept: it may quote the request")
+        }
+        (detail, _) => detail.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use awc::error::PayloadError;
 use awc::http::StatusCode;
-use awc::http::header::CONTENT_TYPE;
+use awc::http::header::{CONTENT_TYPE, HeaderValue};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
@@ -16,12 +16,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sse_stream::SseByteStream;
 
+use crate::audit::Digest;
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{is_event_stream, is_json};
 use crate::protocol::revision::Era;
 
-/// Longest excerpt of a backend's own words kept for the operator (C-17).
-const EXCERPT: usize = 200;
+/// Longest media type kept for the operator, in bytes.
+const MEDIA_TYPE: usize = 64;
 
 /// An answer to a call, as the backend wrote it.
 #[derive(Debug)]
@@ -86,11 +87,29 @@ where
     if expected && let Some(is_error) = judge(&message, id) {
         return Ok(Reply { status: status.as_u16(), message, is_error, took: Duration::ZERO });
     }
-    let excerpt = String::from_utf8_lossy(&message[..message.len().min(EXCERPT)]).into_owned();
-    Err(Refusal::new(
+    let content_type = response.headers().get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    Err(no_answer(status, content_type, &message))
+}
+
+/// What came is no answer. Results are never kept (C-17 asks for an excerpt),
+/// so that the operator gets what tells one wrong text from another.
+fn no_answer(status: StatusCode, content_type: &[u8], body: &[u8]) -> Refusal {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+.-_".contains(byte);
+    let media_type: String = content_type
+        .iter()
+        .take_while(|byte| plain(byte))
+        .take(MEDIA_TYPE)
+        .map(|&byte| char::from(byte))
+        .collect();
+    Refusal::new(
         Reason::BackendError,
-        format!("HTTP {} without an answer to the call: {excerpt}", status.as_u16()),
-    ))
+        format!(
+            "HTTP {} without an answer to the call: type {media_type:?}, {} bytes, SHA-256 {}",
+            status.as_u16(),
+            body.len(),
+            crate::secret::hex(Digest::of(body).as_bytes()),
+        ),
+    )
 }
 
 /// Waits for the event that answers; progress and log notifications before
@@ -202,6 +221,24 @@ mod tests {
         );
         assert_eq!(judged(r#"{"id":7,"result":null,"error":{}}"#), Some(true));
         assert_eq!(judged(r#"{"id":7}"#), None);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_described_and_not_quoted() {
+        let described = |content_type: &[u8]| {
+            no_answer(StatusCode::BAD_GATEWAY, content_type, b"abc").detail.into_owned()
+        };
+        // FIPS 180-4, the sample of one block.
+        let sample = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(
+            described(b"text/html; charset=canary"),
+            format!(
+                "HTTP 502 without an answer to the call: type \"text/html\", 3 bytes, SHA-256 {sample}"
+            )
+        );
+        assert!(described(b"").contains("type \"\", 3 bytes"));
+        assert!(described(b"\xff<b>").contains("type \"\", 3 bytes"));
+        assert!(described(&[b'x'; 500]).contains(&format!("type \"{}\",", "x".repeat(64))));
     }
 
     #[test]

@@ -136,6 +136,41 @@ fn secrets_in_arguments_are_masked_and_tokens_are_nowhere() {
     assert!(!holds("eyJ"), "a token is on disk");
 }
 
+#[test]
+fn bodies_and_answers_are_not_quoted() {
+    let gateway = Gateway::start();
+    let message =
+        |rest: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call",{rest}}}"#);
+    let cases = [
+        ("/main/mcp", "canary".to_owned(), "parse_error"),
+        ("/main/mcp", r#""canary""#.to_owned(), "invalid_request"),
+        ("/main/mcp", message(r#""canary":1,"canary":2,"jsonrpc":"canary""#), "invalid_request"),
+        ("/main/mcp", message(r#""params":"canary""#), "invalid_params"),
+        ("/main/mcp", message(r#""params":{"name":["canary"]}"#), "invalid_params"),
+        ("/main/mcp", message(r#""params":{"name":"echo","_meta":"canary"}"#), "invalid_params"),
+        ("/mcp/invoke", "{\"canary".to_owned(), "parse_error"),
+        ("/mcp/invoke", r#""canary""#.to_owned(), "invalid_request"),
+        ("/mcp/invoke", r#"{"tool_name":{"canary":1}}"#.to_owned(), "invalid_request"),
+        ("/mcp/invoke", r#"{"tool_name":"echo","scope":["canary"]}"#.to_owned(), "invalid_request"),
+    ];
+    for (number, (path, body, reason)) in cases.into_iter().enumerate() {
+        let user = format!("user{number}");
+        let token = Token::of(&user, &["developer"]);
+        gateway.post_raw(path, &token.bearer(), &[], body.as_bytes());
+        let rows = gateway.audit_rows(&format!("user_id={user}"), 1);
+        assert_eq!(rows[0]["reason"], reason, "{body}");
+        assert!(rows[0]["detail"].is_string(), "{body}");
+    }
+    let words = "<h1>canary</h1>".to_owned();
+    gateway.backend.answer(Script::Plain(500, "text/html; x=canary", words));
+    gateway.call(&developer(), "main", "echo", json!({ "text": "hi" }));
+    let rows = gateway.audit_rows("user_id=dora", 1);
+    let detail = rows[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("HTTP 500") && detail.contains(r#""text/html", 15 bytes"#), "{detail}");
+    let kept = files_below(gateway.folder.path());
+    assert!(!kept.windows(6).any(|w| w == b"canary"), "a body is on disk");
+}
+
 fn files_below(folder: &std::path::Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
