@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Answer, ask, raw};
+use crate::http::{Answer, Kept, ask, raw};
 use crate::stack::{MAX_BODY, Stack, call, post};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -238,4 +238,57 @@ fn messages_that_are_none_get_their_stable_error() {
     assert_eq!((answer.status, &result["isError"]), (200, &json!(true)), "{answer:?}");
     assert!(answer.body.contains("operands"), "{answer:?}");
     assert_healthy(&stack, &token);
+}
+
+/// C-15: the client's header wins over the body's `request_id`, and that over
+/// an id that is only nginx's.
+#[test]
+fn the_id_of_a_call_is_the_clients_header_then_the_one_in_the_body() {
+    let stack = Stack::start();
+    let token = stack.token("ann", "developer");
+    let arguments = json!({ "operator": "add", "operands": ["1.2", "2.3"] });
+    let own =
+        json!({ "tool_name": "exact_calculate", "arguments": arguments, "request_id": "mine" });
+    let none = json!({ "tool_name": "exact_calculate", "arguments": arguments });
+    let header = ("X-Request-ID", "h-1");
+    let forged = ("X-Request-ID-Origin", "client");
+
+    for headers in [&[][..], &[forged]] {
+        let answer = stack.post_with("/mcp/invoke", &token, headers, &own);
+        assert_eq!((answer.status, &answer.json()["id"]), (200, &json!("mine")), "{answer:?}");
+    }
+    for message in [&own, &none] {
+        let answer = stack.post_with("/mcp/invoke", &token, &[header], message);
+        assert_eq!((answer.status, &answer.json()["id"]), (200, &json!("h-1")), "{answer:?}");
+        assert_eq!(answer.header("X-Request-ID"), "h-1");
+    }
+    let answer = stack.post_with("/mcp/invoke", &token, &[], &none);
+    assert_eq!(answer.json()["id"], json!(answer.header("X-Request-ID")), "{answer:?}");
+}
+
+/// A refusal by headers alone comes before the body is read. It must not cost
+/// the connection between nginx and the gateway, and with it the answer.
+#[test]
+fn each_refusal_arrives_on_a_kept_connection_also_when_the_body_comes_late() {
+    let stack = Stack::start();
+    let headers = [("Authorization", "Bearer not.a.token"), JSON, ACCEPT];
+    let body = call("exact_calculate", json!({})).to_string();
+    let mut connection = Kept::open(stack.nginx.port());
+    let mut lost = Vec::new();
+    for n in 0..100 {
+        match connection.ask("POST /calculator/mcp", &headers, body.as_bytes()) {
+            Ok(answer) => {
+                assert_eq!(answer.status, 401, "request {n}: {answer:?}");
+                if answer.closes() {
+                    connection = Kept::open(stack.nginx.port());
+                }
+            }
+            Err(error) => {
+                lost.push((n, error));
+                connection = Kept::open(stack.nginx.port());
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{} of 100 got no answer: {lost:?}", lost.len());
+    assert_healthy(&stack, &stack.token("ann", "developer"));
 }

@@ -30,6 +30,7 @@ fn nobody_else_speaks_for_the_gateway_or_for_users() {
     let expected = [
         "host",
         "x-request-id",
+        "x-request-id-origin",
         "x-forwarded-for",
         "x-forwarded-proto",
         "authorization",
@@ -63,6 +64,19 @@ fn any_other_request_id_is_replaced() {
         let given = seen.last().unwrap().all("X-Request-ID");
         assert_eq!(answer.all("X-Request-ID"), given, "{id:?}");
         assert!(given.len() == 1 && given[0].len() == 32 && given[0] != id, "{id:?}: {given:?}");
+    }
+}
+
+#[test]
+fn the_gateway_is_told_whose_the_request_id_is_and_no_client_can_say_it() {
+    let edge = Edge::start();
+    let forged = [("X-Request-ID-Origin", "client"), ("x-request-id-origin", "nginx")];
+    for (id, origin) in [(None, "nginx"), (Some("mine"), "client"), (Some("a b"), "nginx")] {
+        let own = id.map(|id| ("X-Request-ID", id));
+        let headers: Vec<_> = own.into_iter().chain(forged).collect();
+        edge.get("/ready", &headers);
+        let seen = edge.stub.seen();
+        assert_eq!(seen.last().unwrap().all("X-Request-ID-Origin"), [origin], "{id:?}");
     }
 }
 
