@@ -1,5 +1,7 @@
 //! SHA-256, of arguments and results.
 
+use std::fmt;
+
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// A SHA-256 digest.
@@ -20,6 +22,13 @@ impl Digest {
     }
 }
 
+impl fmt::Display for Digest {
+    /// In hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::secret::hex(&self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +37,6 @@ mod tests {
     fn the_digest_is_sha_256() {
         // FIPS 180-4, the sample of one block.
         let sample = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(crate::secret::hex(Digest::of(b"abc").as_bytes()), sample);
+        assert_eq!(Digest::of(b"abc").to_string(), sample);
     }
 }

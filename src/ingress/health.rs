@@ -52,8 +52,8 @@ struct Failure {
 }
 
 impl Failure {
-    fn new(word: &'static str, story: impl ToString) -> Self {
-        Self { word, story: story.to_string() }
+    fn new(word: &'static str, story: impl Into<String>) -> Self {
+        Self { word, story: story.into() }
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn ready(site: web::Data<Site>, io: Io) -> HttpResponse {
     let gateway = &site.gateway;
     let database = match tokio::time::timeout(PATIENCE, gateway.store.ping()).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::new(database_word(&error), error)),
+        Ok(Err(error)) => Err(Failure::new(database_word(&error), error.to_string())),
         Err(_) => Err(Failure::new(word::NO_ANSWER, "no answer in time")),
     };
     let quota = match tokio::time::timeout(PATIENCE, gateway.quota.ping(&io.quota)).await {
@@ -124,7 +124,7 @@ pub(super) async fn ready(site: web::Data<Site>, io: Io) -> HttpResponse {
     let audit = gateway.audit.health();
     let shipping = match &audit.ship_error {
         None => Ok(()),
-        Some(error) => Err(Failure::new(word::FAILED, error)),
+        Some(error) => Err(Failure::new(word::FAILED, error.as_str())),
     };
     let records = match (audit.records(), audit.write_error) {
         (true, _) => Ok(()),
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_failing_check_shows_its_word_and_not_its_error() {
         let error = StoreError::Inconsistent("canary".to_owned());
-        let failure = Failure::new(database_word(&error), &error);
+        let failure = Failure::new(database_word(&error), error.to_string());
         assert!(failure.story.contains("canary"));
         let shown = Complaints::default().note("database", Err(failure));
         assert_eq!(shown, json!({ "ok": false, "reason": "failed" }));

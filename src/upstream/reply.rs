@@ -107,7 +107,7 @@ fn no_answer(status: StatusCode, content_type: &[u8], body: &[u8]) -> Refusal {
             "HTTP {} without an answer to the call: type {media_type:?}, {} bytes, SHA-256 {}",
             status.as_u16(),
             body.len(),
-            crate::secret::hex(Digest::of(body).as_bytes()),
+            Digest::of(body),
         ),
     )
 }
