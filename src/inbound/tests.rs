@@ -96,7 +96,7 @@ fn legacy_revisions_come_from_the_header_or_are_assumed() {
     let version = |v: &str| read_message(&[("mcp-protocol-version", v)], body);
     assert_eq!(version("2025-06-18"), Ok((Era::Legacy, "2025-06-18", Method::ToolsList)));
     assert_eq!(read_message(&[], body), Ok((Era::Legacy, "2025-03-26", Method::ToolsList)));
-    assert_eq!(version("2026-07-28"), Err((Reason::InvalidParams, Era::Legacy)));
+    assert_eq!(version("2026-07-28"), Err((Reason::InvalidParams, Era::Modern)));
     assert_eq!(version("1999-01-01"), Err((Reason::UnsupportedVersion, Era::Legacy)));
 }
 

@@ -86,16 +86,19 @@ async fn shipping_may_be_cut_off_at_any_moment(db: TestDb) {
     let store = db.store().await;
     let mut patience = Duration::ZERO;
     let (mut cursor, mut cut) = (store.cursor("c").await.unwrap(), 0);
-    while cursor < 3000 {
+    // Without patience until the first is cut off: on a busy machine the store
+    // may be done before anybody looks at the clock.
+    while cursor < 3000 || cut == 0 {
         let shipped = tokio::time::timeout(patience, store.ship(batch(cursor, cursor, 100))).await;
         cut += usize::from(shipped.is_err());
         if let Ok(shipped) = shipped {
             shipped.unwrap_or_else(|error| assert!(matches!(error, StoreError::Conflict(_))));
         }
-        patience += Duration::from_micros(200);
+        if cut > 0 {
+            patience += Duration::from_micros(200);
+        }
         cursor = store.cursor("c").await.unwrap();
     }
-    assert!(cut > 0);
     let seqs = seqs(&store).await;
     assert_eq!(seqs, (1..cursor).collect::<Vec<_>>());
 }
