@@ -294,7 +294,7 @@ impl Reason {
 pub(crate) struct Refusal {
     /// Why.
     pub reason: Reason,
-    /// For the operator: log and audit. Never sent to a client.
+    /// For the operator: the audit trail. Never sent to a client.
     pub detail: Cow<'static, str>,
     /// For the client: what the fixed sentence of the reply table cannot
     /// know, such as the path of a wrong argument. Never a secret, never

@@ -266,7 +266,20 @@ fn a_refusal_before_the_body_keeps_the_connection() {
                     Content-Type: application/json\r\nAccept: */*\r\nContent-Length: 46\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).unwrap();
-        let read = stream.read(&mut buffer).unwrap();
-        assert!(buffer[..read].starts_with(b"HTTP/1.1 401"), "turn {turn}");
+        let mut reply = Vec::new();
+        while !is_whole(&reply) {
+            let read = stream.read(&mut buffer).unwrap();
+            assert_ne!(read, 0, "turn {turn}: the connection was closed");
+            reply.extend_from_slice(&buffer[..read]);
+        }
+        assert!(reply.starts_with(b"HTTP/1.1 401"), "turn {turn}");
     }
+}
+
+/// Whether a reply has come with all of the body it announces.
+fn is_whole(reply: &[u8]) -> bool {
+    let Some(end) = reply.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&reply[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    reply.len() >= end + 4 + length.unwrap().parse::<usize>().unwrap()
 }
