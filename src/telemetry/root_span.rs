@@ -48,13 +48,14 @@ pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let path = request.path();
-        // Where the level lets no span through, none of this is evaluated.
-        tracing::info_span!(
+        // For looking closely. At the usual level there is no span, and none of
+        // this is evaluated: the line about a call is the audit trail's and
+        // has all of it, and a span costs each call as much as that line.
+        tracing::debug_span!(
             "request",
             request_id = request_id(request),
             method = request.method().as_str(),
-            path = &path[..path.floor_char_boundary(LONGEST_PATH)],
+            path = shown_path(request.path()),
             client_ip = Empty,
             status = Empty,
         )
@@ -69,11 +70,23 @@ impl RootSpanBuilder for RequestSpan {
         // The line about a call is the pipeline's; this one is for looking
         // closely, and for faults that never reached the pipeline.
         if outcome.is_err() || status.is_server_error() {
-            tracing::warn!(parent: &span, "request failed");
+            let request = outcome.as_ref().ok().map(ServiceResponse::request);
+            tracing::warn!(
+                parent: &span,
+                request_id = request.map(request_id),
+                path = request.map(|request| shown_path(request.path())),
+                status = status.as_u16(),
+                "request failed"
+            );
         } else {
             tracing::debug!(parent: &span, "request finished");
         }
     }
+}
+
+/// As much of a path as is shown.
+fn shown_path(path: &str) -> &str {
+    &path[..path.floor_char_boundary(LONGEST_PATH)]
 }
 
 #[cfg(test)]
@@ -134,7 +147,11 @@ mod tests {
     #[test]
     fn a_failing_answer_is_a_warning() {
         let lines = lines(|| answered(request().to_srv_request(), StatusCode::BAD_GATEWAY));
-        assert_eq!(lines[0]["request"]["request_id"].as_str().unwrap().len(), 36);
+        assert_eq!(lines[0]["request_id"].as_str().unwrap().len(), 36);
+        assert_eq!(
+            (lines[0]["path"].as_str(), lines[0]["status"].as_u64()),
+            (Some("/calculator/mcp"), Some(502))
+        );
         assert_eq!(lines[0]["level"], "WARN");
     }
 
