@@ -153,10 +153,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Params<'a> {
                     match seen.admit(&key).map_err(A::Error::custom)? {
                         Some("name") => params.name = Some(text(&mut map, "name")?),
                         Some("uri") => params.uri = Some(text(&mut map, "uri")?),
-                        Some("arguments") => {
-                            let raw: &'de RawValue = map.next_value()?;
-                            params.arguments = (raw.get() != "null").then_some(raw);
-                        }
+                        Some("arguments") => params.arguments = Some(map.next_value()?),
                         Some("cursor") => params.cursor = text_or_null(&mut map, "cursor")?,
                         Some("protocolVersion") => {
                             params.protocol_version = Some(text(&mut map, "protocolVersion")?);

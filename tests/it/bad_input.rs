@@ -207,8 +207,8 @@ fn arguments_that_two_parsers_could_read_differently_are_refused() {
     for twins in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":1,"\u0061":2}]}"#] {
         wipe_with(&gateway, twins).assert_refused(200, "INVALID_ARGUMENTS");
     }
+    wipe_with(&gateway, "null").assert_refused(200, "INVALID_ARGUMENTS");
     assert!(gateway.backend.seen().is_empty());
-    assert_eq!(wipe_with(&gateway, "null").status, 200);
 }
 
 #[test]
