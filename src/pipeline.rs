@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::audit::{CallerFacts, Entry, Opening, Surface, TargetFacts};
 use crate::authn::{Caller, Credentials};
 use crate::error::{Reason, Refusal};
@@ -169,6 +171,19 @@ async fn greet(
     Ok(caller)
 }
 
+/// The caller, and then the body: nothing is read before the caller is known.
+async fn receive(
+    gw: &Gateway,
+    inbound: Inbound<'_>,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<(Caller, Bytes), Refusal> {
+    match greet(gw, &inbound, known, entry).await {
+        Ok(caller) => Ok((caller, inbound::read(inbound.body, gw.limits).await?)),
+        Err(refusal) => turn_away(inbound, refusal).await,
+    }
+}
+
 /// Refuses a request whose body was not read.
 async fn turn_away<T>(inbound: Inbound<'_>, refusal: Refusal) -> Result<T, Refusal> {
     const SMALL: u64 = 64 * 1024;
@@ -185,12 +200,8 @@ async fn walk_mcp(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let caller = match greet(gw, &inbound, known, entry).await {
-        Ok(caller) => caller,
-        Err(refusal) => return turn_away(inbound, refusal).await,
-    };
-    let Inbound { scope, head, body, request_id, .. } = inbound;
-    let body = inbound::read(body, gw.limits).await?;
+    let Inbound { scope, head, request_id, .. } = inbound;
+    let (caller, body) = receive(gw, inbound, known, entry).await?;
     let message = Message::read(head, &body, &mut known.message)?;
     entry.method(match message.method.name() {
         Some(name) => Cow::Borrowed(name),
@@ -242,12 +253,8 @@ async fn walk_invoke(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let caller = match greet(gw, &inbound, known, entry).await {
-        Ok(caller) => caller,
-        Err(refusal) => return turn_away(inbound, refusal).await,
-    };
-    let Inbound { head, body, request_id, .. } = inbound;
-    let body = inbound::read(body, gw.limits).await?;
+    let Inbound { head, request_id, .. } = inbound;
+    let (caller, body) = receive(gw, inbound, known, entry).await?;
     let invocation = Invocation::read(&body)?;
     // nginx says whether the client brought the id, or it made one itself.
     let made = head.lenient(headers::REQUEST_ID_ORIGIN) == Some("nginx");
