@@ -14,6 +14,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use support::eventually::wait_until_async;
+
 use super::support::*;
 use crate::authn::Authenticator;
 use crate::clock::ManualClock;
@@ -119,12 +121,8 @@ fn running(settings: IssuerSettings) -> (Authenticator, Arc<ManualClock>) {
 
 /// Waits for a condition, with a deadline.
 async fn eventually(mut condition: impl FnMut() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("in time");
+    let look = || std::future::ready(condition());
+    wait_until_async(Duration::from_secs(20), "the keys", look).await;
 }
 
 fn ready(authenticator: &Authenticator) -> bool {
