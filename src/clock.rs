@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// A source of wall-clock and monotonic time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -89,6 +89,40 @@ impl ManualClock {
     }
 }
 
+/// A point in time as text; see [`rfc3339`].
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339([u8; 27]);
+
+impl Rfc3339 {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits and signs of ASCII only.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// RFC 3339 in UTC with six digits of a second, which sorts. Every call is
+/// written down thrice; chrono's own formatting takes longer.
+#[must_use]
+pub fn rfc3339(time: DateTime<Utc>) -> Rfc3339 {
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |at: usize, digits: usize, mut number: u32| {
+        for place in text[at..at + digits].iter_mut().rev() {
+            *place = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(0, 4, time.year().unsigned_abs());
+    put(5, 2, time.month());
+    put(8, 2, time.day());
+    put(11, 2, time.hour());
+    put(14, 2, time.minute());
+    put(17, 2, time.second());
+    put(20, 6, time.timestamp_subsec_micros());
+    Rfc3339(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +135,15 @@ mod tests {
         hand.advance(Duration::from_millis(1500));
         assert_eq!(clock.now() - start, chrono::TimeDelta::milliseconds(1500));
         assert_eq!(clock.monotonic(), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn times_are_written_as_chrono_would() {
+        for micros in [0, 1_763_720_000_000_001, 4_102_444_799_999_999, 951_827_696_120_000] {
+            let time = DateTime::from_timestamp_micros(micros).unwrap();
+            let expected = time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            assert_eq!(rfc3339(time).as_str(), expected);
+        }
     }
 
     #[test]

@@ -14,7 +14,6 @@ use std::cell::RefCell;
 use std::fmt::{self, Debug, Display, Write as _};
 use std::io::Write as _;
 
-use chrono::SecondsFormat;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -23,7 +22,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 
 /// Longest value of one field, in bytes; the rest is cut.
 const LONGEST_VALUE: usize = 4096;
@@ -90,7 +89,7 @@ impl<W> JsonLines<W> {
     {
         let metadata = event.metadata();
         line.push_str("{\"timestamp\":\"");
-        line.push_str(&self.clock.now().to_rfc3339_opts(SecondsFormat::Micros, true));
+        line.push_str(rfc3339(self.clock.now()).as_str());
         line.push_str("\",\"level\":\"");
         line.push_str(metadata.level().as_str());
         line.push_str("\",\"target\":\"");
