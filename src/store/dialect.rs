@@ -14,17 +14,6 @@ const SCHEMA_LOCK: i64 = 0x5343_4f50_4547_4154;
 /// Names the lock of [`lock_tools`].
 const TOOLS_LOCK: i64 = SCHEMA_LOCK + 1;
 
-/// Columns of `audit_events` that PostgreSQL reads out of a line, in the order
-/// of [`ship_postgres`], with their types.
-const LINE_COLUMNS: &str = "event_id text, time timestamptz, kind text, call_id text, \
-    request_id text, trace_id text, surface text, endpoint_path text, scope text, backend text, \
-    tool text, tenant text, user_id text, issuer text, agent text, session text, \
-    client_name text, client_version text, client_addr text, method text, decision text, \
-    reason text, error_code text, rule_path text, policy_digest text, policy_generation bigint, \
-    arguments_digest text, arguments text, result_bytes bigint, result_digest text, \
-    is_error boolean, http_status integer, duration_us bigint, quota_us bigint, \
-    upstream_us bigint, detail text";
-
 /// Options of a transaction that reads and then writes. SQLite must take the
 /// write lock at once: one that is upgraded fails without waiting when another
 /// process wrote in between.
@@ -69,37 +58,18 @@ pub(super) fn audit_time(backend: DbBackend, time: DateTime<Utc>) -> Value {
     }
 }
 
-/// PostgreSQL: one statement that moves the cursor and inserts a batch, or does
-/// neither when the cursor stands elsewhere. Parameters: the cursor's next
-/// place, the chain, where the cursor must stand, the number of the first line,
-/// and the lines as one text, exactly as the journal holds them. The server
-/// takes them apart, so that the gateway spends next to nothing a row.
-pub(super) fn ship_postgres() -> &'static str {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        let columns = LINE_COLUMNS.split(", ");
-        let names: Vec<_> = columns.filter_map(|column| column.split(' ').next()).collect();
-        let names = names.join(", ");
-        format!(
-            "WITH moved AS (
-                 UPDATE audit_cursor SET next_seq = $1 WHERE chain_id = $2 AND next_seq = $3
-                 RETURNING chain_id
-             )
-             INSERT INTO audit_events (chain_id, seq, line, {names})
-             SELECT moved.chain_id, $4 + l.n - 1, l.line, r.*
-             FROM moved, unnest(string_to_array($5, chr(10))) WITH ORDINALITY AS l (line, n),
-                  json_to_record(l.line::json) AS r ({LINE_COLUMNS})"
-        )
-    });
-    &SQL
+/// Moves the cursor of a chain. No row is affected when it stands elsewhere.
+/// Parameters: its next place, the chain, where it must stand.
+pub(super) fn move_cursor(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Sqlite {
+        "UPDATE audit_cursor SET next_seq = ? WHERE chain_id = ? AND next_seq = ?"
+    } else {
+        "UPDATE audit_cursor SET next_seq = $1 WHERE chain_id = $2 AND next_seq = $3"
+    }
 }
 
 /// SQLite: takes the write lock at once.
 pub(super) const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
-
-/// SQLite: moves the cursor. No row is affected when it stands elsewhere.
-/// Parameters as the first three of [`ship_postgres`].
-pub(super) const MOVE_CURSOR_SQLITE: &str =
-    "UPDATE audit_cursor SET next_seq = ? WHERE chain_id = ? AND next_seq = ?";
 
 /// Rows of SQLite's statements: a few sizes, so that each is prepared once.
 const SQLITE_ROWS: [usize; 5] = [256, 64, 16, 4, 1];

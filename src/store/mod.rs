@@ -8,6 +8,7 @@
 
 mod audit_query;
 mod connect;
+mod copy;
 mod dialect;
 mod error;
 mod io;
@@ -36,6 +37,7 @@ pub(crate) use tools::ToolRecord;
 
 use crate::clock::Clock;
 use crate::settings::DatabaseSettings;
+use connect::Pools;
 use io::Io;
 
 /// Longest time for a statement of daily work. Only a database in trouble
@@ -54,6 +56,8 @@ pub(crate) struct Store {
     /// SQLite: connections that only read, so that a long query does not hold
     /// up the audit trail. PostgreSQL: the same pool.
     reader: DatabaseConnection,
+    /// The connection that ships the audit trail.
+    carrier: ship::Carrier,
     connect_limit: Duration,
     clock: Clock,
 }
@@ -74,8 +78,9 @@ impl Store {
         let settings = settings.clone();
         let opening = async move { connect::open(&settings).await };
         // Opening makes several connections, each with a limit of its own.
-        let pools = io.run(connect_limit.saturating_mul(3), opening).await?;
-        Ok(Arc::new(Self { io, writer: pools.writer, reader: pools.reader, connect_limit, clock }))
+        let Pools { writer, reader } = io.run(connect_limit.saturating_mul(3), opening).await?;
+        let carrier = ship::Carrier::default();
+        Ok(Arc::new(Self { io, writer, reader, carrier, connect_limit, clock }))
     }
 
     /// `sqlite` or `postgres`.

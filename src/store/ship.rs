@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value, sqlx};
 use serde::Deserialize;
+use sqlx::Connection as _;
 
-use super::{Store, StoreError, dialect};
+use super::{Store, StoreError, copy, dialect};
 
 /// Consecutive lines of one chain.
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ impl Batch {
         self.first_seq.saturating_add(i64::try_from(self.count).unwrap_or(i64::MAX))
     }
 }
+
+/// PostgreSQL: the connection between two batches. While one is on its way it
+/// belongs to that one alone, and is closed if that fails or is cut off: in the
+/// middle of a `COPY` a connection is of use to nobody else.
+pub(super) type Carrier = Arc<tokio::sync::Mutex<Option<sqlx::PgConnection>>>;
 
 /// What SQLite needs of a line for its indexes.
 #[derive(Deserialize)]
@@ -74,12 +80,12 @@ impl Store {
     /// [`StoreError::Rejected`] when a line is not one of an event; or the
     /// database's own failure.
     pub(crate) async fn ship(&self, batch: Batch) -> Result<(), StoreError> {
-        let writer = self.writer.clone();
+        let (writer, carrier) = (self.writer.clone(), Carrier::clone(&self.carrier));
         let ship = async move {
             if writer.get_database_backend() == DbBackend::Sqlite {
                 ship_sqlite(writer.get_sqlite_connection_pool(), &batch).await
             } else {
-                ship_postgres(writer.get_postgres_connection_pool(), &batch).await
+                ship_postgres(writer.get_postgres_connection_pool(), carrier, &batch).await
             }
         };
         self.run(ship).await
@@ -89,14 +95,39 @@ impl Store {
 // Both go to the driver itself: values on their way through sea-orm are copied
 // once more, and these are large and many.
 
-async fn ship_postgres(pool: &sqlx::PgPool, batch: &Batch) -> Result<(), StoreError> {
-    let ship = sqlx::query(dialect::ship_postgres())
+async fn ship_postgres(
+    pool: &sqlx::PgPool,
+    carrier: Carrier,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    let rows = copy::rows(batch)?;
+    let mut kept = carrier.lock().await;
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => pool.acquire().await?.detach(),
+    };
+    copy_in(&mut connection, batch, rows).await?;
+    *kept = Some(connection);
+    Ok(())
+}
+
+async fn copy_in(
+    connection: &mut sqlx::PgConnection,
+    batch: &Batch,
+    rows: Vec<u8>,
+) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    let cursor = sqlx::query(dialect::move_cursor(DbBackend::Postgres))
         .bind(batch.next_seq())
         .bind(&*batch.chain_id)
-        .bind(batch.cursor)
-        .bind(batch.first_seq)
-        .bind(&*batch.lines);
-    if ship.execute(pool).await?.rows_affected() == 0 { Err(moved()) } else { Ok(()) }
+        .bind(batch.cursor);
+    if cursor.execute(&mut *transaction).await?.rows_affected() != 1 {
+        return Err(moved());
+    }
+    let mut copying = transaction.copy_in_raw(copy::statement()).await?;
+    copying.send(rows).await?;
+    copying.finish().await?;
+    Ok(transaction.commit().await?)
 }
 
 async fn ship_sqlite(pool: &sqlx::SqlitePool, batch: &Batch) -> Result<(), StoreError> {
@@ -107,7 +138,7 @@ async fn ship_sqlite(pool: &sqlx::SqlitePool, batch: &Batch) -> Result<(), Store
     let lines = lines.collect::<Result<Vec<_>, _>>()?;
     let chain_id: Arc<str> = Arc::from(&*batch.chain_id);
     let mut transaction = pool.begin_with(dialect::BEGIN_SQLITE).await?;
-    let cursor = sqlx::query(dialect::MOVE_CURSOR_SQLITE)
+    let cursor = sqlx::query(dialect::move_cursor(DbBackend::Sqlite))
         .bind(batch.next_seq())
         .bind(Arc::clone(&chain_id))
         .bind(batch.cursor);
