@@ -311,7 +311,7 @@ async fn call_tool(
     entry.quota_took(elapsed);
     known.quota_took = Some(elapsed);
     let admission = admission?;
-    let recorded = entry.intent(admission)?;
+    let recorded = entry.intent(admission).await?;
     gw.upstream.forward(&io.http, &recorded, trail).await.map(Answer::Forwarded)
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::Auditor;
 use super::digest::Digest;
 use super::facts::{
     CallerFacts, Decision, Event, Facts, Kind, MOST_NAME, Opening, Outcome, Surface, TargetFacts,
@@ -15,6 +14,7 @@ use super::facts::{
 use super::journal::Room;
 use super::line::bounded;
 use super::redact;
+use super::{Auditor, note_open};
 use crate::error::{Reason, Refusal};
 
 /// What was written down before it takes effect: only the audit trail makes
@@ -44,6 +44,7 @@ impl Entry {
     pub(super) fn open(auditor: Arc<Auditor>, opening: Opening) -> Self {
         let began = auditor.clock.monotonic();
         let facts = Box::new(Facts::new(opening, began));
+        note_open(|open| open.saturating_add(1));
         Self { auditor, facts, call_id: None, sealed: false }
     }
 
@@ -112,7 +113,7 @@ impl Entry {
     /// # Errors
     /// [`Reason::AuditUnavailable`] when it cannot be written down. The call
     /// must not go on then; the entry stays open, to be sealed with that.
-    pub(crate) fn intent<T>(&mut self, token: T) -> Result<Recorded<T>, Refusal> {
+    pub(crate) async fn intent<T>(&mut self, token: T) -> Result<Recorded<T>, Refusal> {
         let now = self.auditor.clock.now();
         let call_id = self.auditor.ids.next(now);
         let event = Event {
@@ -123,9 +124,14 @@ impl Entry {
             call_id: Some(call_id),
             end: None,
         };
-        self.auditor.append(&self.facts, &event, Room::Limited)?;
+        // Should the caller leave while this is waited for, the line may be
+        // written, and then wants an end.
         self.call_id = Some(call_id);
-        Ok(Recorded(token))
+        let appended = self.auditor.append_together(&self.facts, &event, Room::Limited).await;
+        if appended.is_err() {
+            self.call_id = None;
+        }
+        appended.map(|()| Recorded(token))
     }
 
     /// Ends the record.
@@ -133,12 +139,14 @@ impl Entry {
     /// # Errors
     /// [`Reason::AuditUnavailable`] when it cannot be written down. What was
     /// done before is done; nothing more may be given to the caller.
-    pub(crate) fn seal(mut self, outcome: &Outcome) -> Result<(), Refusal> {
+    pub(crate) async fn seal(mut self, outcome: &Outcome) -> Result<(), Refusal> {
         let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        self.end(decision, outcome)
+        let (event, room) = self.end(decision, outcome);
+        self.auditor.append_together(&self.facts, &event, room).await
     }
 
-    fn end(&mut self, decision: Decision, outcome: &Outcome) -> Result<(), Refusal> {
+    /// The event that ends it.
+    fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> (Event<'a>, Room) {
         self.sealed = true;
         let now = self.auditor.clock.now();
         let took = self.auditor.clock.monotonic().saturating_sub(self.facts.began);
@@ -151,7 +159,7 @@ impl Entry {
         if matches!(kind, Kind::Decision | Kind::Outcome) {
             self.log(&event, outcome, took);
         }
-        self.auditor.append(&self.facts, &event, room)
+        (event, room)
     }
 
     fn derived_kind(&self, reason: Option<Reason>) -> Kind {
@@ -194,9 +202,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        note_open(|open| open.saturating_sub(1));
         if !self.sealed {
+            let outcome = Outcome::default();
+            let (event, room) = self.end(Decision::Aborted, &outcome);
             // Nobody is there to be refused; the journal has said what is wrong.
-            let _ = self.end(Decision::Aborted, &Outcome::default());
+            let _ = self.auditor.append(&self.facts, &event, room);
         }
     }
 }

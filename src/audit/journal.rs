@@ -1,22 +1,24 @@
 //! The audit journal: where every event is before it takes effect.
 //!
 //! Each process writes a chain of its own, in a folder named after the chain,
-//! as lines numbered from 1 in segments of bounded size. Appending is a short
-//! critical section: number the line, write it. Several threads may append;
-//! the order of the file is the order of the numbers.
+//! as lines numbered from 1 in segments of bounded size. An event goes in two
+//! steps: [`Journal::append`] numbers its line and queues it, [`Journal::settle`]
+//! has everything queued written and says what came of it. Calls that are in
+//! flight together so share one write; the order of the file is the order of
+//! the numbers, whichever thread does the writing.
 //!
-//! A crash of the process loses nothing that [`Journal::append`] confirmed,
+//! A crash of the process loses nothing that [`Journal::settle`] confirmed,
 //! since the kernel has it; a crash of the machine may lose the last moments.
 //! Segments are removed once the database has them. (Chaining, signing, syncing
-//! and keeping them is to come; it all happens in [`Writer::append`], where the
-//! line is whole and its order is settled.)
+//! and keeping them is to come: the order of lines is settled in
+//! [`Queue::push`], the group that is synced together is that of `settle`.)
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -47,8 +49,17 @@ pub(super) enum JournalError {
     Full,
     /// The file system refused.
     #[error("the audit journal cannot be written: {0}")]
-    Io(#[from] io::Error),
+    Io(Arc<io::Error>),
 }
+
+/// What became of the lines that were written together; unset until then.
+type Fate = OnceLock<Result<(), Arc<io::Error>>>;
+
+/// A line that is queued. Its event has not happened before
+/// [`Journal::settle`] says so.
+#[derive(Debug)]
+#[must_use = "a queued event has not happened yet"]
+pub(super) struct Queued(Arc<Fate>);
 
 /// The journal of this process.
 #[derive(Debug)]
@@ -57,7 +68,9 @@ pub(super) struct Journal {
     folder: PathBuf,
     segment_bytes: u64,
     max_backlog_bytes: u64,
-    writer: Mutex<Writer>,
+    /// Never locked while waiting for `files`: it is the other way round.
+    queue: Mutex<Queue>,
+    files: Mutex<Files>,
     /// Bytes written to this chain, and how many of them are in the database.
     written: AtomicU64,
     shipped: AtomicU64,
@@ -74,16 +87,28 @@ pub(super) struct Journal {
     _lock: File,
 }
 
+/// Lines that are numbered and not yet written.
 #[derive(Debug)]
-struct Writer {
+struct Queue {
+    lines: Vec<u8>,
+    /// Number of the first of them.
+    first_seq: i64,
+    next_seq: i64,
+    /// Of these lines.
+    fate: Arc<Fate>,
+}
+
+/// Where lines are written.
+#[derive(Debug)]
+struct Files {
     /// Full segments, which wait for the shipper, oldest first.
     full: VecDeque<Segment>,
     /// The one that is written to.
     live: Segment,
-    next_seq: i64,
     /// Whether the live segment may end in a part of a line.
     torn: bool,
-    line: Vec<u8>,
+    /// The lines being written; changes places with those of the queue.
+    lines: Vec<u8>,
 }
 
 impl Journal {
@@ -94,19 +119,25 @@ impl Journal {
         lock: File,
         (segment_bytes, max_backlog_bytes): (u64, u64),
     ) -> io::Result<Self> {
-        let writer = Writer {
+        let files = Files {
             full: VecDeque::new(),
             live: Segment::create(folder, 1, 0)?,
-            next_seq: 1,
             torn: false,
-            line: Vec::with_capacity(4096),
+            lines: Vec::with_capacity(4096),
+        };
+        let queue = Queue {
+            lines: Vec::with_capacity(4096),
+            first_seq: 1,
+            next_seq: 1,
+            fate: Arc::default(),
         };
         Ok(Self {
             chain_id,
             folder: folder.to_owned(),
             segment_bytes,
             max_backlog_bytes,
-            writer: Mutex::new(writer),
+            queue: Mutex::new(queue),
+            files: Mutex::new(files),
             written: AtomicU64::new(0),
             shipped: AtomicU64::new(0),
             left: AtomicU64::new(0),
@@ -125,30 +156,69 @@ impl Journal {
         &self.chain_id
     }
 
-    /// Writes an event. Once this returns, the event has happened.
-    pub(super) fn append(&self, body: &Body, room: Room) -> Result<(), JournalError> {
+    /// Numbers an event's line and queues it.
+    pub(super) fn append(&self, body: &Body, room: Room) -> Result<Queued, JournalError> {
         if room == Room::Limited && self.backlog_bytes() >= self.max_backlog_bytes {
             return Err(JournalError::Full);
         }
-        let mut writer = self.writer();
-        let appended = writer.append(body, &self.folder, self.segment_bytes);
-        if let Ok(bytes) = &appended {
-            self.written.fetch_add(*bytes, Ordering::Relaxed);
-            self.last_seq.store(writer.next_seq - 1, Ordering::Release);
+        Ok(self.queue().push(body))
+    }
+
+    /// Writes what is still queued: lines whose requests were dropped before
+    /// they could settle them.
+    pub(super) fn write_queued(&self) {
+        self.write();
+    }
+
+    /// Sees to it that a queued line is written, with all that are queued by
+    /// now. Once this returns well, the event has happened; otherwise it has
+    /// not, and its number goes to another.
+    pub(super) fn settle(&self, queued: &Queued) -> Result<(), JournalError> {
+        if queued.0.get().is_none() {
+            self.write();
         }
-        let waiting = writer.next_seq - 1 - self.shipped_seq.load(Ordering::Relaxed);
-        drop(writer);
-        if waiting >= ENOUGH && !self.woken.swap(true, Ordering::Relaxed) {
-            self.enough.notify_one();
+        match queued.0.get() {
+            Some(Err(error)) => Err(JournalError::Io(Arc::clone(error))),
+            // After `write`, whoever had the line in hand has let go of it.
+            Some(Ok(())) | None => Ok(()),
         }
-        match appended {
-            Ok(_) => {
+    }
+
+    fn write(&self) {
+        let mut files = self.files();
+        let (fate, first_seq, last_seq) = {
+            let mut queue = self.queue();
+            if queue.lines.is_empty() {
+                return;
+            }
+            std::mem::swap(&mut queue.lines, &mut files.lines);
+            let (first_seq, next_seq) = (queue.first_seq, queue.next_seq);
+            queue.first_seq = next_seq;
+            (std::mem::take(&mut queue.fate), first_seq, next_seq - 1)
+        };
+        let written = files.write(first_seq, &self.folder, self.segment_bytes);
+        files.lines.clear();
+        match written {
+            Ok(bytes) => {
+                self.written.fetch_add(bytes, Ordering::Relaxed);
+                self.last_seq.store(last_seq, Ordering::Release);
+                // Nobody asks for it twice.
+                let _ = fate.set(Ok(()));
+                drop(files);
                 self.note_trouble(None);
-                Ok(())
+                let waiting = last_seq - self.shipped_seq.load(Ordering::Relaxed);
+                if waiting >= ENOUGH && !self.woken.swap(true, Ordering::Relaxed) {
+                    self.enough.notify_one();
+                }
             }
             Err(error) => {
+                let error = Arc::new(error);
+                let later = self.queue().take_back(first_seq);
+                for fate in [fate, later] {
+                    let _ = fate.set(Err(Arc::clone(&error)));
+                }
+                drop(files);
                 self.note_trouble(Some(&error));
-                Err(error.into())
             }
         }
     }
@@ -178,8 +248,8 @@ impl Journal {
 
     /// The segments as they are now.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        let writer = self.writer();
-        writer.full.iter().chain([&writer.live]).cloned().collect()
+        let files = self.files();
+        files.full.iter().chain([&files.live]).cloned().collect()
     }
 
     /// Notes that the database has everything before `seq`, which is the first
@@ -188,11 +258,11 @@ impl Journal {
         self.shipped.store(bytes, Ordering::Relaxed);
         self.shipped_seq.store(seq - 1, Ordering::Relaxed);
         let mut done = Vec::new();
-        let mut writer = self.writer();
-        while writer.full.front().is_some_and(|oldest| oldest.end() <= bytes) {
-            done.extend(writer.full.pop_front());
+        let mut files = self.files();
+        while files.full.front().is_some_and(|oldest| oldest.end() <= bytes) {
+            done.extend(files.full.pop_front());
         }
-        drop(writer);
+        drop(files);
         done.iter().for_each(Segment::remove);
     }
 
@@ -210,7 +280,7 @@ impl Journal {
         let path = self.folder.join("probe");
         let probed = std::fs::write(&path, [b' '; PROBE_BYTES])
             .and_then(|()| std::fs::remove_file(&path))
-            .and_then(|()| self.writer().mend());
+            .and_then(|()| self.files().mend());
         self.note_trouble(probed.err().as_ref());
     }
 
@@ -230,39 +300,58 @@ impl Journal {
         }
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
         // A panic in between leaves at worst a torn line, which `mend` cuts.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(super) fn replace_file(&self, file: File) {
-        self.writer().live.file = std::sync::Arc::new(file);
+        self.files().live.file = Arc::new(file);
     }
 }
 
-impl Writer {
-    fn append(&mut self, body: &Body, folder: &Path, segment_bytes: u64) -> io::Result<u64> {
+impl Queue {
+    fn push(&mut self, body: &Body) -> Queued {
+        body.complete(self.next_seq, &mut self.lines);
+        self.next_seq += 1;
+        Queued(Arc::clone(&self.fate))
+    }
+
+    /// Forgets what is queued, and begins again at a number whose line could
+    /// not be written: what was numbered after it would follow nothing. The
+    /// fate of what is forgotten is returned, to be told.
+    fn take_back(&mut self, seq: i64) -> Arc<Fate> {
+        self.lines.clear();
+        (self.first_seq, self.next_seq) = (seq, seq);
+        std::mem::take(&mut self.fate)
+    }
+}
+
+impl Files {
+    /// Writes the lines, of which the first has this number.
+    fn write(&mut self, first_seq: i64, folder: &Path, segment_bytes: u64) -> io::Result<u64> {
         self.mend()?;
-        self.line.clear();
-        body.complete(self.next_seq, &mut self.line);
-        let bytes = self.line.len() as u64;
+        let bytes = self.lines.len() as u64;
         if self.live.len > 0 && self.live.len.saturating_add(bytes) > segment_bytes {
-            let next = Segment::create(folder, self.next_seq, self.live.end())?;
+            let next = Segment::create(folder, first_seq, self.live.end())?;
             self.full.push_back(std::mem::replace(&mut self.live, next));
         }
-        if let Err(error) = (&*self.live.file).write_all(&self.line) {
+        if let Err(error) = (&*self.live.file).write_all(&self.lines) {
             self.torn = true;
-            // If this fails too, the next line tries again first.
+            // If this fails too, the next attempt tries again first.
             let _ = self.mend();
             return Err(error);
         }
         self.live.len += bytes;
-        self.next_seq += 1;
         Ok(bytes)
     }
 
-    /// Cuts off what a failed write may have left of a line.
+    /// Cuts off what a failed write may have left.
     fn mend(&mut self) -> io::Result<()> {
         if self.torn {
             self.live.file.set_len(self.live.len)?;

@@ -88,6 +88,7 @@ impl Shipper {
                 () = self.journal.enough(), if !failing => {}
             }
             self.journal.probe();
+            self.journal.write_queued();
             let drained = self.drain(&mut position).await;
             pause = match (&drained, failing) {
                 (Ok(()), _) => self.interval,

@@ -39,7 +39,7 @@ pub(super) async fn post(
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
     let _in_flight = site.metrics.call_in_flight();
     let walked = pipeline::mcp(&site.gateway, &io, visit.inbound(body)).await;
-    respond::respond(walked, visit.surroundings())
+    respond::respond(walked, visit.surroundings()).await
 }
 
 /// Every other method: the caller is still authenticated first.
@@ -51,5 +51,5 @@ pub(super) async fn other(
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
     let walked =
         pipeline::refuse(&site.gateway, visit.inbound(body), Reason::MethodNotAllowed).await;
-    respond::respond(walked, visit.surroundings())
+    respond::respond(walked, visit.surroundings()).await
 }

@@ -36,7 +36,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Renders what came of a walk, seals its entry, and makes the response.
-pub(super) fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
+pub(super) async fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
     let Walked { known, entry, result } = walked;
     let rendered = match &result {
         Ok(answer) => render::answer(answer, &known, around),
@@ -48,7 +48,7 @@ pub(super) fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse 
             None
         }
     };
-    let sealed = entry.seal(&match &result {
+    let outcome = match &result {
         Ok(_) => Outcome {
             is_error: Some(rendered.is_error),
             result_bytes: u64::try_from(rendered.body.len()).ok(),
@@ -57,7 +57,8 @@ pub(super) fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse 
             ..Outcome::done(rendered.status)
         },
         Err(refusal) => Outcome::refused(refusal, rendered.status),
-    });
+    };
+    let sealed = entry.seal(&outcome).await;
     let (rendered, refusal) = match (result, sealed) {
         // A forwarded call has its intent on record and its effect cannot be
         // taken back; a refusal stays one. Anything else that cannot be

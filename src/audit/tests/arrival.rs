@@ -20,7 +20,7 @@ async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
     let auditor = open(&unhurried(), &db.scratch, &store);
     let chain_id = auditor.journal.chain_id().to_owned();
     for number in 0..50 {
-        call(&auditor, &number.to_string()).unwrap();
+        call(&auditor, &number.to_string()).await.unwrap();
     }
     // The database has a batch; the process dies before it knows.
     let written = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
@@ -34,7 +34,7 @@ async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
     crash(auditor).await;
 
     let next = open(&settings(), &db.scratch, &store);
-    call(&next, "later").unwrap();
+    call(&next, "later").await.unwrap();
     flushed(&next).await;
     assert_dense(&store, &chain_id, 100).await;
     assert_dense(&store, next.journal.chain_id(), 2).await;
@@ -48,7 +48,7 @@ async fn a_torn_last_line_is_cut(db: TestDb) {
     let store = db.store().await;
     let auditor = open(&unhurried(), &db.scratch, &store);
     let chain_id = auditor.journal.chain_id().to_owned();
-    call(&auditor, "whole").unwrap();
+    call(&auditor, "whole").await.unwrap();
     crash(auditor).await;
     let segment = segments(db.scratch.path()).remove(0);
     let mut file = std::fs::OpenOptions::new().append(true).open(segment).unwrap();
@@ -63,7 +63,7 @@ async fn a_damaged_line_holds_up_nothing(db: TestDb) {
     let auditor = open(&unhurried(), &db.scratch, &store);
     let chain_id = auditor.journal.chain_id().to_owned();
     for number in 0..20 {
-        call(&auditor, &number.to_string()).unwrap();
+        call(&auditor, &number.to_string()).await.unwrap();
     }
     crash(auditor).await;
     let segment = segments(db.scratch.path()).remove(0);
@@ -87,7 +87,7 @@ async fn two_gateways_share_a_database(db: TestDb) {
     let auditors = [open(&settings(), &db.scratch, &one), open(&settings(), &folder, &other)];
     for number in 0..300 {
         for auditor in &auditors {
-            call(auditor, &number.to_string()).unwrap();
+            call(auditor, &number.to_string()).await.unwrap();
         }
     }
     for auditor in &auditors {
@@ -99,10 +99,10 @@ async fn two_gateways_share_a_database(db: TestDb) {
 async fn two_gateways_share_a_folder(db: TestDb) {
     let store = db.store().await;
     let first = open(&unhurried(), &db.scratch, &store);
-    call(&first, "first").unwrap();
+    call(&first, "first").await.unwrap();
     // A living chain is not another's to ship.
     let second = open(&settings(), &db.scratch, &store);
-    call(&second, "second").unwrap();
+    call(&second, "second").await.unwrap();
     flushed(&second).await;
     assert_eq!(calls(&store).await.len(), 1);
     let chain_id = first.journal.chain_id().to_owned();
@@ -118,7 +118,7 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     let small = AuditSettings { segment_bytes: 2000, ..unhurried() };
     let auditor = open(&small, &db.scratch, &store);
     for number in 0..20 {
-        call(&auditor, &number.to_string()).unwrap();
+        call(&auditor, &number.to_string()).await.unwrap();
     }
     let full = segments(db.scratch.path());
     assert!(full.len() > 5);
@@ -134,7 +134,7 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     // And the same for what another left behind.
     let chain_id = auditor.journal.chain_id().to_owned();
     for number in 0..20 {
-        call(&auditor, &number.to_string()).unwrap();
+        call(&auditor, &number.to_string()).await.unwrap();
     }
     crash(auditor).await;
     let next = open(&settings(), &db.scratch, &store);
@@ -149,13 +149,13 @@ async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {
     let small = AuditSettings { segment_bytes: 2000, ..unhurried() };
     let auditor = open(&small, &db.scratch, &store);
     for _ in 0..10 {
-        call(&auditor, "before").unwrap();
+        call(&auditor, "before").await.unwrap();
     }
     flushed(&auditor).await;
     store.migrate_down(None).await.unwrap();
     store.migrate_up(None).await.unwrap();
     for _ in 0..10 {
-        call(&auditor, "after").unwrap();
+        call(&auditor, "after").await.unwrap();
     }
     flushed(&auditor).await;
     let seqs: Vec<i64> = store.column("SELECT seq FROM audit_events ORDER BY seq").await;
@@ -171,13 +171,18 @@ async fn events_written_at_once_are_numbered_in_the_order_of_the_file() {
     let store = db.connect().await;
     let auditor =
         open(&AuditSettings { segment_bytes: 100_000, ..unhurried() }, &db.scratch, &store);
+    // Several calls at a time on each of several threads, as workers have them.
     std::thread::scope(|scope| {
-        for writer in 0..8 {
+        for writer in 0..4 {
             let auditor = &auditor;
             scope.spawn(move || {
-                for number in 0..100 {
-                    call(auditor, &format!("{writer}-{number}")).unwrap();
-                }
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let calls = |turn| async move {
+                    for number in 0..25 {
+                        call(auditor, &format!("{writer}-{turn}-{number}")).await.unwrap();
+                    }
+                };
+                runtime.block_on(futures_util::future::join_all((0..8).map(calls)));
             });
         }
     });

@@ -31,8 +31,8 @@ async fn a_backlog_drains(db: TestDb) {
         resolve(&mut entry);
         entry.arguments(&arguments);
         entry.rule(Some("roles.analyst.allowed_tools".into()), "cafe".repeat(16).into(), 3);
-        let _ = entry.intent(()).unwrap();
-        entry.seal(&Outcome { is_error: Some(false), ..Outcome::done(200) }).unwrap();
+        let _ = entry.intent(()).await.unwrap();
+        entry.seal(&Outcome { is_error: Some(false), ..Outcome::done(200) }).await.unwrap();
     }
     flushed(&auditor).await;
     let events = f64::from(CALLS) * 2.0;

@@ -24,7 +24,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
     entry.arguments(&raw(r#"{ "operands": ["1.20"], "api_key": "canary" }"#));
     entry.rule(Some("roles.analyst".into()), "cafe".into(), 7);
     entry.quota_took(Duration::from_micros(4));
-    let recorded = entry.intent("a token").unwrap();
+    let recorded = entry.intent("a token").await.unwrap();
     // It is in the journal now, and nothing has been sent on.
     let written = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
     let decided: Value = serde_json::from_str(&written).unwrap();
@@ -37,7 +37,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
         upstream_took: Some(Duration::from_micros(250)),
         ..Outcome::done(200)
     };
-    entry.seal(&outcome).unwrap();
+    entry.seal(&outcome).await.unwrap();
     flushed(&auditor).await;
 
     let found = calls(&store).await;
@@ -119,10 +119,10 @@ async fn every_end_has_its_status(db: TestDb) {
         let mut entry = entry(&auditor, "r");
         if *sent_on {
             resolve(&mut entry);
-            let _ = entry.intent(()).unwrap();
+            let _ = entry.intent(()).await.unwrap();
         }
         if let Some(outcome) = outcome {
-            entry.seal(outcome).unwrap();
+            entry.seal(outcome).await.unwrap();
         }
     }
     flushed(&auditor).await;
@@ -140,15 +140,15 @@ async fn every_end_has_its_status(db: TestDb) {
 async fn other_requests_are_events_and_rows_when_refused(db: TestDb) {
     let (store, auditor) = rig(&db).await;
     let refused = |reason| Outcome::refused(&Refusal::new(reason, "no"), 401);
-    auditor.begin(opening("1")).seal(&refused(Reason::ExpiredToken)).unwrap();
+    auditor.begin(opening("1")).seal(&refused(Reason::ExpiredToken)).await.unwrap();
     let mut list = auditor.begin(opening("2"));
     list.method("tools/list");
     list.scope("calculator".into());
-    list.seal(&Outcome::done(200)).unwrap();
-    auditor.begin(opening("3")).seal(&refused(Reason::ParseError)).unwrap();
+    list.seal(&Outcome::done(200)).await.unwrap();
+    auditor.begin(opening("3")).seal(&refused(Reason::ParseError)).await.unwrap();
     for surface in [Surface::Admin, Surface::Rest, Surface::Jobs, Surface::Files, Surface::Other] {
         let opening = Opening { surface, ..opening("4") };
-        auditor.begin(opening).seal(&Outcome::done(200)).unwrap();
+        auditor.begin(opening).seal(&Outcome::done(200)).await.unwrap();
     }
     drop(auditor.begin(opening("5")));
     flushed(&auditor).await;
@@ -186,7 +186,7 @@ async fn hostile_text_arrives(db: TestDb) {
         // Lone surrogates and NUL: PostgreSQL takes them as JSON nowhere.
         entry.arguments(&raw(r#"{"x":"\u0000\ud800","deep":[[[[[[[[]]]]]]]]}"#));
         let why = Refusal::new(Reason::UnknownTool, name.to_owned());
-        entry.seal(&Outcome::refused(&why, 404)).unwrap();
+        entry.seal(&Outcome::refused(&why, 404)).await.unwrap();
     }
     flushed(&auditor).await;
     assert_eq!(auditor.health().ship_error, None);
@@ -247,7 +247,8 @@ async fn each_call_is_one_line_of_the_log() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    {
+        let _logging = tracing::subscriber::set_default(subscriber);
         // Other tests have no log, and the first to get here may have told the
         // library that nobody wants this line.
         drop(entry(&auditor, "request-0"));
@@ -256,11 +257,11 @@ async fn each_call_is_one_line_of_the_log() {
         let mut entry = entry(&auditor, "request-1");
         resolve(&mut entry);
         entry.arguments(&raw(r#"{"operand":"canary"}"#));
-        let _ = entry.intent(()).unwrap();
+        let _ = entry.intent(()).await.unwrap();
         let why = Refusal::new(Reason::BackendTimeout, "slow");
-        entry.seal(&Outcome::refused(&why, 504)).unwrap();
-        auditor.begin(opening("no call")).seal(&Outcome::done(200)).unwrap();
-    });
+        entry.seal(&Outcome::refused(&why, 504)).await.unwrap();
+        auditor.begin(opening("no call")).seal(&Outcome::done(200)).await.unwrap();
+    }
     let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!lines.contains("canary"));
     let line: Value = serde_json::from_str(&lines).unwrap();
@@ -298,7 +299,7 @@ async fn members_of_a_line_are_in_canonical_order() {
         upstream_took: Some(Duration::ZERO),
         ..Outcome::refused(&why, 429)
     };
-    entry.seal(&outcome).unwrap();
+    entry.seal(&outcome).await.unwrap();
     let line = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
     let event: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
     // Every column but the line itself, and each where the alphabet has it.

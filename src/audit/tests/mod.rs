@@ -85,11 +85,11 @@ fn resolve(entry: &mut Entry) {
 }
 
 /// A call that went well: two events.
-fn call(auditor: &Arc<Auditor>, request_id: &str) -> Result<(), Refusal> {
+async fn call(auditor: &Arc<Auditor>, request_id: &str) -> Result<(), Refusal> {
     let mut entry = entry(auditor, request_id);
     resolve(&mut entry);
-    let _ = entry.intent(())?;
-    entry.seal(&Outcome::done(200))
+    let _ = entry.intent(()).await?;
+    entry.seal(&Outcome::done(200)).await
 }
 
 fn raw(json: &str) -> Box<RawValue> {

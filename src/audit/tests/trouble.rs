@@ -16,11 +16,11 @@ on_both!(
 async fn calls_go_on_without_a_database(db: TestDb) {
     let store = db.store().await;
     let auditor = open(&settings(), &db.scratch, &store);
-    call(&auditor, "before").unwrap();
+    call(&auditor, "before").await.unwrap();
     flushed(&auditor).await;
     store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
     for _ in 0..600 {
-        call(&auditor, "meanwhile").unwrap();
+        call(&auditor, "meanwhile").await.unwrap();
     }
     let told = || async { auditor.health().ship_error.is_some() };
     wait_until_async(PATIENCE, "the failure to be told", told).await;
@@ -40,10 +40,10 @@ async fn a_full_journal_refuses_calls_but_not_their_ends(db: TestDb) {
     let auditor = open(&tight, &db.scratch, &store);
     let mut running = entry(&auditor, "running");
     resolve(&mut running);
-    let _ = running.intent(()).unwrap();
+    let _ = running.intent(()).await.unwrap();
     let mut made = 0;
     let refusal = loop {
-        match call(&auditor, "r") {
+        match call(&auditor, "r").await {
             Ok(()) => made += 1,
             Err(refusal) => break refusal,
         }
@@ -54,31 +54,31 @@ async fn a_full_journal_refuses_calls_but_not_their_ends(db: TestDb) {
     // Refused calls and failed logins take no room either.
     let before = auditor.journal.last_seq();
     let why = Refusal::new(Reason::ExpiredToken, "no");
-    let sealed = auditor.begin(opening("r")).seal(&Outcome::refused(&why, 401));
+    let sealed = auditor.begin(opening("r")).seal(&Outcome::refused(&why, 401)).await;
     assert_eq!(sealed.unwrap_err().reason, Reason::AuditUnavailable);
     assert_eq!(auditor.journal.last_seq(), before);
-    running.seal(&Outcome::done(200)).unwrap();
+    running.seal(&Outcome::done(200)).await.unwrap();
     assert_eq!(auditor.journal.last_seq(), before + 1);
     flushed(&auditor).await;
-    call(&auditor, "again").unwrap();
+    call(&auditor, "again").await.unwrap();
     assert!(auditor.health().records());
 }
 
 async fn a_folder_that_is_gone_refuses_until_it_is_back(db: TestDb) {
     let store = db.store().await;
     let auditor = open(&AuditSettings { segment_bytes: 1, ..settings() }, &db.scratch, &store);
-    call(&auditor, "before").unwrap();
+    call(&auditor, "before").await.unwrap();
     let journal = db.scratch.path().join("journal");
     let away = db.scratch.path().join("away");
     std::fs::rename(&journal, &away).unwrap();
-    let refusal = call(&auditor, "meanwhile").unwrap_err();
+    let refusal = call(&auditor, "meanwhile").await.unwrap_err();
     assert_eq!(refusal.reason, Reason::AuditUnavailable);
     assert!(auditor.health().write_error.is_some() && !auditor.health().records());
     std::fs::rename(&away, &journal).unwrap();
     // Nobody needs to call for it to be noticed.
     let well = || async { auditor.health().records() };
     wait_until_async(PATIENCE, "writing to work again", well).await;
-    call(&auditor, "after").unwrap();
+    call(&auditor, "after").await.unwrap();
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 4).await;
 }
@@ -87,7 +87,7 @@ async fn flushing_has_a_deadline(db: TestDb) {
     let store = db.store().await;
     let auditor = open(&settings(), &db.scratch, &store);
     store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
-    call(&auditor, "r").unwrap();
+    call(&auditor, "r").await.unwrap();
     assert!(!auditor.flush(Duration::from_millis(50)).await);
 }
 
@@ -96,17 +96,17 @@ async fn a_full_disk_refuses_and_tears_no_line() {
     let db = TestDb::sqlite();
     let store = db.store().await;
     let auditor = open(&unhurried(), &db.scratch, &store);
-    call(&auditor, "before").unwrap();
+    call(&auditor, "before").await.unwrap();
     let file = segments(db.scratch.path()).remove(0);
     let read_write = || std::fs::OpenOptions::new().read(true).append(true).open(&file).unwrap();
     auditor
         .journal
         .replace_file(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     let mut entry = entry(&auditor, "meanwhile");
-    assert_eq!(entry.intent(()).unwrap_err().reason, Reason::AuditUnavailable);
+    assert_eq!(entry.intent(()).await.unwrap_err().reason, Reason::AuditUnavailable);
     let why = Refusal::new(Reason::AuditUnavailable, "no");
     assert_eq!(
-        entry.seal(&Outcome::refused(&why, 503)).unwrap_err().reason,
+        entry.seal(&Outcome::refused(&why, 503)).await.unwrap_err().reason,
         Reason::AuditUnavailable
     );
     let shown = auditor.health().write_error.unwrap();
@@ -114,7 +114,7 @@ async fn a_full_disk_refuses_and_tears_no_line() {
     // A part of a line that got onto the disk is cut before the next.
     std::io::Write::write_all(&mut read_write(), b"{\"torn\":").unwrap();
     auditor.journal.replace_file(read_write());
-    call(&auditor, "after").unwrap();
+    call(&auditor, "after").await.unwrap();
     assert_eq!(auditor.health().write_error, None);
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 4).await;
@@ -139,7 +139,7 @@ async fn the_journal_is_its_owners_alone() {
     let db = TestDb::sqlite();
     let store = db.store().await;
     let auditor = open(&unhurried(), &db.scratch, &store);
-    call(&auditor, "r").unwrap();
+    call(&auditor, "r").await.unwrap();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     let journal = db.scratch.path().join("journal");
     let chain = journal.join(auditor.journal.chain_id());
@@ -160,15 +160,19 @@ async fn a_broken_network_loses_and_doubles_nothing() {
     let chaos = chaos.unwrap();
     let store = Store::connect(&through, Clock::system()).await.unwrap();
     let auditor = open(&settings(), &db.scratch, &store);
-    let burst = || (0..700).for_each(|_| call(&auditor, "r").unwrap());
+    let burst = async || {
+        for _ in 0..700 {
+            call(&auditor, "r").await.unwrap();
+        }
+    };
     for round in 0..4 {
-        burst();
+        burst().await;
         if round % 2 == 0 {
             chaos.cut();
         } else {
             chaos.delay(Duration::from_millis(20));
         }
-        burst();
+        burst().await;
         let shipped = || async { round % 2 == 1 || auditor.health().ship_error.is_some() };
         wait_until_async(PATIENCE, "the cut to be noticed", shipped).await;
         chaos.restore();
