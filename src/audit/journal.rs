@@ -26,7 +26,7 @@ use super::line::Body;
 use super::segment::Segment;
 
 /// Lines that wait before the shipper is woken before its time.
-const ENOUGH: i64 = 1024;
+const ENOUGH: i64 = 512;
 
 /// Size of the file that tells whether writing is possible again, in bytes.
 const PROBE_BYTES: usize = 4096;

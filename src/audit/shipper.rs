@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::store::{Batch, Store, StoreError};
 
 /// Most events of a batch. Fewer cost more each, more gain little.
-const MOST: usize = 1024;
+const MOST: usize = 512;
 
 /// Pauses between two attempts while the database is down, each twice the one
 /// before.

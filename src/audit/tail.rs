@@ -7,7 +7,7 @@ use super::segment::Segment;
 
 /// Most bytes of a batch, unless a single line is longer: about what so many
 /// lines have that arrive together.
-const BATCH_BYTES: usize = 384 * 1024;
+const BATCH_BYTES: usize = 192 * 1024;
 
 /// A place in a chain, before some line.
 #[derive(Debug)]
