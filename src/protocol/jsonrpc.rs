@@ -16,8 +16,12 @@ use super::codes;
 /// Deepest nesting of arrays and objects accepted, counting the outermost.
 pub const MAX_DEPTH: usize = 64;
 
-/// Longest request id accepted, in bytes of its JSON text.
+/// Longest id of a request accepted, in bytes of its JSON text.
 pub const MAX_ID_BYTES: usize = 256;
+
+/// Longest id of a response accepted, in bytes of its JSON text: that of a
+/// request after [`super::ids`] has put it into a string.
+pub const MAX_WRAPPED_ID_BYTES: usize = 2 * MAX_ID_BYTES + 64;
 
 /// A message whose `id` and `params` still lie in the buffer it was read from.
 #[derive(Debug, Default)]
@@ -115,7 +119,7 @@ pub fn salvage_id(text: &[u8]) -> Option<&RawValue> {
         id: Option<&'a RawValue>,
     }
     let found = serde_json::from_slice::<OnlyId<'_>>(text).ok()?.id?;
-    valid_id(found).then_some(found)
+    (valid_id(found) && found.get().len() <= MAX_ID_BYTES).then_some(found)
 }
 
 /// What a parser says, cut to a bearable length: it quotes the text it read.
@@ -182,14 +186,12 @@ impl Envelope<'_> {
     }
 }
 
-/// Whether the text of an id is a string or a number of acceptable length.
+/// Whether the text of an id is a string or a number.
 fn valid_id(id: &RawValue) -> bool {
-    let text = id.get();
-    text.len() <= MAX_ID_BYTES
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte == b'"' || byte == b'-' || byte.is_ascii_digit())
+    id.get()
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte == b'"' || byte == b'-' || byte.is_ascii_digit())
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
@@ -223,9 +225,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 Some("id") => {
                     let id: &'de RawValue = map.next_value()?;
                     if !valid_id(id) {
-                        return Err(A::Error::custom(format_args!(
-                            "`id` must be a string or a number of at most {MAX_ID_BYTES} bytes"
-                        )));
+                        return Err(A::Error::custom("`id` must be a string or a number"));
                     }
                     envelope.id = Some(id);
                 }
@@ -240,6 +240,10 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         }
         if !version {
             return Err(A::Error::custom("`jsonrpc` must be \"2.0\""));
+        }
+        let longest = if envelope.method.is_some() { MAX_ID_BYTES } else { MAX_WRAPPED_ID_BYTES };
+        if envelope.id.is_some_and(|id| id.get().len() > longest) {
+            return Err(A::Error::custom(format_args!("`id` is longer than {longest} bytes")));
         }
         Ok(envelope)
     }
@@ -306,7 +310,7 @@ impl Members {
 /// Whether a parser that ignores case could read `key` as `name`. Simple case
 /// folding takes two letters outside ASCII into it: the long s (U+017F) and
 /// the Kelvin sign (U+212A).
-fn folds_to(key: &str, name: &str) -> bool {
+pub(crate) fn folds_to(key: &str, name: &str) -> bool {
     let folded = key.chars().map(|letter| match letter {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
@@ -359,6 +363,10 @@ mod tests {
         }
         let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(300));
         assert!(shape(&long).contains("`id`"));
+        let answer =
+            |length| format!(r#"{{"jsonrpc":"2.0","id":"{}","result":1}}"#, "x".repeat(length));
+        assert!(parse(answer(MAX_WRAPPED_ID_BYTES - 2).as_bytes()).is_ok());
+        assert!(shape(&answer(MAX_WRAPPED_ID_BYTES)).contains("`id`"));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The Model Context Protocol as the gateway needs it: envelopes with raw
-//! parameters, methods, headers, revisions, codes and the lines of an event
-//! stream. Pure: no I/O, no clock, no web framework.
+//! parameters, methods, headers, revisions, codes, event streams, and edits on
+//! raw JSON. Pure: no I/O, no clock, no web framework.
 
 pub mod accept;
 pub mod call;
 pub mod codes;
 pub mod headers;
+pub mod ids;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod raw;
 pub mod revision;
+pub mod splice;
 pub mod sse;
