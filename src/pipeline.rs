@@ -5,6 +5,9 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod lists;
+mod seats;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use crate::authn::{Caller, Credentials};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head, Message, Partial};
+use crate::protocol::accept::Accepts;
 use crate::invocation::Invocation;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
@@ -24,8 +28,9 @@ use crate::protocol::jsonrpc::Kind;
 use crate::protocol::mcp::Method;
 use crate::protocol::revision::Era;
 use crate::quota::Standing;
-use crate::registry::{Scope, Tool, catalog};
-use crate::upstream::{Reply, Trail};
+use crate::registry::{Scope, Tool};
+use crate::session::Opened;
+use crate::upstream::{Flow, Reply, Trail, Whole};
 
 /// A request at the door: its headers, and its body unread.
 pub(crate) struct Inbound<'a> {
@@ -66,8 +71,20 @@ pub(crate) struct Known {
     pub(crate) started: Option<Duration>,
     /// How long the decision about quotas took.
     pub(crate) quota_took: Option<Duration>,
+    /// What the client can read; JSON, before that is known.
+    pub(crate) accepts: Option<Accepts>,
+}
+
+impl Known {
     /// The client reads event streams only.
-    pub(crate) events_only: bool,
+    pub(crate) fn events_only(&self) -> bool {
+        self.accepts.is_some_and(|accepts| !accepts.json)
+    }
+
+    /// The client can read an event stream.
+    fn takes_streams(&self) -> bool {
+        self.accepts.is_some_and(|accepts| accepts.event_stream)
+    }
 }
 
 /// What the walk leads to.
@@ -76,8 +93,16 @@ pub(crate) enum Answer {
     Accepted,
     /// The `result` of a response, made by the gateway.
     Result(Vec<u8>),
+    /// The `result` of `initialize`, and the session it opens.
+    Opened(Vec<u8>, String),
     /// A backend's answer.
-    Forwarded(Reply),
+    Forwarded(Whole),
+    /// A backend's answer, event by event.
+    Streamed(Box<Flow>),
+    /// What backends say outside of requests.
+    Overheard(Vec<Flow>),
+    /// The session has ended.
+    Ended,
     /// Tools for REST, and whether an admin asks.
     Tools(Vec<Arc<Tool>>, bool),
     /// A whole body, on REST.
@@ -166,7 +191,7 @@ async fn greet(
     let caller = authenticate(gw, inbound, entry).await?;
     inbound.head.expect_json()?;
     if inbound.surface == Surface::Mcp {
-        known.events_only = !inbound.head.accepts()?.json;
+        known.accepts = Some(inbound.head.accepts()?);
     }
     Ok(caller)
 }
@@ -211,34 +236,49 @@ async fn walk_mcp(
         entry.client(Some(&client.name), Some(&client.version));
     }
     let scope = gw.registry.scope(scope)?;
-    if message.kind != Kind::Request {
-        return Ok(Answer::Accepted);
+    let seat = seats::of(gw, head, &scope, &caller, message.spoken.era)?;
+    let trail = trail(head, request_id);
+    let visitor = Visitor { caller, scope, seat, trail };
+    match message.kind {
+        Kind::Request => {}
+        Kind::Notification => return seats::notification(gw, io, &visitor, &message, &body).await,
+        Kind::Response => return seats::answer(gw, io, &visitor, &message, &body).await,
     }
     match (message.method, message.spoken.era) {
-        (Method::ToolsCall, _) => {
+        (
+            Method::ToolsCall
+            | Method::PromptsGet
+            | Method::ResourcesRead
+            | Method::Complete,
+            _,
+        )
+        | (Method::ResourcesSubscribe | Method::ResourcesUnsubscribe, Era::Legacy) => {
             let call = message.into_call(head, &body)?;
-            let asking = Asking { caller, scope, call, trail: trail(head, request_id) };
-            call_tool(gw, io, asking, known, entry).await
+            call_subject(gw, io, visitor, call, known, entry).await
         }
-        (Method::ToolsList, era) => {
-            no_cursor(message.params.cursor.as_deref())?;
-            let active = gw.policy.active();
-            let tools = scope.tools.iter().map(|tool| &**tool);
-            let visible = tools.filter(|tool| active.allows(&caller, tool));
-            Ok(Answer::Result(catalog::list(visible, era, gw.handshake.server_info())))
-        }
+        (
+            Method::ToolsList
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::TemplatesList,
+            _,
+        ) => lists::list(gw, io, &visitor, &message, &body).await,
         (Method::Initialize, Era::Legacy) => {
-            let requested = message.params.protocol_version.as_deref();
-            Ok(Answer::Result(gw.handshake.initialize(requested, scope.instructions.as_deref())))
+            Box::pin(seats::initialize(gw, io, &visitor, &message)).await
         }
+        (Method::SetLevel, Era::Legacy) => seats::set_level(gw, io, &visitor, &message, &body).await,
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
-            Ok(Answer::Result(gw.handshake.discover(scope.instructions.as_deref())))
+            Ok(Answer::Result(seats::discover(gw, io, &visitor).await))
         }
         (
             Method::Initialize
             | Method::Ping
             | Method::Discover
+            | Method::ResourcesSubscribe
+            | Method::ResourcesUnsubscribe
+            | Method::SetLevel
+            | Method::Listen
             | Method::Notification
             | Method::Other,
             _,
@@ -265,27 +305,29 @@ async fn walk_invoke(
     let active = gw.policy.active();
     let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
     let call = invocation.into_call(&id)?;
-    let asking = Asking { caller, scope, call, trail: trail(head, request_id) };
-    call_tool(gw, io, asking, known, entry).await
+    let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
+    call_subject(gw, io, visitor, call, known, entry).await
 }
 
-/// Somebody asks for a call in a scope.
-struct Asking<'a> {
+/// Somebody in a scope.
+struct Visitor<'a> {
     caller: Caller,
     scope: Arc<Scope>,
-    call: Call<'a>,
+    /// The legacy session, where the client has one.
+    seat: Option<Arc<Opened>>,
     trail: Trail<'a>,
 }
 
 /// The stages every call takes, whichever door it came through.
-async fn call_tool(
+async fn call_subject(
     gw: &Gateway,
     io: &WorkerIo,
-    asking: Asking<'_>,
+    visitor: Visitor<'_>,
+    call: Call<'_>,
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let Asking { caller, scope, call, trail } = asking;
+    let Visitor { caller, scope, seat, trail } = visitor;
     known.started = Some(gw.clock.monotonic());
     known.asked = Some(call.name.as_ref().into());
     entry.scope(Arc::clone(&scope.name));

@@ -145,6 +145,17 @@ impl Entry {
         self.auditor.append_together(&self.facts, &event, room).await
     }
 
+    /// Ends the record, at once: for ends that come where nothing can be
+    /// waited for.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub(crate) fn seal_now(mut self, outcome: &Outcome) -> Result<(), Refusal> {
+        let decision = Decision::of(outcome.reason, self.call_id.is_some());
+        let (event, room) = self.end(decision, outcome);
+        self.auditor.append(&self.facts, &event, room)
+    }
+
     /// The event that ends it.
     fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> (Event<'a>, Room) {
         self.sealed = true;

@@ -77,7 +77,7 @@ pub(super) async fn audit_logs(
         Err(refusal) => Err(refusal),
     };
     let walked = Walked { known: Known::default(), entry, result };
-    respond::respond(walked, visit.surroundings()).await
+    respond::respond(walked, visit.surroundings(), None).await
 }
 
 async fn page(site: &Site, query: &str) -> Result<Answer, Refusal> {

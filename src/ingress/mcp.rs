@@ -7,7 +7,7 @@ use crate::audit::Surface;
 use crate::error::Reason;
 use crate::pipeline;
 
-const ALLOW: &str = "POST";
+const ALLOW: &str = "GET, POST, DELETE";
 
 /// One JSON-RPC message.
 ///
@@ -37,9 +37,63 @@ pub(super) async fn post(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
-    let _in_flight = site.metrics.call_in_flight();
+    let in_flight = site.metrics.call_in_flight();
     let walked = pipeline::mcp(&site.gateway, &io, visit.inbound(body)).await;
-    respond::respond(walked, visit.surroundings()).await
+    respond::respond(walked, visit.surroundings(), Some(in_flight)).await
+}
+
+/// The stream of a session: what servers say outside of requests.
+///
+/// Legacy revisions only. Goes on with a stream that broke off when
+/// `Last-Event-ID` is sent.
+#[utoipa::path(
+    get,
+    path = "/{scope}/mcp",
+    tag = "mcp",
+    params(("scope" = String, Path, description = "Name of the scope")),
+    responses(
+        (status = 200, description = "An event stream"),
+        (status = 401, description = "No valid bearer token"),
+        (status = 404, description = "No such session: initialize again"),
+        (status = 405, description = "No session is named, or no server of the scope has such a stream"),
+        (status = 409, description = "The session's stream is taken"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn get(
+    request: HttpRequest,
+    body: web::Payload,
+    site: web::Data<Site>,
+    io: Io,
+) -> HttpResponse {
+    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    let walked = pipeline::hear(&site.gateway, &io, visit.inbound(body)).await;
+    respond::respond(walked, visit.surroundings(), None).await
+}
+
+/// Ends a session.
+#[utoipa::path(
+    delete,
+    path = "/{scope}/mcp",
+    tag = "mcp",
+    params(("scope" = String, Path, description = "Name of the scope")),
+    responses(
+        (status = 204, description = "The session has ended; its id answers 404 from now on"),
+        (status = 401, description = "No valid bearer token"),
+        (status = 404, description = "No such session"),
+        (status = 405, description = "No session is named"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn delete(
+    request: HttpRequest,
+    body: web::Payload,
+    site: web::Data<Site>,
+    io: Io,
+) -> HttpResponse {
+    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    let walked = pipeline::leave(&site.gateway, &io, visit.inbound(body)).await;
+    respond::respond(walked, visit.surroundings(), None).await
 }
 
 /// Every other method: the caller is still authenticated first.
@@ -51,5 +105,5 @@ pub(super) async fn other(
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
     let walked =
         pipeline::refuse(&site.gateway, visit.inbound(body), Reason::MethodNotAllowed).await;
-    respond::respond(walked, visit.surroundings()).await
+    respond::respond(walked, visit.surroundings(), None).await
 }

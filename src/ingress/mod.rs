@@ -10,6 +10,7 @@ mod render;
 mod respond;
 mod rest;
 mod routes;
+mod stream;
 mod table;
 mod wellknown;
 
@@ -50,7 +51,7 @@ impl Site {
 
 /// One request with what belongs to it, for the life of its handler.
 struct Visit<'a> {
-    site: &'a Site,
+    site: &'a web::Data<Site>,
     request: &'a HttpRequest,
     surface: Surface,
     scope: &'a str,
@@ -61,7 +62,7 @@ struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// Greets a request.
     fn new(
-        site: &'a Site,
+        site: &'a web::Data<Site>,
         request: &'a HttpRequest,
         surface: Surface,
         allow: &'static str,

@@ -15,7 +15,7 @@ use crate::error::{Reason, Refusal};
 use crate::pipeline::{Answer, Known};
 use crate::protocol::mcp::meta;
 use crate::protocol::revision::{self, Era};
-use crate::upstream::Reply;
+use crate::upstream::Whole;
 
 /// Longest text of a client's own that is told back to it, in bytes.
 const LONGEST_ECHO: usize = 128;
@@ -29,18 +29,27 @@ pub(super) struct Rendered {
     pub(super) status: u16,
     pub(super) body: Bytes,
     pub(super) is_error: bool,
+    /// The session that begins with it.
+    pub(super) session: Option<String>,
 }
 
 impl Rendered {
     fn ok(body: impl Into<Bytes>) -> Self {
-        Self { status: 200, body: body.into(), is_error: false }
+        Self { status: 200, body: body.into(), is_error: false, session: None }
     }
 }
 
 /// The body of an answer.
 pub(super) fn answer(answer: &Answer, known: &Known, around: Surroundings<'_>) -> Rendered {
     match answer {
-        Answer::Accepted => Rendered { status: 202, body: Bytes::new(), is_error: false },
+        Answer::Accepted => Rendered { status: 202, ..Rendered::ok(Bytes::new()) },
+        Answer::Ended => Rendered { status: 204, ..Rendered::ok(Bytes::new()) },
+        // They have no body of one piece; see `stream.rs`.
+        Answer::Streamed(_) | Answer::Overheard(_) => Rendered::ok(Bytes::new()),
+        Answer::Opened(result, session) => Rendered {
+            session: Some(session.clone()),
+            ..Rendered::ok(success(known.message.id.as_deref(), result))
+        },
         Answer::Result(result) => Rendered::ok(success(known.message.id.as_deref(), result)),
         Answer::Page(body) => Rendered::ok(body.clone()),
         Answer::Forwarded(reply) => forwarded(reply, known, around),
@@ -69,7 +78,7 @@ pub(super) fn answer(answer: &Answer, known: &Known, around: Surroundings<'_>) -
 }
 
 /// A backend's answer: as it is on MCP endpoints, unwrapped on REST.
-fn forwarded(reply: &Reply, known: &Known, around: Surroundings<'_>) -> Rendered {
+fn forwarded(reply: &Whole, known: &Known, around: Surroundings<'_>) -> Rendered {
     #[derive(Deserialize)]
     struct Response<'a> {
         #[serde(borrow, default)]
@@ -88,12 +97,12 @@ fn forwarded(reply: &Reply, known: &Known, around: Surroundings<'_>) -> Rendered
     if around.surface != Surface::Rest {
         return Rendered {
             status: reply.status,
-            body: reply.message.clone(),
             is_error: reply.is_error,
+            ..Rendered::ok(reply.message.clone())
         };
     }
     let Ok(response) = serde_json::from_slice::<Response<'_>>(&reply.message) else {
-        return Rendered { status: 502, body: Bytes::new(), is_error: true };
+        return Rendered { status: 502, is_error: true, ..Rendered::ok(Bytes::new()) };
     };
     let invoked = Invoked {
         jsonrpc: "2.0",
@@ -103,7 +112,7 @@ fn forwarded(reply: &Reply, known: &Known, around: Surroundings<'_>) -> Rendered
         tool_id: known.tool.as_ref().map(|tool| &*tool.key),
     };
     let body = serde_json::to_vec(&invoked).unwrap_or_default();
-    Rendered { status: 200, body: body.into(), is_error: reply.is_error }
+    Rendered { is_error: reply.is_error, ..Rendered::ok(body) }
 }
 
 /// The body of a refusal.
@@ -112,7 +121,7 @@ pub(super) fn refusal(refusal: &Refusal, known: &Known, around: Surroundings<'_>
     let text = sentence(refusal, known, around);
     if around.surface != Surface::Mcp {
         let body = json!({ "error": refusal.reason.public_code(), "message": text });
-        return Rendered { status, body: body.to_string().into(), is_error: true };
+        return Rendered { status, is_error: true, ..Rendered::ok(body.to_string()) };
     }
     let era = known.message.era;
     let shape = match era {
@@ -123,15 +132,12 @@ pub(super) fn refusal(refusal: &Refusal, known: &Known, around: Surroundings<'_>
     match shape {
         Shape::Error { status, code } => {
             let body = failure(id, code, &text, &data(refusal));
-            Rendered { status, body: body.into(), is_error: true }
+            Rendered { status, is_error: true, ..Rendered::ok(body) }
         }
         Shape::ToolError => {
             let result = tool_error(refusal, &text, known, around);
-            Rendered {
-                status: 200,
-                body: success(id, result.to_string().as_bytes()).into(),
-                is_error: true,
-            }
+            let body = success(id, result.to_string().as_bytes());
+            Rendered { is_error: true, ..Rendered::ok(body) }
         }
     }
 }

@@ -3,24 +3,26 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use bytes::Bytes;
 
 use super::render::{self, Rendered};
+use super::stream::{self, Start};
 use super::{Site, wellknown};
 use crate::audit::{Digest, Outcome, Surface};
 use crate::authn::challenge;
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{Answer, Known, Walked};
-use crate::protocol::sse;
+use crate::protocol::{headers, sse};
 use crate::quota::retry_after_seconds;
-use crate::telemetry;
+use crate::telemetry::{self, InFlight};
 
+const SESSION_ID: HeaderName = HeaderName::from_static(headers::SESSION_ID);
 const JSON: &str = "application/json";
-const EVENT_STREAM: &str = "text/event-stream";
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What a reply needs to know of the request's surroundings.
 #[derive(Clone, Copy)]
@@ -30,13 +32,41 @@ pub(super) struct Surroundings<'a> {
     pub(super) endpoint: &'a str,
     /// The scope in it, on scoped endpoints.
     pub(super) scope: &'a str,
-    pub(super) site: &'a Site,
+    pub(super) site: &'a web::Data<Site>,
     /// HTTP methods the path knows, for `Allow`.
     pub(super) allow: &'static str,
 }
 
-/// Renders what came of a walk, seals its entry, and makes the response.
-pub(super) async fn respond(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
+/// Renders what came of a walk, seals its entry, and makes the response. A
+/// stream takes the entry along, and with it the count of calls in progress.
+pub(super) async fn respond(
+    walked: Walked,
+    around: Surroundings<'_>,
+    in_flight: Option<InFlight>,
+) -> HttpResponse {
+    let Walked { known, entry, result } = walked;
+    let (pieces, wants_answer) = match result {
+        Ok(Answer::Streamed(flow)) => (stream::of(*flow), true),
+        Ok(Answer::Overheard(flows)) => (stream::of_all(flows), false),
+        result => return whole(Walked { known, entry, result }, around).await,
+    };
+    let mut head = HttpResponse::Ok();
+    quota_headers(&mut head, &known);
+    let start = Start {
+        pieces,
+        entry,
+        known,
+        site: around.site.clone(),
+        surface: around.surface,
+        endpoint: around.endpoint.into(),
+        scope: around.scope.into(),
+        wants_answer,
+        in_flight,
+    };
+    stream::response(head, start)
+}
+
+async fn whole(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
     let Walked { known, entry, result } = walked;
     let rendered = match &result {
         Ok(answer) => render::answer(answer, &known, around),
@@ -44,9 +74,7 @@ pub(super) async fn respond(walked: Walked, around: Surroundings<'_>) -> HttpRes
     };
     let upstream_took = match &result {
         Ok(Answer::Forwarded(reply)) => Some(reply.took),
-        Ok(Answer::Accepted | Answer::Result(_) | Answer::Tools(..) | Answer::Page(_)) | Err(_) => {
-            None
-        }
+        Ok(_) | Err(_) => None,
     };
     let outcome = match &result {
         Ok(_) => Outcome {
@@ -69,7 +97,8 @@ pub(super) async fn respond(walked: Walked, around: Surroundings<'_>) -> HttpRes
             (render::refusal(&unrecorded, &known, around), Some(unrecorded))
         }
     };
-    count(around, &known, &rendered, refusal.as_ref(), upstream_took);
+    let seen = (rendered.status, rendered.is_error);
+    count(around.site, around.surface, &known, seen, refusal.as_ref(), upstream_took);
     finish(rendered, &known, refusal.as_ref(), around)
 }
 
@@ -77,25 +106,28 @@ pub(super) async fn respond(walked: Walked, around: Surroundings<'_>) -> HttpRes
 pub(super) fn refuse(refusal: &Refusal, around: Surroundings<'_>) -> HttpResponse {
     let known = Known::default();
     let rendered = render::refusal(refusal, &known, around);
-    count(around, &known, &rendered, Some(refusal), None);
+    let seen = (rendered.status, rendered.is_error);
+    count(around.site, around.surface, &known, seen, Some(refusal), None);
     finish(rendered, &known, Some(refusal), around)
 }
 
-fn count(
-    around: Surroundings<'_>,
+/// Counts what a client got: its status, and whether it was an error.
+pub(super) fn count(
+    site: &Site,
+    surface: Surface,
     known: &Known,
-    rendered: &Rendered,
+    (status, is_error): (u16, bool),
     refusal: Option<&Refusal>,
     upstream_took: Option<Duration>,
 ) {
-    let metrics = &around.site.metrics;
-    let surface = match around.surface {
+    let metrics = &site.metrics;
+    let surface = match surface {
         Surface::Mcp => telemetry::Surface::Mcp,
         Surface::Rest => telemetry::Surface::Rest,
         Surface::Admin => telemetry::Surface::Admin,
         Surface::Jobs | Surface::Files | Surface::Other => telemetry::Surface::Other,
     };
-    metrics.request(surface, rendered.status);
+    metrics.request(surface, status);
     if let Some(refusal) = refusal {
         metrics.refusal(refusal.reason.code());
         if refusal.reason.is_authentication() {
@@ -104,7 +136,7 @@ fn count(
     }
     if let (Some(tool), Some(started)) = (&known.tool, known.started) {
         let outcome = match refusal.map(|refusal| refusal.reason) {
-            None if rendered.is_error => telemetry::Outcome::ToolError,
+            None if is_error => telemetry::Outcome::ToolError,
             None => telemetry::Outcome::Success,
             Some(Reason::BackendTimeout) => telemetry::Outcome::Timeout,
             Some(Reason::BackendUnavailable | Reason::BackendError | Reason::ReplyTooLarge) => {
@@ -112,14 +144,22 @@ fn count(
             }
             Some(_) => telemetry::Outcome::Refused,
         };
-        around.site.tools.call(&tool.scope, &tool.name, outcome);
-        metrics.call_took(around.site.gateway.clock.monotonic().saturating_sub(started));
+        site.tools.call(&tool.scope, &tool.name, outcome);
+        metrics.call_took(site.gateway.clock.monotonic().saturating_sub(started));
     }
     if let Some(took) = known.quota_took {
         metrics.quota_decided(took);
     }
     if let Some(took) = upstream_took {
         metrics.upstream_took(took);
+    }
+}
+
+fn quota_headers(response: &mut HttpResponseBuilder, known: &Known) {
+    if let Some(standing) = &known.standing {
+        for (name, value) in standing.headers() {
+            response.insert_header((name, value));
+        }
     }
 }
 
@@ -131,10 +171,9 @@ fn finish(
 ) -> HttpResponse {
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    if let Some(standing) = &known.standing {
-        for (name, value) in standing.headers() {
-            response.insert_header((name, value));
-        }
+    quota_headers(&mut response, known);
+    if let Some(session) = &rendered.session {
+        response.insert_header((SESSION_ID, session.as_str()));
     }
     if let Some(refusal) = refusal {
         if let Some(delay) = refusal.retry_after {
@@ -153,7 +192,7 @@ fn finish(
     if rendered.body.is_empty() {
         return response.finish();
     }
-    if known.events_only && rendered.status == 200 {
+    if known.events_only() && rendered.status == 200 {
         response
             .content_type(EVENT_STREAM)
             .insert_header((CACHE_CONTROL, "no-cache, no-transform"))

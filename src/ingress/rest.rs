@@ -54,7 +54,7 @@ pub(super) async fn invoke(
     let visit = Visit::new(&site, &request, Surface::Rest, "POST");
     let _in_flight = site.metrics.call_in_flight();
     let walked = pipeline::invoke(&site.gateway, &io, visit.inbound(body)).await;
-    respond::respond(walked, visit.surroundings()).await
+    respond::respond(walked, visit.surroundings(), None).await
 }
 
 /// The tools the caller may use, in all scopes.
@@ -75,7 +75,7 @@ pub(super) async fn tools(
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Rest, "GET");
     let walked = pipeline::tools(&site.gateway, visit.inbound(body)).await;
-    respond::respond(walked, visit.surroundings()).await
+    respond::respond(walked, visit.surroundings(), None).await
 }
 
 /// A method that a REST path does not know.

@@ -1,0 +1,187 @@
+//! Answers that come event by event: the audit entry rides with them and is
+//! sealed at their end, whichever that is.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use tokio::time::Sleep;
+
+use super::respond::{ACCEL_BUFFERING, EVENT_STREAM, Surroundings, count};
+use super::{Site, render};
+use crate::audit::{Digest, Entry, Outcome, Surface};
+use crate::error::Refusal;
+use crate::pipeline::Known;
+use crate::protocol::sse::{self, Event};
+use crate::telemetry::InFlight;
+use crate::upstream::{Flow, Piece};
+
+/// Longest silence towards a client: proxies on the way cut quiet
+/// connections, the strictest after half a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Pieces as they come.
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, Refusal>>>>;
+
+/// The body of a streamed answer.
+pub(super) struct Streaming {
+    pieces: Pieces,
+    /// Until it is sealed. One that is dropped has been aborted.
+    entry: Option<Entry>,
+    known: Known,
+    site: web::Data<Site>,
+    surface: Surface,
+    endpoint: Box<str>,
+    scope: Box<str>,
+    quiet: Pin<Box<Sleep>>,
+    began: Duration,
+    bytes: u64,
+    /// Whether the request wants an answer, so that an end without one has to
+    /// be told.
+    wants_answer: bool,
+    _in_flight: Option<InFlight>,
+}
+
+/// What a stream begins with.
+pub(super) struct Start {
+    pub(super) pieces: Pieces,
+    pub(super) entry: Entry,
+    pub(super) known: Known,
+    pub(super) site: web::Data<Site>,
+    pub(super) surface: Surface,
+    pub(super) endpoint: Box<str>,
+    pub(super) scope: Box<str>,
+    pub(super) wants_answer: bool,
+    pub(super) in_flight: Option<InFlight>,
+}
+
+/// The pieces of one stream.
+pub(super) fn of(flow: Flow) -> Pieces {
+    Box::pin(futures_util::stream::unfold(flow, |mut flow| async {
+        let piece = flow.next().await?;
+        Some((piece, flow))
+    }))
+}
+
+/// The pieces of several streams, as they come.
+pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
+    Box::pin(futures_util::stream::select_all(flows.into_iter().map(of)))
+}
+
+/// The response whose body it is.
+pub(super) fn response(mut head: actix_web::HttpResponseBuilder, start: Start) -> HttpResponse {
+    let Start { pieces, entry, known, site, surface, endpoint, scope, wants_answer, in_flight } =
+        start;
+    let began = site.gateway.clock.monotonic();
+    let body = Streaming {
+        pieces,
+        entry: Some(entry),
+        known,
+        site,
+        surface,
+        endpoint,
+        scope,
+        quiet: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
+        began,
+        bytes: 0,
+        wants_answer,
+        _in_flight: in_flight,
+    };
+    head.insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header((ACCEL_BUFFERING, "no"))
+        .streaming(body)
+}
+
+impl Streaming {
+    /// Writes an event and remembers that something was said.
+    fn say(&mut self, event: &Event) -> Bytes {
+        self.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
+        let mut text = BytesMut::new();
+        sse::write(event, &mut text);
+        self.bytes += text.len() as u64;
+        text.freeze()
+    }
+
+    fn seal(&mut self, outcome: &Outcome, refusal: Option<&Refusal>) {
+        let Some(entry) = self.entry.take() else { return };
+        // What was said is said: that it is not on record is the journal's
+        // trouble, and the next request's.
+        let _ = entry.seal_now(outcome);
+        let took = self.site.gateway.clock.monotonic().saturating_sub(self.began);
+        count(
+            &self.site,
+            self.surface,
+            &self.known,
+            (200, outcome.is_error == Some(true)),
+            refusal,
+            Some(took),
+        );
+    }
+
+    fn outcome(&self, is_error: Option<bool>, message: Option<&Bytes>) -> Outcome {
+        Outcome {
+            is_error,
+            result_bytes: Some(message.map_or(self.bytes, |message| message.len() as u64)),
+            result_digest: message.map(|message| Digest::of(message)),
+            upstream_took: Some(self.site.gateway.clock.monotonic().saturating_sub(self.began)),
+            ..Outcome::done(200)
+        }
+    }
+}
+
+impl Stream for Streaming {
+    type Item = Result<Bytes, actix_web::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.entry.is_none() {
+            return Poll::Ready(None);
+        }
+        match this.pieces.as_mut().poll_next(context) {
+            Poll::Ready(Some(Ok(Piece::Event(event)))) => {
+                Poll::Ready(Some(Ok(this.say(&event))))
+            }
+            Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
+                let text = this.say(&event);
+                let outcome = this.outcome(Some(is_error), event.data.as_ref());
+                this.seal(&outcome, None);
+                Poll::Ready(Some(Ok(text)))
+            }
+            Poll::Ready(Some(Err(refusal))) => {
+                let outcome = Outcome::refused(&refusal, 200);
+                let told = this.wants_answer.then(|| {
+                    let around = Surroundings {
+                        surface: this.surface,
+                        endpoint: &this.endpoint,
+                        scope: &this.scope,
+                        site: &this.site,
+                        allow: "",
+                    };
+                    let rendered = render::refusal(&refusal, &this.known, around);
+                    this.say(&Event::message(rendered.body))
+                });
+                this.seal(&outcome, Some(&refusal));
+                Poll::Ready(told.map(Ok))
+            }
+            Poll::Ready(None) => {
+                let outcome = this.outcome(None, None);
+                this.seal(&outcome, None);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if this.quiet.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
+                // The new silence has to be waited for as well.
+                let _ = this.quiet.as_mut().poll(context);
+                Poll::Ready(Some(Ok(Bytes::from_static(b": keep-alive\n\n"))))
+            }
+        }
+    }
+}

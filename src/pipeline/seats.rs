@@ -1,0 +1,414 @@
+//! Legacy sessions: how they begin and end, and what is said in them outside
+//! of requests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Answer, Inbound, Known, Visitor, Walked, authenticate, open, trail, turn_away};
+use crate::authn::Caller;
+use crate::error::{Reason, Refusal};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::inbound::{Head, Message};
+use crate::protocol::revision::{self, Era};
+use crate::protocol::{headers, ids, splice};
+use crate::registry::Scope;
+use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
+use crate::upstream::{Ask, Berth, Flow, Presented, Seated, Trail, UNMIRRORED};
+
+/// What a client that declares nothing can do.
+const NOTHING: &str = "{}";
+
+/// Longest event id that is looked at, in bytes.
+const LONGEST_EVENT_ID: usize = 1024;
+
+/// The session a request names. Modern requests have none, whatever they say.
+pub(super) fn of(
+    gw: &Gateway,
+    head: Head<'_>,
+    scope: &Scope,
+    caller: &Caller,
+    era: Era,
+) -> Result<Option<Arc<Opened>>, Refusal> {
+    if era == Era::Modern {
+        return Ok(None);
+    }
+    let Some(id) = head.one(headers::SESSION_ID)? else { return Ok(None) };
+    let seat = gw.sessions.open(id, &scope.name, &CallerKey::of(caller.key()))?;
+    gw.sessions.touch(&seat);
+    Ok(Some(seat))
+}
+
+/// `initialize`: introduces the client to every backend of the scope, and
+/// seals what comes of it into the session's id.
+pub(super) async fn initialize(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+) -> Result<Answer, Refusal> {
+    #[derive(Default, Deserialize)]
+    struct Info {
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        version: String,
+    }
+    let params = &message.params;
+    let requested = params.protocol_version.as_deref().unwrap_or(revision::LATEST_LEGACY);
+    let revision = revision::negotiate(requested);
+    let nothing = RawValue::from_string(NOTHING.to_owned())
+        .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let capabilities = params.capabilities.unwrap_or(&nothing);
+    let info = params.client_info.and_then(|raw| serde_json::from_str::<Info>(raw.get()).ok());
+    let info = info.unwrap_or_default();
+    let presented = Presented { revision, capabilities, client: (&info.name, &info.version) };
+    let Visitor { caller, scope, trail, .. } = visitor;
+    let boarded =
+        gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;
+    let berths = aboard(scope, boarded)?;
+    let introductions =
+        berths.iter().flatten().map(|berth| (&berth.introduction, berth.same_era)).collect();
+    let result = gw.handshake.initialize(revision, scope, introductions);
+    let backends = berths.iter().enumerate().filter_map(|(place, berth)| {
+        let (id, revision) = berth.as_ref()?.session.as_ref()?;
+        let index = u8::try_from(place).ok()?;
+        Some(BackendSession { index, id: Some(id.as_str().into()), revision })
+    });
+    let started = gw
+        .sessions
+        .start(Contents {
+            scope: &scope.name,
+            caller: CallerKey::of(caller.key()),
+            revision,
+            capabilities,
+            client_name: &info.name,
+            client_version: &info.version,
+            backends: backends.collect(),
+        })
+        .map_err(|error| Refusal::new(Reason::BackendError, error.to_string()))?;
+    for evicted in &started.evicted {
+        gw.part(&io.http, evicted, caller.user_id()).await;
+    }
+    Ok(Answer::Opened(result, started.id))
+}
+
+/// The backends that are aboard, in their places. One that is not does not
+/// keep the client from the others.
+fn aboard(
+    scope: &Scope,
+    boarded: Vec<Result<Berth, Refusal>>,
+) -> Result<Vec<Option<Berth>>, Refusal> {
+    let mut berths = Vec::with_capacity(boarded.len());
+    let mut missing = None;
+    for (backend, berth) in scope.backends.iter().zip(boarded) {
+        berths.push(match berth {
+            Ok(berth) => Some(berth),
+            Err(refusal) => {
+                tracing::warn!(
+                    backend = &*backend.name,
+                    scope = &*scope.name,
+                    reason = refusal.reason.name(),
+                    detail = &*refusal.detail,
+                    "a session begins without one of its backends"
+                );
+                missing.get_or_insert(refusal);
+                None
+            }
+        });
+    }
+    match missing {
+        // Declared tools are there without any backend.
+        Some(refusal) if berths.iter().all(Option::is_none) && scope.tools.is_empty() => {
+            Err(refusal)
+        }
+        _ => Ok(berths),
+    }
+}
+
+/// A notification of the client.
+pub(super) async fn notification(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    body: &Bytes,
+) -> Result<Answer, Refusal> {
+    #[derive(Deserialize)]
+    struct Cancelled<'a> {
+        #[serde(borrow, rename = "requestId")]
+        request_id: &'a RawValue,
+        #[serde(borrow, default)]
+        reason: Option<&'a RawValue>,
+    }
+    let Some(seat) = &visitor.seat else { return Ok(Answer::Accepted) };
+    match &*message.method_name {
+        // Backends were told when the session began.
+        "notifications/initialized" => {}
+        "notifications/cancelled" => {
+            let cancelled = message.raw_params.and_then(|raw| {
+                serde_json::from_str::<Cancelled<'_>>(raw.get()).ok()
+            });
+            let Some(Cancelled { request_id, reason }) = cancelled else {
+                return Ok(Answer::Accepted);
+            };
+            if !gw.upstream.call_back(&io.http, seat.uid(), request_id, reason).await {
+                // Another replica may have it.
+                let request_id = request_id.get().into();
+                let _ = gw.sessions.publish(&Notice::Cancel { uid: seat.uid(), request_id });
+            }
+        }
+        _ => {
+            for seated in everywhere(visitor, seat) {
+                if let Err(refusal) = gw.upstream.tell(&io.http, seated, body.clone()).await {
+                    tracing::debug!(
+                        backend = &*seated.backend.name,
+                        detail = &*refusal.detail,
+                        "a notification was not taken"
+                    );
+                }
+            }
+        }
+    }
+    Ok(Answer::Accepted)
+}
+
+/// The client's answer to a question of a backend.
+pub(super) async fn answer(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    body: &Bytes,
+) -> Result<Answer, Refusal> {
+    let (Some(seat), Some(id)) = (&visitor.seat, message.id) else {
+        return Ok(Answer::Accepted);
+    };
+    if let Some((place, theirs)) = ids::from_client(id) {
+        let Some(backend) = visitor.scope.backend_at(place) else { return Ok(Answer::Accepted) };
+        let message = splice::with_id(body, id, theirs.get())
+            .map_err(|fault| Refusal::new(Reason::InvalidRequest, fault.to_string()))?;
+        let Visitor { caller, trail, .. } = visitor;
+        let seated = Seated { caller, seat, backend, place, trail: *trail };
+        gw.upstream.tell(&io.http, seated, message).await?;
+    } else if let Ok(key) = serde_json::from_str::<String>(id.get())
+        && !gw.upstream.answered(seat.uid(), &key, body)
+    {
+        // Another replica may wait for it.
+        let notice =
+            Notice::Answer { uid: seat.uid(), key: key.into(), message: body.clone() };
+        gw.sessions.publish(&notice).map_err(|_| {
+            Refusal::telling(Reason::PayloadTooLarge, "the answer to a question is too large")
+        })?;
+    }
+    Ok(Answer::Accepted)
+}
+
+/// `logging/setLevel`: every backend that logs is told.
+pub(super) async fn set_level(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    body: &Bytes,
+) -> Result<Answer, Refusal> {
+    let (Some(id), true) = (message.id, visitor.scope.is_open()) else {
+        return Err(super::no_such_method(&message.method_name));
+    };
+    let mut refused = None;
+    let mut taken = false;
+    for (place, backend) in visitor.scope.backends.iter().enumerate() {
+        let facts = gw.upstream.facts(&io.http, backend).await;
+        if !facts.is_ok_and(|facts| facts.speaks(Era::Legacy) && facts.logs()) {
+            continue;
+        }
+        let ask = Ask {
+            backend,
+            place,
+            caller: &visitor.caller,
+            seat: visitor.seat.as_ref(),
+            era: Era::Legacy,
+            revision: message.spoken.revision,
+            id,
+            method: "logging/setLevel",
+            name: None,
+            message: body.clone(),
+            mirrored: UNMIRRORED,
+            timeout: backend.timeout,
+            trail: visitor.trail,
+        };
+        match gw.upstream.consult(&io.http, ask).await {
+            Ok(reply) => {
+                let whole = reply.whole().await?;
+                if whole.is_error {
+                    refused.get_or_insert(Answer::Forwarded(whole));
+                } else {
+                    taken = true;
+                }
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    match refused {
+        Some(answer) if !taken => Ok(answer),
+        _ => Ok(Answer::Result(b"{}".to_vec())),
+    }
+}
+
+/// `GET`: what backends say outside of requests, or the rest of a stream that
+/// broke off.
+pub(crate) async fn hear(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = match walk_hear(gw, io, &inbound, &mut entry).await {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => turn_away(inbound, refusal).await,
+    };
+    Walked { known, entry, result }
+}
+
+async fn walk_hear(
+    gw: &Gateway,
+    io: &WorkerIo,
+    inbound: &Inbound<'_>,
+    entry: &mut crate::audit::Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    entry.method("GET");
+    if !inbound.head.accepts()?.event_stream {
+        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
+    }
+    let scope = gw.registry.scope(inbound.scope)?;
+    let seat = of(gw, inbound.head, &scope, &caller, Era::Legacy)?;
+    let Some(seat) = seat else {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "a stream needs a session"));
+    };
+    let visitor = Visitor {
+        caller,
+        scope,
+        seat: Some(Arc::clone(&seat)),
+        trail: trail(inbound.head, inbound.request_id),
+    };
+    let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
+    let flows = match last.and_then(|id| ids::event_from_client(id.as_bytes())) {
+        Some((place, id)) => {
+            let id = std::str::from_utf8(id).ok();
+            let seated = everywhere(&visitor, &seat).find(|seated| seated.place == place);
+            match seated {
+                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?.into_iter().collect(),
+                None => Vec::new(),
+            }
+        }
+        None => overhear(gw, io, &visitor, &seat).await?,
+    };
+    if flows.is_empty() {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
+    }
+    Ok(Answer::Overheard(flows))
+}
+
+/// The streams of all backends that have one.
+async fn overhear(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    seat: &Arc<Opened>,
+) -> Result<Vec<Flow>, Refusal> {
+    let asking = everywhere(visitor, seat).map(|seated| gw.upstream.hear(&io.http, seated, None));
+    let mut flows = Vec::new();
+    let mut refused = None;
+    for heard in futures_util::future::join_all(asking).await {
+        match heard {
+            Ok(flow) => flows.extend(flow),
+            Err(refusal) => {
+                refused.get_or_insert(refusal);
+            }
+        }
+    }
+    match refused {
+        Some(refusal) if flows.is_empty() => Err(refusal),
+        _ => Ok(flows),
+    }
+}
+
+/// `DELETE`: ends the session.
+pub(crate) async fn leave(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = match walk_leave(gw, io, &inbound, &mut entry).await {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => turn_away(inbound, refusal).await,
+    };
+    Walked { known, entry, result }
+}
+
+async fn walk_leave(
+    gw: &Gateway,
+    io: &WorkerIo,
+    inbound: &Inbound<'_>,
+    entry: &mut crate::audit::Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    entry.method("DELETE");
+    let scope = gw.registry.scope(inbound.scope)?;
+    let Some(seat) = of(gw, inbound.head, &scope, &caller, Era::Legacy)? else {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "there is no session to end"));
+    };
+    gw.sessions.end(seat.uid());
+    gw.part(&io.http, &seat, caller.user_id()).await;
+    Ok(Answer::Ended)
+}
+
+/// A client with its session, before each backend of its scope.
+fn everywhere<'a>(
+    visitor: &'a Visitor<'a>,
+    seat: &'a Arc<Opened>,
+) -> impl Iterator<Item = Seated<'a>> {
+    let Visitor { caller, scope, trail, .. } = visitor;
+    let places = scope.reachable().iter().enumerate();
+    places.map(move |(place, backend)| Seated { caller, seat, backend, place, trail: *trail })
+}
+
+impl Gateway {
+    /// Ends at backends what a session that is over held there.
+    pub(crate) async fn part(&self, client: &awc::Client, seat: &Opened, user: &str) {
+        let scope = self.registry.scope(seat.scope()).ok();
+        let ending = seat.backends().iter().filter_map(|session| {
+            let backend = scope.as_ref()?.backend_at(usize::from(session.index))?;
+            let id = session.id.as_deref()?;
+            Some(self.upstream.end_one(client, backend, user, id, session.revision))
+        });
+        futures_util::future::join_all(ending).await;
+        self.upstream.end_seat(client, seat.uid()).await;
+    }
+
+    /// Looks after sessions, for ever: ends those nobody uses, and acts upon
+    /// what other replicas tell. To be run once, in the background.
+    pub(crate) async fn look_after_sessions(&self) {
+        const BETWEEN: std::time::Duration = std::time::Duration::from_secs(15);
+        let client = self.upstream.client();
+        let mut notices = self.sessions.notices();
+        let mut ticks = tokio::time::interval(BETWEEN);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    for seat in self.sessions.idle().await {
+                        self.part(&client, &seat, "scopegate").await;
+                    }
+                }
+                notice = notices.recv() => match notice {
+                    Ok(Notice::Cancel { uid, request_id }) => {
+                        if let Ok(id) = serde_json::from_str::<&RawValue>(&request_id) {
+                            self.upstream.call_back(&client, uid, id, None).await;
+                        }
+                    }
+                    Ok(Notice::Answer { uid, key, message }) => {
+                        self.upstream.answered(uid, &key, &message);
+                    }
+                    Ok(Notice::Ended { uid }) => self.upstream.end_seat(&client, uid).await,
+                    Err(_) => {}
+                },
+            }
+        }
+    }
+}

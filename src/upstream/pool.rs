@@ -1,0 +1,192 @@
+//! Legacy sessions the gateway holds at backends.
+//!
+//! A session belongs to one caller, and to one of its own sessions if it has
+//! any: it is never lent to another. They are opened when first needed and
+//! ended when nobody has used them for a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::OnceCell;
+
+use super::peer::Presented;
+use super::wire::Letter;
+use super::{Trail, Upstream};
+use crate::error::{Reason, Refusal};
+use crate::registry::Backend;
+use crate::session::{Opened, Uid};
+
+/// Most sessions held at all backends together.
+const MOST: usize = 50_000;
+
+/// How long an unused session is held.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Time between two looks for unused sessions.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Whose session it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Owner {
+    /// The backend's place in the registry.
+    pub(super) backend: usize,
+    /// Issuer and user.
+    pub(super) caller: Box<str>,
+    /// The caller's own session; none for those without.
+    pub(super) seat: Option<Uid>,
+}
+
+/// A session at a backend. `id` is `None` where the backend gave none.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) id: Option<Arc<str>>,
+    pub(super) revision: &'static str,
+}
+
+impl Held {
+    /// The session at a backend that a client's own session holds.
+    pub(super) fn sealed(seat: &Opened, place: usize) -> Option<Self> {
+        let session = seat.backend(u8::try_from(place).ok()?)?;
+        Some(Self { id: session.id.as_deref().map(Arc::from), revision: session.revision })
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    held: OnceCell<Held>,
+    backend: Arc<Backend>,
+    user: Box<str>,
+    /// Seconds of the monotonic clock.
+    used: AtomicU64,
+}
+
+/// The sessions of this process.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    slots: DashMap<Owner, Arc<Slot>>,
+}
+
+impl Upstream {
+    /// The owner's session at a backend, opened if need be.
+    ///
+    /// # Errors
+    /// [`Reason::BackendUnavailable`] and the like; also when there are too
+    /// many sessions.
+    pub(super) async fn session(
+        &self,
+        client: &awc::Client,
+        backend: &Arc<Backend>,
+        owner: &Owner,
+        user: &str,
+        trail: Trail<'_>,
+        presented: Option<Presented<'_>>,
+    ) -> Result<Held, Refusal> {
+        let now = self.clock.monotonic().as_secs();
+        let known = self.pool.slots.get(owner).map(|slot| Arc::clone(&slot));
+        let slot = if let Some(slot) = known {
+            slot
+        } else {
+            if self.pool.slots.len() >= MOST {
+                return Err(Refusal::new(
+                    Reason::BackendUnavailable,
+                    "too many sessions at backends are open",
+                ));
+            }
+            let made = || {
+                Arc::new(Slot {
+                    held: OnceCell::new(),
+                    backend: Arc::clone(backend),
+                    user: user.into(),
+                    used: AtomicU64::new(now),
+                })
+            };
+            Arc::clone(&self.pool.slots.entry(owner.clone()).or_insert_with(made))
+        };
+        slot.used.store(now, Ordering::Relaxed);
+        let opening = async || {
+            let limited = tokio::time::timeout(
+                self.connect_timeout.max(Duration::from_secs(1)),
+                self.initialize(client, backend, user, trail, presented),
+            );
+            let opened = limited.await.map_err(|_| {
+                Refusal::new(Reason::BackendTimeout, "the backend opened no session in time")
+            })??;
+            let opened = opened.ok_or_else(|| {
+                Refusal::new(Reason::BackendError, "the backend opened no session")
+            })?;
+            Ok(Held { id: opened.session.map(Arc::from), revision: opened.revision })
+        };
+        slot.held.get_or_try_init(opening).await.cloned()
+    }
+
+    /// Forgets a session its backend has lost.
+    pub(super) fn forget(&self, owner: &Owner) {
+        self.pool.slots.remove(owner);
+    }
+
+    /// Ends all sessions opened for a client's session.
+    pub(crate) async fn end_seat(&self, client: &awc::Client, seat: Uid) {
+        self.end(client, |owner, _| owner.seat == Some(seat)).await;
+    }
+
+    /// Ends unused sessions from time to time, for ever. To be run once, in
+    /// the background.
+    pub(crate) async fn keep_tidy(&self) {
+        let client = self.client();
+        let mut ticks = tokio::time::interval(SWEEP);
+        loop {
+            ticks.tick().await;
+            let now = self.clock.monotonic();
+            self.end(&client, |_, slot| {
+                now.as_secs().saturating_sub(slot.used.load(Ordering::Relaxed)) > IDLE.as_secs()
+            })
+            .await;
+        }
+    }
+
+    /// Ends everything, when the gateway stops.
+    pub(crate) async fn end_all(&self, client: &awc::Client) {
+        self.end(client, |_, _| true).await;
+    }
+
+    async fn end(&self, client: &awc::Client, which: impl Fn(&Owner, &Slot) -> bool) {
+        let mut ended = Vec::new();
+        self.pool.slots.retain(|owner, slot| {
+            let end = which(owner, slot);
+            if end {
+                ended.push(Arc::clone(slot));
+            }
+            !end
+        });
+        let endings = ended.iter().filter_map(|slot| {
+            let held = slot.held.get()?;
+            let id = held.id.as_deref()?;
+            Some(self.end_one(client, &slot.backend, &slot.user, id, held.revision))
+        });
+        futures_util::future::join_all(endings).await;
+    }
+
+    /// Tells a backend that a session has ended.
+    pub(crate) async fn end_one(
+        &self,
+        client: &awc::Client,
+        backend: &Backend,
+        user: &str,
+        session: &str,
+        revision: &str,
+    ) {
+        let letter = Letter {
+            to: backend,
+            user,
+            trail: Trail::INTERNAL,
+            revision: Some(revision),
+            session: Some(session),
+            mirrored: Vec::new(),
+        };
+        let ending = tokio::time::timeout(Duration::from_secs(5), self.delete(client, letter));
+        // A backend that does not listen ends it by itself some day.
+        let _ = ending.await;
+    }
+}
