@@ -8,5 +8,6 @@ pub mod codes;
 pub mod headers;
 pub mod jsonrpc;
 pub mod mcp;
+mod params;
 pub mod revision;
 pub mod sse;

@@ -94,7 +94,7 @@ impl Upstream {
         let target = recorded.as_ref().permit().target();
         let started = self.clock.monotonic();
         let exchange = self.exchange(client, target, trail);
-        let mut reply = tokio::time::timeout(target.tool().timeout, exchange)
+        let mut reply = tokio::time::timeout(target.subject().timeout, exchange)
             .await
             .map_err(|_| Refusal::new(Reason::BackendTimeout, "no complete answer in time"))??;
         reply.took = self.clock.monotonic().saturating_sub(started);
@@ -129,7 +129,7 @@ impl Upstream {
         let user = HeaderValue::from_bytes(target.caller().user_id().as_bytes())
             .map_err(|_| Refusal::new(Reason::BackendError, "the user id fits no header"))?;
         let mut request = client
-            .post(target.tool().backend.url.clone())
+            .post(target.subject().backend.url.clone())
             .no_decompress()
             .insert_header((CONTENT_TYPE, JSON))
             .insert_header((ACCEPT, EITHER))
