@@ -177,7 +177,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         tools.reactivated = report.reactivated,
         "registry synced"
     );
-    for tool in policy.unknown_tools(|name| registry.snapshot().offered_by(name).next().is_some()) {
+    for tool in policy.unknown_tools(|name| registry.snapshot().may_offer(name)) {
         tracing::warn!(tool, "the policy names a tool that the registry does not have");
     }
     let audit = Auditor::open(&settings.audit, &settings.server.state_dir, &store, clock.clone())

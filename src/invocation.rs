@@ -11,10 +11,11 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Vi
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::error::{Reason, Refusal};
-use crate::protocol::call::Call;
+use crate::protocol::call::{Call, SubjectKind};
 use crate::protocol::jsonrpc::{self, Key, Members};
+use crate::protocol::mcp::Method;
 use crate::protocol::revision::{Era, LATEST_LEGACY};
-use crate::registry::{Registry, Scope, Tool};
+use crate::registry::{Registry, Scope, Snapshot, Tool};
 
 /// Longest `request_id`, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -90,12 +91,10 @@ impl<'a> Invocation<'a> {
                 "several scopes offer this tool: say which in `scope`",
             )),
             // Any scope that has it: the policy then refuses, on the record.
-            (None, _) => snapshot
-                .offered_by(name)
-                .next()
-                .or_else(|| snapshot.scopes().next())
-                .cloned()
-                .ok_or_else(|| Refusal::new(Reason::UnknownTool, "the registry is empty")),
+            (None, _) => match snapshot.offered_by(name).next() {
+                Some(scope) => Ok(Arc::clone(scope)),
+                None => undeclared(&snapshot),
+            },
         }
     }
 
@@ -126,6 +125,8 @@ impl<'a> Invocation<'a> {
             .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
         Ok(Call {
             id,
+            method: Method::ToolsCall,
+            kind: SubjectKind::Tool,
             name,
             arguments: self.arguments,
             message: message.into(),
@@ -133,6 +134,23 @@ impl<'a> Invocation<'a> {
             revision: LATEST_LEGACY,
             mirrored: Vec::new(),
         })
+    }
+}
+
+/// The scope for a tool that none declares. An open scope could offer it, and
+/// must not be called by guess.
+fn undeclared(snapshot: &Snapshot) -> Result<Arc<Scope>, Refusal> {
+    let mut scopes = snapshot.scopes();
+    match (scopes.next(), scopes.next()) {
+        (None, _) => Err(Refusal::new(Reason::UnknownTool, "the registry is empty")),
+        (Some(only), None) => Ok(Arc::clone(only)),
+        (Some(first), Some(_)) if !snapshot.scopes().any(|scope| scope.is_open()) => {
+            Ok(Arc::clone(first))
+        }
+        (Some(_), Some(_)) => Err(Refusal::telling(
+            Reason::AmbiguousTool,
+            "several scopes could offer this tool: say which in `scope`",
+        )),
     }
 }
 
@@ -177,7 +195,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Invocation<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::registry::Bounds;
 
     fn reason(body: &str) -> Reason {
         match Invocation::read(&Bytes::copy_from_slice(body.as_bytes())) {
@@ -220,5 +241,34 @@ mod tests {
             reason(&format!(r#"{{"arguments":{}"#, "[".repeat(100))),
             Reason::InvalidRequest
         );
+    }
+
+    #[test]
+    fn an_open_scope_is_never_called_by_guess() {
+        const OPEN: &str = "  open: { backends: [b] }\n";
+        let scope = |scopes: &str, tools: &str, body: &'static str| {
+            let text = format!(
+                "backends: {{ b: {{ url: 'http://h/' }} }}\nscopes:\n{scopes}tools: {tools}"
+            );
+            let bounds = Bounds { default_timeout: Duration::MAX, max_timeout: Duration::MAX };
+            let registry = Registry::read(&text, bounds).unwrap();
+            let body = Bytes::from_static(body.as_bytes());
+            let found = Invocation::read(&body).unwrap().scope(&registry, |_| true);
+            found.map(|scope| scope.name.to_string()).map_err(|refusal| refusal.reason)
+        };
+        let declared = "[{ name: t, scope: plain, backend: b }]";
+        let both = format!("{OPEN}  plain: {{}}\n");
+        let named = r#"{"tool_name":"x","scope":"open"}"#;
+        assert_eq!(scope(&both, declared, r#"{"tool_name":"t"}"#), Ok("plain".to_owned()));
+        assert_eq!(scope(&both, declared, r#"{"tool_name":"x"}"#), Err(Reason::AmbiguousTool));
+        assert_eq!(scope(&both, declared, named), Ok("open".to_owned()));
+        assert_eq!(
+            scope(OPEN, "[]", r#"{"tool_name":"x"}"#),
+            Ok("open".to_owned()),
+            "the only one"
+        );
+        let closed = "  a: {}\n  plain: {}\n";
+        assert_eq!(scope(closed, declared, r#"{"tool_name":"x"}"#), Ok("a".to_owned()));
+        assert_eq!(scope("  {}\n", "[]", r#"{"tool_name":"x"}"#), Err(Reason::UnknownTool));
     }
 }

@@ -335,17 +335,17 @@ async fn call_subject(
     if let Some(arguments) = call.arguments {
         entry.arguments(arguments);
     }
-    let target = gw.registry.resolve(caller, &scope, call)?;
+    let target = gw.registry.resolve(caller, &scope, call, |_| None)?;
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;
-    let tool = Arc::clone(permit.target().tool());
+    let subject = permit.target().subject();
     entry.target(TargetFacts {
-        scope: Arc::clone(&tool.scope),
-        backend: Arc::clone(&tool.backend.name),
-        tool: Arc::clone(&tool.name),
+        scope: Arc::clone(&subject.scope),
+        backend: Arc::clone(&subject.backend.name),
+        tool: Arc::clone(&subject.name),
     });
-    known.tool = Some(tool);
+    known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     let asked_at = gw.clock.monotonic();
     let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await;

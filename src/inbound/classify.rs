@@ -86,6 +86,7 @@ fn modern(
     let named = match method {
         Some("tools/call" | "prompts/get") => Some(params.name.as_deref()),
         Some("resources/read") => Some(params.uri.as_deref()),
+        Some("tasks/get" | "tasks/update" | "tasks/cancel") => Some(params.task_id.as_deref()),
         _ => None,
     };
     if let Some(name) = named {

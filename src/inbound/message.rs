@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Head;
 use super::classify::{self, Spoken};
 use crate::error::{Reason, Refusal};
-use crate::protocol::call::Call;
+use crate::protocol::call::{self, Call};
 use crate::protocol::headers;
 use crate::protocol::jsonrpc::{self, Envelope, Kind, Malformed};
 use crate::protocol::mcp::{ClientInfo, Method, Params};
@@ -75,13 +75,16 @@ impl<'a> Message<'a> {
         Ok(Self { kind, id, method, method_name, params, spoken })
     }
 
-    /// The message as a call of a tool.
+    /// The message as a call of what it names.
     ///
     /// # Errors
-    /// [`Reason::InvalidParams`] without a name.
+    /// [`Reason::InvalidParams`] where the name is missing or wrong,
+    /// [`Reason::MethodNotFound`] for a method that names nothing.
     pub(crate) fn into_call(self, head: Head<'a>, body: &Bytes) -> Result<Call<'a>, Refusal> {
-        let (Some(id), Some(name)) = (self.id, self.params.name) else {
-            return Err(Refusal::telling(Reason::InvalidParams, "`params.name` is missing"));
+        let named = call::named(self.method, &self.params)
+            .map_err(|fault| Refusal::telling(Reason::InvalidParams, fault))?;
+        let (Some(id), Some((kind, name))) = (self.id, named) else {
+            return Err(Refusal::new(Reason::MethodNotFound, "the message calls nothing"));
         };
         let mirrored = match self.spoken.era {
             Era::Legacy => Vec::new(),
@@ -92,6 +95,8 @@ impl<'a> Message<'a> {
         };
         Ok(Call {
             id,
+            method: self.method,
+            kind,
             name,
             arguments: self.params.arguments,
             message: body.clone(),

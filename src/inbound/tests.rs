@@ -5,6 +5,8 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::*;
+use crate::protocol::call::SubjectKind;
+use crate::protocol::headers::encode_mirrored;
 use crate::protocol::mcp::Method;
 use crate::protocol::revision::Era;
 
@@ -71,6 +73,78 @@ fn a_modern_call_whose_headers_disagree() {
         let mut pairs = MODERN.to_vec();
         pairs.push(twice);
         assert_eq!(read_message(&pairs, &call(META)), refused, "{} twice", twice.0);
+    }
+}
+
+#[test]
+fn modern_requests_mirror_what_they_name() {
+    for (method, member, name) in [
+        ("tools/call", "name", "add"),
+        ("prompts/get", "name", "grüß"),
+        ("resources/read", "uri", "file:///a b"),
+        ("tasks/get", "taskId", "t-1"),
+        ("tasks/update", "taskId", "t-1"),
+        ("tasks/cancel", "taskId", "t-1"),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"{member}":"{name}",{META}}}}}"#
+        );
+        let read = |mirrored: Option<&str>, body: &str| {
+            let mut pairs = vec![MODERN[0], ("mcp-method", method)];
+            pairs.extend(mirrored.map(|value| ("mcp-name", value)));
+            read_message(&pairs, body).map(|(_, _, found)| found)
+        };
+        let encoded = encode_mirrored(name);
+        assert_eq!(read(Some(&encoded), &body), Ok(Method::of(method)), "{method}");
+        let refused = Err((Reason::HeaderMismatch, Era::Modern));
+        assert_eq!(read(None, &body), refused, "{method} without");
+        assert_eq!(read(Some("other"), &body), refused, "{method} with another");
+        let unnamed = body.replace(member, "other");
+        assert_eq!(read(Some(&encoded), &unnamed), refused, "{method} naming nothing");
+    }
+    // These name nothing, or what they name is not mirrored.
+    for (method, params) in [
+        ("prompts/list", ""),
+        ("subscriptions/listen", r#""notifications":{},"#),
+        ("completion/complete", r#""ref":{"type":"ref/prompt","name":"p"},"#),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}{META}}}}}"#
+        );
+        let pairs = [MODERN[0], ("mcp-method", method)];
+        assert_eq!(read_message(&pairs, &body).map(|(_, _, m)| m), Ok(Method::of(method)));
+    }
+}
+
+#[test]
+fn a_message_becomes_a_call_of_what_it_names() {
+    use SubjectKind::{Prompt, Resource, Tool};
+    for (method, params, expected) in [
+        ("tools/call", r#"{"name":"t"}"#, Ok((Tool, "t"))),
+        ("prompts/get", r#"{"name":"p"}"#, Ok((Prompt, "p"))),
+        ("resources/subscribe", r#"{"uri":"u:r"}"#, Ok((Resource, "u:r"))),
+        (
+            "completion/complete",
+            r#"{"ref":{"type":"ref/resource","uri":"u:{id}"}}"#,
+            Ok((Resource, "u:{id}")),
+        ),
+        ("tools/call", "{}", Err(Reason::InvalidParams)),
+        ("resources/read", r#"{"name":"t"}"#, Err(Reason::InvalidParams)),
+        ("completion/complete", r#"{"ref":{"type":"x"}}"#, Err(Reason::InvalidParams)),
+        ("tools/list", r#"{"name":"t"}"#, Err(Reason::MethodNotFound)),
+        ("vendor/do", r#"{"name":"t"}"#, Err(Reason::MethodNotFound)),
+    ] {
+        let map = headers(&[]);
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let body = Bytes::from(text);
+        let head = Head::new(&map);
+        let message = Message::read(head, &body, &mut Partial::default()).unwrap();
+        let call = message.into_call(head, &body).map_err(|refusal| refusal.reason);
+        let found = call.map(|call| {
+            assert_eq!((call.method, &call.message), (Method::of(method), &body));
+            (call.kind, call.name.into_owned())
+        });
+        assert_eq!(found, expected.map(|(kind, name)| (kind, name.to_owned())), "{method}");
     }
 }
 

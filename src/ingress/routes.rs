@@ -32,15 +32,15 @@ pub(crate) struct Route {
 pub(crate) const ROUTES: [Route; 14] = [
     Route {
         path: "/{scope}/mcp",
-        methods: "POST",
+        methods: "GET, POST, DELETE",
         auth: AuthClass::Caller,
-        attach: |r| r.route(web::post().to(mcp::post)).default_service(web::to(mcp::other)),
+        attach: endpoint,
     },
     Route {
         path: "/{scope}/sse",
-        methods: "POST",
+        methods: "GET, POST, DELETE",
         auth: AuthClass::Caller,
-        attach: |r| r.route(web::post().to(mcp::post)).default_service(web::to(mcp::other)),
+        attach: endpoint,
     },
     Route {
         path: "/mcp/invoke",
@@ -115,6 +115,15 @@ pub(crate) const ROUTES: [Route; 14] = [
         attach: |r| r.route(get_or_head().to(docs::file)).default_service(web::to(only_get)),
     },
 ];
+
+/// The MCP endpoint of a scope.
+fn endpoint(resource: Resource) -> Resource {
+    resource
+        .route(web::post().to(mcp::post))
+        .route(web::get().to(mcp::get))
+        .route(web::delete().to(mcp::delete))
+        .default_service(web::to(mcp::other))
+}
 
 /// Attaches every route; everything else is 404.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {

@@ -15,7 +15,7 @@ pub(crate) use model::RulePath;
 
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
-use crate::registry::{Target, Tool};
+use crate::registry::{Subject, SubjectKind, Target, Tool};
 use decide::{BuiltIn, Decision, Facts, decide};
 use model::Rules;
 
@@ -84,7 +84,7 @@ impl Policy {
         target: Target<'a>,
     ) -> (Ruling, Result<Permit<'a>, Refusal>) {
         let active = self.current.load();
-        let decision = active.judge(target.caller(), target.tool());
+        let decision = active.judge_subject(target.caller(), target.subject());
         let ruling = Ruling {
             rule: decision.rule,
             digest: Arc::clone(&active.rules.digest),
@@ -110,6 +110,22 @@ impl Active {
     /// Whether the caller may see and call the tool: one evaluator for both.
     pub(crate) fn allows(&self, caller: &Caller, tool: &Tool) -> bool {
         self.judge(caller, tool).allowed
+    }
+
+    /// Only tools have rules so far; everything else is denied.
+    fn judge_subject(&self, caller: &Caller, subject: &Subject) -> Decision {
+        let facts = Facts {
+            roles: caller.roles(),
+            tenant: caller.tenant(),
+            tool: &subject.name,
+            registry_roles: subject.required_roles(),
+        };
+        match subject.kind {
+            SubjectKind::Tool => decide(&self.rules, &self.built_in, facts),
+            SubjectKind::Prompt | SubjectKind::Resource => {
+                decide(&Rules::default(), &self.built_in, facts)
+            }
+        }
     }
 
     fn judge(&self, caller: &Caller, tool: &Tool) -> Decision {

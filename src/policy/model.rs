@@ -33,7 +33,7 @@ pub(super) struct Workspace {
 }
 
 /// One policy file, compiled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) roles: HashMap<String, Grant>,
     pub(super) workspaces: HashMap<String, Workspace>,

@@ -1,11 +1,38 @@
-//! One tool call as it will cross the wire to a backend.
+//! One call as it will cross the wire to a backend.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::mcp::{Method, Params, Reference};
 use super::revision::Era;
+
+/// What a client can reach by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SubjectKind {
+    /// A tool, by its name.
+    Tool,
+    /// A prompt, by its name.
+    Prompt,
+    /// A resource by its URI, or a resource template by its text.
+    Resource,
+}
+
+impl SubjectKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Tool, Self::Prompt, Self::Resource];
+
+    /// The word for it, in the singular.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+        }
+    }
+}
 
 /// A call whose name and arguments still lie in the message they came in.
 /// The message that was judged is the message that is forwarded.
@@ -13,7 +40,11 @@ use super::revision::Era;
 pub struct Call<'a> {
     /// The request's id, as JSON text.
     pub id: &'a RawValue,
-    /// The tool.
+    /// What is to be done with the subject.
+    pub method: Method,
+    /// Of which kind the subject is.
+    pub kind: SubjectKind,
+    /// The subject: a name, or a URI.
     pub name: Cow<'a, str>,
     /// The arguments, unread.
     pub arguments: Option<&'a RawValue>,
@@ -25,4 +56,101 @@ pub struct Call<'a> {
     pub revision: &'static str,
     /// `Mcp-Param-*` headers, which mirror annotated arguments; modern only.
     pub mirrored: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// What a request of this method names: the subject that is judged.
+/// `Ok(None)`: the method names none.
+///
+/// # Errors
+/// A sentence saying what is missing, for an `Invalid params` error.
+pub fn named<'a>(
+    method: Method,
+    params: &Params<'a>,
+) -> Result<Option<(SubjectKind, Cow<'a, str>)>, String> {
+    let kind = match method {
+        Method::ToolsCall => SubjectKind::Tool,
+        Method::PromptsGet => SubjectKind::Prompt,
+        Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
+            SubjectKind::Resource
+        }
+        Method::Complete => {
+            let raw = params.reference.ok_or("`params.ref` is missing")?;
+            return Ok(Some(match Reference::read(raw)? {
+                Reference::Prompt(name) => (SubjectKind::Prompt, name),
+                Reference::Resource(uri) => (SubjectKind::Resource, uri),
+            }));
+        }
+        Method::Initialize
+        | Method::Ping
+        | Method::Discover
+        | Method::ToolsList
+        | Method::PromptsList
+        | Method::ResourcesList
+        | Method::TemplatesList
+        | Method::SetLevel
+        | Method::Listen
+        | Method::Notification
+        | Method::Other => return Ok(None),
+    };
+    let (member, found) = match kind {
+        SubjectKind::Tool | SubjectKind::Prompt => ("name", &params.name),
+        SubjectKind::Resource => ("uri", &params.uri),
+    };
+    match found {
+        Some(name) => Ok(Some((kind, name.clone()))),
+        None => Err(format!("`params.{member}` is missing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, params: &str) -> Result<Option<(SubjectKind, String)>, String> {
+        let raw: Box<RawValue> = serde_json::from_str(params).unwrap();
+        let params = Params::read(Some(&raw))?;
+        let named = named(Method::of(method), &params)?;
+        Ok(named.map(|(kind, name)| (kind, name.into_owned())))
+    }
+
+    #[test]
+    fn each_method_names_its_subject() {
+        use SubjectKind::{Prompt, Resource, Tool};
+        for (method, params, kind, name) in [
+            ("tools/call", r#"{"name":"n","uri":"u:x"}"#, Tool, "n"),
+            ("prompts/get", r#"{"name":"n","uri":"u:x"}"#, Prompt, "n"),
+            ("resources/read", r#"{"name":"n","uri":"u:x"}"#, Resource, "u:x"),
+            ("resources/subscribe", r#"{"uri":"u:x"}"#, Resource, "u:x"),
+            ("resources/unsubscribe", r#"{"uri":"u:x"}"#, Resource, "u:x"),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"n","title":"N"},"uri":"u:x"}"#,
+                Prompt,
+                "n",
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/resource","uri":"u:{id}"},"name":"n"}"#,
+                Resource,
+                "u:{id}",
+            ),
+        ] {
+            assert_eq!(found(method, params), Ok(Some((kind, name.to_owned()))), "{method}");
+        }
+        for method in ["tools/list", "prompts/list", "ping", "tasks/get", "vendor/x"] {
+            assert_eq!(found(method, r#"{"name":"n","uri":"u:x"}"#), Ok(None), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_subject_that_is_missing_is_named() {
+        for (method, params, missing) in [
+            ("tools/call", r#"{"uri":"u:x"}"#, "`params.name` is missing"),
+            ("prompts/get", "{}", "`params.name` is missing"),
+            ("resources/read", r#"{"name":"n"}"#, "`params.uri` is missing"),
+            ("completion/complete", r#"{"name":"n"}"#, "`params.ref` is missing"),
+        ] {
+            assert_eq!(found(method, params), Err(missing.to_owned()), "{method}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod raw;
+mod params;
 pub mod revision;
 pub mod splice;
 pub mod sse;

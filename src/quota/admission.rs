@@ -23,7 +23,7 @@ impl Quota {
         standing: &mut Option<Standing>,
     ) -> Result<Admission<'a>, Refusal> {
         let target = permit.target();
-        let charge = Charge { user: target.caller().key(), tool: Some(&target.tool().key) };
+        let charge = Charge { user: target.caller().key(), tool: target.subject().quota_key() };
         match self.decide(io, charge).await {
             Ok(found) => {
                 *standing = found;

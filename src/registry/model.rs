@@ -1,11 +1,13 @@
-//! Scopes, backends and tools as the walk sees them: checked, compiled, and
-//! ready to be listed and called without further work.
+//! Backends and tools as the walk sees them: checked, compiled, and ready to be
+//! listed and called without further work.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+
+use super::scope::Scope;
 
 /// How much harm a call can do; for people, not for the walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -30,25 +32,53 @@ impl RiskLevel {
     }
 }
 
+/// Which era a backend is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EraSetting {
+    /// The gateway finds out.
+    #[default]
+    Auto,
+    /// Revisions up to 2025-11-25.
+    Legacy,
+    /// Revision 2026-07-28 and later.
+    Modern,
+}
+
 /// An MCP server the gateway forwards to.
 #[derive(Debug)]
 pub(crate) struct Backend {
+    /// Its place in the registry: counts from 0 in each snapshot.
+    pub(crate) id: usize,
     /// Name in the registry; for backends given by URL, the URL.
     pub(crate) name: Arc<str>,
     /// Where calls are posted.
     pub(crate) url: awc::http::Uri,
+    /// Which era it speaks.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
+    pub(crate) era: EraSetting,
+    /// Whether nothing is lost with a session: only then may a legacy session
+    /// that the backend has forgotten be opened anew.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
+    pub(crate) stateless: bool,
+    /// Longest time for an answer, where no declared tool says otherwise.
+    pub(crate) timeout: Duration,
 }
 
 /// A tool of one scope.
 pub(crate) struct Tool {
-    /// Unique within its scope.
+    /// Unique within its scope: as clients call it.
     pub(crate) name: Arc<str>,
+    /// As its backend calls it. Differs in a namespaced scope.
+    pub(crate) inner: Arc<str>,
     /// The scope whose endpoint offers it.
     pub(crate) scope: Arc<str>,
     /// `scope/name`: unique in the registry.
     pub(crate) key: Box<str>,
     /// Who executes it.
     pub(crate) backend: Arc<Backend>,
+    /// The backend's place in the scope.
+    pub(crate) backend_index: usize,
     /// For people and models.
     pub(crate) description: Box<str>,
     /// How much harm it can do.
@@ -69,29 +99,13 @@ pub(crate) struct Tool {
     pub(crate) timeout: Duration,
 }
 
-/// A named group of tools with an endpoint of its own.
-pub(crate) struct Scope {
-    /// First segment of the endpoint's path.
-    pub(crate) name: Arc<str>,
-    /// Told to clients when they connect.
-    pub(crate) instructions: Option<Box<str>>,
-    /// In the order of the file.
-    pub(crate) tools: Vec<Arc<Tool>>,
-    pub(super) by_name: HashMap<Arc<str>, Arc<Tool>>,
-}
-
-impl Scope {
-    /// The active tool of that name.
-    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
-        self.by_name.get(name)
-    }
-}
-
 /// One consistent state of the registry.
 pub(crate) struct Snapshot {
     pub(super) scopes: HashMap<Box<str>, Arc<Scope>>,
     /// Scope names in the order of the file.
     pub(super) order: Vec<Box<str>>,
+    /// By id.
+    pub(super) backends: Vec<Arc<Backend>>,
     /// Every entry of the file, active or not, for the database.
     pub(super) records: Vec<Record>,
 }
@@ -120,9 +134,21 @@ impl Snapshot {
         self.order.iter().filter_map(|name| self.scopes.get(name))
     }
 
-    /// The scopes other than `except` that offer a tool of that name.
+    /// The scopes that declare a tool of that name.
     pub(crate) fn offered_by<'a>(&'a self, tool: &'a str) -> impl Iterator<Item = &'a Arc<Scope>> {
-        self.scopes().filter(move |scope| scope.by_name.contains_key(tool))
+        self.scopes().filter(move |scope| scope.tool(tool).is_some())
+    }
+
+    /// Whether a tool of that name is declared, or could be offered by a
+    /// backend of an open scope.
+    pub(crate) fn may_offer(&self, tool: &str) -> bool {
+        self.scopes().any(|scope| scope.may_offer(tool))
+    }
+
+    /// All backends; each one's `id` is its place here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for those who keep state per backend"))]
+    pub(crate) fn backends(&self) -> &[Arc<Backend>] {
+        &self.backends
     }
 
     /// Every entry of the file.

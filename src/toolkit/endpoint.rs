@@ -104,6 +104,16 @@ impl Request<'_> {
                 Method::Initialize
                 | Method::Ping
                 | Method::Discover
+                | Method::PromptsList
+                | Method::PromptsGet
+                | Method::ResourcesList
+                | Method::TemplatesList
+                | Method::ResourcesRead
+                | Method::ResourcesSubscribe
+                | Method::ResourcesUnsubscribe
+                | Method::Complete
+                | Method::SetLevel
+                | Method::Listen
                 | Method::Notification
                 | Method::Other,
                 era,

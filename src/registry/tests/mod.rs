@@ -1,3 +1,5 @@
+mod open;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -5,6 +7,9 @@ use serde_json::value::RawValue;
 
 use super::file::{Bounds, read};
 use super::*;
+use crate::authn::Caller;
+use crate::protocol::call::Call;
+use crate::protocol::mcp::Method;
 use crate::protocol::revision::Era;
 
 const BOUNDS: Bounds =
@@ -36,6 +41,8 @@ fn registry(text: &str) -> Registry {
 fn call<'a>(name: &'a str, arguments: Option<&'a RawValue>) -> Call<'a> {
     Call {
         id: serde_json::from_str("1").unwrap(),
+        method: Method::ToolsCall,
+        kind: SubjectKind::Tool,
         name: name.into(),
         arguments,
         message: Bytes::new(),
@@ -48,7 +55,8 @@ fn call<'a>(name: &'a str, arguments: Option<&'a RawValue>) -> Call<'a> {
 fn resolve(registry: &Registry, scope: &str, tool: &str) -> Result<(), Reason> {
     let caller = Caller::for_test("alice", &["dev"], None);
     let scope = registry.scope(scope).map_err(|refusal| refusal.reason)?;
-    registry.resolve(caller, &scope, call(tool, None)).map(|_| ()).map_err(|refusal| refusal.reason)
+    let target = registry.resolve(caller, &scope, call(tool, None), |_| None);
+    target.map(|_| ()).map_err(|refusal| refusal.reason)
 }
 
 fn fits(arguments: Option<&str>) -> Result<(), Refusal> {
@@ -56,7 +64,8 @@ fn fits(arguments: Option<&str>) -> Result<(), Refusal> {
     let caller = Caller::for_test("alice", &["dev"], None);
     let scope = registry.scope("calculator").unwrap();
     let raw = arguments.map(|text| serde_json::from_str::<Box<RawValue>>(text).unwrap());
-    registry.resolve(caller, &scope, call("add", raw.as_deref())).unwrap().check_arguments()
+    let call = call("add", raw.as_deref());
+    registry.resolve(caller, &scope, call, |_| None).unwrap().check_arguments()
 }
 
 #[test]

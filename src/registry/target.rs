@@ -1,0 +1,97 @@
+//! A call whose subject is known.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::strict;
+use super::subject::Subject;
+use crate::authn::Caller;
+use crate::error::{Reason, Refusal};
+use crate::protocol::call::Call;
+
+/// Largest `arguments` of a call, in bytes of JSON (C-16).
+pub(crate) const MOST_ARGUMENTS: usize = 1024 * 1024;
+
+/// A call of something that exists in the scope it was asked for, as far as
+/// the registry can tell. Made only by
+/// [`Registry::resolve`](super::Registry::resolve).
+pub(crate) struct Target<'a> {
+    pub(super) caller: Caller,
+    pub(super) subject: Subject,
+    pub(super) call: Call<'a>,
+}
+
+impl<'a> Target<'a> {
+    /// Who is calling.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What is called.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The call as it came.
+    pub(crate) fn call(&self) -> &Call<'a> {
+        &self.call
+    }
+
+    /// Holds the arguments against the tool's input schema, where the
+    /// registry has one. Asked only after the policy has allowed the tool: a
+    /// complaint tells what it accepts.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidArguments`], naming the path of the first fault;
+    /// [`Reason::PayloadTooLarge`].
+    pub(crate) fn check_arguments(&self) -> Result<(), Refusal> {
+        let text = self.call.arguments.map_or("{}", RawValue::get);
+        if !text.starts_with('{') {
+            return Err(Refusal::telling(
+                Reason::InvalidArguments,
+                "`arguments` must be an object",
+            ));
+        }
+        if text.len() > MOST_ARGUMENTS {
+            return Err(Refusal::telling(
+                Reason::PayloadTooLarge,
+                format!("`arguments` are larger than {MOST_ARGUMENTS} bytes"),
+            ));
+        }
+        // Also without a schema: a member that comes twice is two calls in one.
+        let value = strict::read(text).map_err(invalid)?;
+        match self.subject.tool.as_ref().and_then(|tool| tool.arguments.as_ref()) {
+            None => Ok(()),
+            // The first fault only: collecting all of a hostile call's would
+            // cost more memory than the call itself.
+            Some(validator) => {
+                validator.validate(&value).map_err(|fault| invalid(describe(&fault)))
+            }
+        }
+    }
+}
+
+/// Values of arguments stay out of the audit detail: the client is told more.
+fn invalid(told: String) -> Refusal {
+    Refusal {
+        reason: Reason::InvalidArguments,
+        detail: Cow::Borrowed("the arguments do not fit the input schema"),
+        public: Some(Cow::Owned(told)),
+        retry_after: None,
+    }
+}
+
+/// A fault with its path; the caller's own value in it is cut short.
+fn describe(error: &jsonschema::ValidationError<'_>) -> String {
+    const LONGEST: usize = 200;
+    let path = error.instance_path().to_string();
+    let path = if path.is_empty() { "/".to_owned() } else { path };
+    let mut text = error.to_string();
+    if text.len() > LONGEST {
+        let end = text.floor_char_boundary(LONGEST);
+        text.truncate(end);
+        text.push('…');
+    }
+    format!("arguments{path}: {text}")
+}
