@@ -10,6 +10,7 @@ use crate::inbound::BodyLimits;
 use crate::policy::Policy;
 use crate::quota::{Quota, QuotaIo};
 use crate::registry::Registry;
+use crate::session::Sessions;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -24,7 +25,8 @@ pub(crate) struct Gateway {
     pub(crate) policy: Policy,
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
-    pub(crate) upstream: Upstream,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) upstream: Arc<Upstream>,
     pub(crate) store: Arc<Store>,
 }
 

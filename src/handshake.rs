@@ -1,7 +1,7 @@
 //! What the gateway says of itself: `initialize` and `server/discover`.
 //!
-//! Both are answered from here, never by a backend, a quota or a rule: an
-//! answer that came and went would make clients change eras.
+//! Both are answered from here, never by a quota or a rule: an answer that came
+//! and went would make clients change eras.
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -34,41 +34,91 @@ impl Handshake {
     }
 
     /// The result of `initialize`, legacy era.
-    pub(crate) fn initialize(
-        &self,
-        requested: Option<&str>,
-        instructions: Option<&str>,
-    ) -> Vec<u8> {
+    pub(crate) fn initialize(&self, revision: &str, offer: &Offer<'_>) -> Vec<u8> {
         let mut result = json!({
-            "protocolVersion": revision::negotiate(requested.unwrap_or(revision::LATEST_LEGACY)),
-            "capabilities": capabilities(),
+            "protocolVersion": revision,
+            "capabilities": offer.capabilities(),
             "serverInfo": self.server_info,
         });
-        add_instructions(&mut result, instructions);
+        add_instructions(&mut result, offer);
         result.to_string().into_bytes()
     }
 
     /// The result of `server/discover`, modern era.
-    pub(crate) fn discover(&self, instructions: Option<&str>) -> Vec<u8> {
+    pub(crate) fn discover(&self, offer: &Offer<'_>) -> Vec<u8> {
         let mut result = json!({
             "resultType": "complete",
             "supportedVersions": revision::supported(),
-            "capabilities": capabilities(),
+            "capabilities": offer.capabilities(),
             "ttlMs": TTL_MS,
             "cacheScope": "public",
             "_meta": { meta::SERVER_INFO: self.server_info },
         });
-        add_instructions(&mut result, instructions);
+        add_instructions(&mut result, offer);
         result.to_string().into_bytes()
     }
 }
 
-fn capabilities() -> Value {
-    json!({ "tools": { "listChanged": false } })
+/// What a scope offers to a client, put together from what its backends say of
+/// themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Offer<'a> {
+    /// The scope has tools of its own.
+    pub(crate) tools: bool,
+    /// The scope's own words; they take the place of the backends'.
+    pub(crate) instructions: Option<&'a str>,
+    /// The backends that take part.
+    pub(crate) backends: Vec<Backer<'a>>,
 }
 
-fn add_instructions(result: &mut Value, instructions: Option<&str>) {
-    if let Some(text) = instructions {
+/// One backend of an offer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backer<'a> {
+    /// `capabilities`, an object.
+    pub(crate) capabilities: Option<&'a RawValue>,
+    /// `instructions`.
+    pub(crate) instructions: Option<&'a str>,
+    /// It speaks the client's era, so that nothing has to be translated.
+    pub(crate) same_era: bool,
+}
+
+impl Offer<'_> {
+    /// The capabilities of all together, as far as the gateway carries them.
+    fn capabilities(&self) -> Value {
+        let mut all = serde_json::Map::new();
+        if self.tools {
+            all.insert("tools".to_owned(), json!({ "listChanged": false }));
+        }
+        for backend in &self.backends {
+            let Some(told) = backend.capabilities else { continue };
+            let Ok(Value::Object(told)) = serde_json::from_str(told.get()) else { continue };
+            for (name, value) in told.iter().filter(|(name, _)| CARRIED.contains(&name.as_str())) {
+                let flags = all.entry(name.clone()).or_insert_with(|| json!({}));
+                for (flag, on) in value.as_object().into_iter().flatten() {
+                    // What changes is told on a stream of the same era only.
+                    if on == &Value::Bool(true) && backend.same_era {
+                        flags[flag] = json!(true);
+                    }
+                }
+            }
+        }
+        Value::Object(all)
+    }
+
+    fn instructions(&self) -> Option<String> {
+        if let Some(own) = self.instructions {
+            return Some(own.to_owned());
+        }
+        let told: Vec<&str> = self.backends.iter().filter_map(|it| it.instructions).collect();
+        (!told.is_empty()).then(|| told.join("\n\n"))
+    }
+}
+
+/// Capabilities of servers that reach clients through the gateway.
+const CARRIED: [&str; 5] = ["tools", "prompts", "resources", "logging", "completions"];
+
+fn add_instructions(result: &mut Value, offer: &Offer<'_>) {
+    if let Some(text) = offer.instructions() {
         result["instructions"] = json!(text);
     }
 }
@@ -77,22 +127,57 @@ fn add_instructions(result: &mut Value, instructions: Option<&str>) {
 mod tests {
     use super::*;
 
+    const OWN: Offer<'static> =
+        Offer { tools: true, instructions: Some("Hi."), backends: Vec::new() };
+
     #[test]
-    fn the_client_gets_its_own_revision_if_it_is_known() {
+    fn the_revision_is_the_one_that_was_settled_on() {
         let handshake = Handshake::new("MCP Gateway").unwrap();
         let result: Value =
-            serde_json::from_slice(&handshake.initialize(Some("2025-03-26"), Some("Hi."))).unwrap();
+            serde_json::from_slice(&handshake.initialize("2025-03-26", &OWN)).unwrap();
         assert_eq!(result["protocolVersion"], "2025-03-26");
         assert_eq!(result["serverInfo"]["name"], "MCP Gateway");
         assert_eq!(result["instructions"], "Hi.");
+        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": false } }));
     }
 
     #[test]
     fn discovery_names_the_modern_revision_first() {
         let handshake = Handshake::new("x").unwrap();
-        let result: Value = serde_json::from_slice(&handshake.discover(None)).unwrap();
+        let offer = Offer { instructions: None, ..OWN };
+        let result: Value = serde_json::from_slice(&handshake.discover(&offer)).unwrap();
         assert_eq!(result["supportedVersions"][0], "2026-07-28");
         assert_eq!(result["resultType"], "complete");
         assert!(result.get("instructions").is_none());
+    }
+
+    #[test]
+    fn an_offer_is_what_all_backends_can_do_and_the_gateway_carries() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let one = raw(r#"{"tools":{"listChanged":true},"tasks":{},"resources":{"subscribe":true}}"#);
+        let other = raw(r#"{"prompts":{"listChanged":true},"resources":{}}"#);
+        let backer = |capabilities, instructions, same_era| Backer {
+            capabilities,
+            instructions,
+            same_era,
+        };
+        let offer = Offer {
+            tools: false,
+            instructions: None,
+            backends: vec![
+                backer(Some(&*one), Some("One."), true),
+                backer(Some(&*other), Some("Other."), false),
+                backer(None, None, true),
+            ],
+        };
+        assert_eq!(
+            offer.capabilities(),
+            json!({
+                "tools": { "listChanged": true },
+                "prompts": {},
+                "resources": { "subscribe": true },
+            })
+        );
+        assert_eq!(offer.instructions().as_deref(), Some("One.\n\nOther."));
     }
 }

@@ -354,7 +354,11 @@ async fn call_subject(
     known.quota_took = Some(elapsed);
     let admission = admission?;
     let recorded = entry.intent(admission).await?;
-    gw.upstream.forward(&io.http, &recorded, trail).await.map(Answer::Forwarded)
+    let reply = gw.upstream.forward(&io.http, &recorded, seat.as_ref(), trail).await?;
+    Ok(match reply {
+        Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
+        reply => Answer::Forwarded(reply.whole().await?),
+    })
 }
 
 async fn walk_tools(

@@ -21,6 +21,8 @@ pub(crate) struct Message<'a> {
     pub(crate) method: Method,
     pub(crate) method_name: Cow<'a, str>,
     pub(crate) params: Params<'a>,
+    /// The parameters as they were written.
+    pub(crate) raw_params: Option<&'a RawValue>,
     pub(crate) spoken: Spoken,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Message<'a> {
         let envelope = Envelope { id, method, params, result, error };
         let kind = envelope.kind().map_err(malformed)?;
         let method_name = envelope.method.unwrap_or_default();
+        let raw_params = params;
         let params = Params::read(params).map_err(|fault| {
             // A body that fails here may still have meant to be modern.
             if head.lenient(headers::METHOD).is_some() {
@@ -72,7 +75,7 @@ impl<'a> Message<'a> {
         let named = (!method_name.is_empty()).then_some(&*method_name);
         let spoken = classify::classify(head, named, kind == Kind::Request, &params)?;
         let method = Method::of(&method_name);
-        Ok(Self { kind, id, method, method_name, params, spoken })
+        Ok(Self { kind, id, method, method_name, params, raw_params, spoken })
     }
 
     /// The message as a call of what it names.

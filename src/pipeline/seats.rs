@@ -11,12 +11,13 @@ use super::{Answer, Inbound, Known, Visitor, Walked, authenticate, open, trail, 
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
+use crate::handshake::{Backer, Offer};
 use crate::inbound::{Head, Message};
 use crate::protocol::revision::{self, Era};
 use crate::protocol::{headers, ids, splice};
 use crate::registry::Scope;
 use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
-use crate::upstream::{Ask, Berth, Flow, Presented, Seated, Trail, UNMIRRORED};
+use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, Trail, UNMIRRORED};
 
 /// What a client that declares nothing can do.
 const NOTHING: &str = "{}";
@@ -69,9 +70,9 @@ pub(super) async fn initialize(
     let boarded =
         gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;
     let berths = aboard(scope, boarded)?;
-    let introductions =
-        berths.iter().flatten().map(|berth| (&berth.introduction, berth.same_era)).collect();
-    let result = gw.handshake.initialize(revision, scope, introductions);
+    let aboard = berths.iter().flatten();
+    let offer = offer(scope, aboard.map(|berth| (&berth.introduction, berth.same_era)));
+    let result = gw.handshake.initialize(revision, &offer);
     let backends = berths.iter().enumerate().filter_map(|(place, berth)| {
         let (id, revision) = berth.as_ref()?.session.as_ref()?;
         let index = u8::try_from(place).ok()?;
@@ -93,6 +94,40 @@ pub(super) async fn initialize(
         gw.part(&io.http, evicted, caller.user_id()).await;
     }
     Ok(Answer::Opened(result, started.id))
+}
+
+/// `server/discover`: from what is known of the backends. They are asked only
+/// where nothing is known yet, and what they cannot say is left out: an answer
+/// that failed would make clients change eras.
+pub(super) async fn discover(gw: &Gateway, io: &WorkerIo, visitor: &Visitor<'_>) -> Vec<u8> {
+    let Visitor { scope, .. } = visitor;
+    let asking = scope.backends.iter().map(|backend| async move {
+        match gw.upstream.last_known(backend) {
+            Some(facts) => Some(facts),
+            None => gw.upstream.facts(&io.http, backend).await.ok(),
+        }
+    });
+    let known = futures_util::future::join_all(asking).await;
+    let told = known.iter().flatten().filter_map(|facts| {
+        Some((facts.introduction(Era::Modern)?, facts.speaks(Era::Modern)))
+    });
+    gw.handshake.discover(&offer(scope, told))
+}
+
+fn offer<'a>(
+    scope: &'a Scope,
+    told: impl Iterator<Item = (&'a Introduction, bool)>,
+) -> Offer<'a> {
+    let backends = told.map(|(introduction, same_era)| Backer {
+        capabilities: introduction.capabilities.as_deref(),
+        instructions: introduction.instructions.as_deref(),
+        same_era,
+    });
+    Offer {
+        tools: !scope.tools.is_empty() || !scope.is_open(),
+        instructions: scope.instructions.as_deref(),
+        backends: backends.collect(),
+    }
 }
 
 /// The backends that are aboard, in their places. One that is not does not

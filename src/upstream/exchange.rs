@@ -57,6 +57,22 @@ pub(crate) enum Reply {
     Stream(Box<Flow>),
 }
 
+impl Reply {
+    /// The answer in one piece, whatever came before it left out.
+    ///
+    /// # Errors
+    /// As [`Flow::answer`].
+    pub(crate) async fn whole(self) -> Result<Whole, Refusal> {
+        match self {
+            Self::Whole(whole) => Ok(whole),
+            Self::Stream(flow) => {
+                let (message, is_error, took) = flow.answer().await?;
+                Ok(Whole { status: 200, message, is_error, took })
+            }
+        }
+    }
+}
+
 /// An answer in one piece.
 #[derive(Debug)]
 pub(crate) struct Whole {

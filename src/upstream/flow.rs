@@ -65,6 +65,7 @@ pub(crate) struct Flow {
     /// The backend can go on with this stream on another connection.
     resumable: bool,
     ended: bool,
+    began: Duration,
 }
 
 impl Turn {
@@ -179,6 +180,7 @@ impl Flow {
             pending: VecDeque::new(),
             resumable: false,
             ended: false,
+            began: upstream.clock.monotonic(),
         }
     }
 
@@ -202,6 +204,7 @@ impl Flow {
             pending: VecDeque::new(),
             resumable: true,
             ended: false,
+            began: upstream.clock.monotonic(),
         }
     }
 
@@ -258,10 +261,11 @@ impl Flow {
     ///
     /// # Errors
     /// As [`next`](Self::next), and when the stream ends without an answer.
-    pub(crate) async fn answer(mut self) -> Result<(Bytes, bool), Refusal> {
+    pub(crate) async fn answer(mut self) -> Result<(Bytes, bool, Duration), Refusal> {
         while let Some(piece) = self.next().await {
             if let Piece::Answer { event, is_error } = piece? {
-                return Ok((event.data.unwrap_or_default(), is_error));
+                let took = self.upstream.clock.monotonic().saturating_sub(self.began);
+                return Ok((event.data.unwrap_or_default(), is_error, took));
             }
         }
         Err(Refusal::new(Reason::BackendError, "the event stream ended without an answer"))

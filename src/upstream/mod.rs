@@ -9,6 +9,7 @@ mod mirror;
 mod nonce;
 mod peer;
 mod pool;
+mod questions;
 mod seat;
 mod told;
 mod wire;
@@ -34,6 +35,7 @@ use crate::settings::UpstreamSettings;
 use flight::Flights;
 use peer::Peer;
 use pool::Pool;
+use questions::Questions;
 
 /// The road to the backends. Shared by all workers; what belongs to a thread
 /// comes in with each call.
@@ -50,6 +52,7 @@ pub(crate) struct Upstream {
     peers: Box<[Peer]>,
     pool: Pool,
     flights: Flights,
+    questions: Questions,
 }
 
 /// What accompanies a message to a backend.
@@ -83,6 +86,7 @@ impl Upstream {
             peers: (0..backends).map(|_| Peer::default()).collect(),
             pool: Pool::default(),
             flights: Flights::default(),
+            questions: Questions::default(),
         }
     }
 

@@ -78,6 +78,12 @@ impl Facts {
         }
     }
 
+    /// Whether it says that it logs.
+    pub(crate) fn logs(&self) -> bool {
+        let told = self.introduction(Era::Legacy).and_then(|told| told.capabilities.as_ref());
+        told.is_some_and(|told| told.get().contains("\"logging\""))
+    }
+
     /// What it says of itself to a client of this era, or of the other.
     pub(crate) fn introduction(&self, era: Era) -> Option<&Introduction> {
         let legacy = self.legacy.as_ref().map(|(_, introduction)| introduction);
