@@ -25,6 +25,7 @@ use crate::lifecycle;
 use crate::policy::Policy;
 use crate::quota::Quota;
 use crate::registry::{self, Bounds, Registry};
+use crate::session::Sessions;
 use crate::settings::{Problem, Problems, Settings};
 use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
@@ -186,6 +187,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     if let Some(fetcher) = authn.take_fetcher() {
         actix_web::rt::spawn(fetcher.run());
     }
+    let backends = registry.snapshot().backends().len();
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
             bytes: settings.server.max_body_bytes,
@@ -198,12 +200,25 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         policy,
         quota,
         audit,
-        upstream: Upstream::new(&settings.upstream, clock.clone()),
+        sessions: Arc::new(Sessions::new(
+            &settings.sessions,
+            &settings.upstream,
+            &settings.redis,
+            clock.clone(),
+        )?),
+        upstream: Arc::new(Upstream::new(&settings.upstream, backends, clock.clone())),
         store,
         clock,
     });
     let counters = Arc::clone(&gateway);
     actix_web::rt::spawn(async move { counters.quota.keep_tidy().await });
+    let seats = Arc::clone(&gateway);
+    actix_web::rt::spawn(async move { seats.look_after_sessions().await });
+    let upstream = Arc::clone(&gateway.upstream);
+    actix_web::rt::spawn(async move { upstream.keep_tidy().await });
+    if let Some(background) = gateway.sessions.take_background() {
+        actix_web::rt::spawn(background.run());
+    }
     serve(&settings, gateway)
 }
 

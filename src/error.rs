@@ -72,6 +72,9 @@ pub(crate) enum Reason {
     InvalidParams,
     /// A tool of the first generation that was removed.
     RemovedTool,
+    /// The session id was not given by this gateway to this caller for this
+    /// scope, or the session is over.
+    UnknownSession,
 
     // Resolving and deciding.
     /// No such tool anywhere.
@@ -106,6 +109,10 @@ pub(crate) enum Reason {
     BackendError,
     /// The backend's answer is larger than the limit.
     ReplyTooLarge,
+    /// The client took its request back.
+    Cancelled,
+    /// The stream of the session is served to somebody already.
+    StreamTaken,
 
     /// A fault of the gateway's own.
     Internal,
@@ -113,7 +120,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 41] = [
+    pub(crate) const ALL: [Self; 44] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -141,6 +148,7 @@ impl Reason {
         Self::MethodNotFound,
         Self::InvalidParams,
         Self::RemovedTool,
+        Self::UnknownSession,
         Self::UnknownTool,
         Self::ToolNotInScope,
         Self::ToolNotAllowed,
@@ -154,6 +162,8 @@ impl Reason {
         Self::BackendTimeout,
         Self::BackendError,
         Self::ReplyTooLarge,
+        Self::Cancelled,
+        Self::StreamTaken,
         Self::Internal,
     ];
 
@@ -188,6 +198,7 @@ impl Reason {
             Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
             Self::RemovedTool => "removed_tool",
+            Self::UnknownSession => "unknown_session",
             Self::UnknownTool => "unknown_tool",
             Self::ToolNotInScope => "tool_not_in_scope",
             Self::ToolNotAllowed => "tool_not_allowed",
@@ -201,6 +212,8 @@ impl Reason {
             Self::BackendTimeout => "backend_timeout",
             Self::BackendError => "backend_error",
             Self::ReplyTooLarge => "reply_too_large",
+            Self::Cancelled => "cancelled",
+            Self::StreamTaken => "stream_taken",
             Self::Internal => "internal_error",
         }
     }
@@ -247,6 +260,9 @@ impl Reason {
             | Self::MethodNotFound
             | Self::InvalidParams
             | Self::RemovedTool
+            | Self::UnknownSession
+            | Self::Cancelled
+            | Self::StreamTaken
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

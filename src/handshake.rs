@@ -154,13 +154,11 @@ mod tests {
     #[test]
     fn an_offer_is_what_all_backends_can_do_and_the_gateway_carries() {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let one = raw(r#"{"tools":{"listChanged":true},"tasks":{},"resources":{"subscribe":true}}"#);
+        let one =
+            raw(r#"{"tools":{"listChanged":true},"tasks":{},"resources":{"subscribe":true}}"#);
         let other = raw(r#"{"prompts":{"listChanged":true},"resources":{}}"#);
-        let backer = |capabilities, instructions, same_era| Backer {
-            capabilities,
-            instructions,
-            same_era,
-        };
+        let backer =
+            |capabilities, instructions, same_era| Backer { capabilities, instructions, same_era };
         let offer = Offer {
             tools: false,
             instructions: None,

@@ -8,6 +8,8 @@
 mod lists;
 mod seats;
 
+pub(crate) use seats::{hear, leave};
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,8 +22,8 @@ use crate::authn::{Caller, Credentials};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head, Message, Partial};
-use crate::protocol::accept::Accepts;
 use crate::invocation::Invocation;
+use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
 use crate::protocol::jsonrpc::Kind;
@@ -245,28 +247,21 @@ async fn walk_mcp(
         Kind::Response => return seats::answer(gw, io, &visitor, &message, &body).await,
     }
     match (message.method, message.spoken.era) {
-        (
-            Method::ToolsCall
-            | Method::PromptsGet
-            | Method::ResourcesRead
-            | Method::Complete,
-            _,
-        )
+        (Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete, _)
         | (Method::ResourcesSubscribe | Method::ResourcesUnsubscribe, Era::Legacy) => {
             let call = message.into_call(head, &body)?;
             call_subject(gw, io, visitor, call, known, entry).await
         }
         (
-            Method::ToolsList
-            | Method::PromptsList
-            | Method::ResourcesList
-            | Method::TemplatesList,
+            Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList,
             _,
         ) => lists::list(gw, io, &visitor, &message, &body).await,
         (Method::Initialize, Era::Legacy) => {
             Box::pin(seats::initialize(gw, io, &visitor, &message)).await
         }
-        (Method::SetLevel, Era::Legacy) => seats::set_level(gw, io, &visitor, &message, &body).await,
+        (Method::SetLevel, Era::Legacy) => {
+            seats::set_level(gw, io, &visitor, &message, &body).await
+        }
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
             Ok(Answer::Result(seats::discover(gw, io, &visitor).await))

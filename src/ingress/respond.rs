@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 
 use super::render::{self, Rendered};

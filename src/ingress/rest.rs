@@ -81,7 +81,7 @@ pub(super) async fn tools(
 /// A method that a REST path does not know.
 pub(super) fn wrong_method(
     request: &HttpRequest,
-    site: &Site,
+    site: &web::Data<Site>,
     allow: &'static str,
 ) -> HttpResponse {
     let visit = Visit::new(site, request, Surface::Rest, allow);

@@ -143,9 +143,7 @@ impl Stream for Streaming {
             return Poll::Ready(None);
         }
         match this.pieces.as_mut().poll_next(context) {
-            Poll::Ready(Some(Ok(Piece::Event(event)))) => {
-                Poll::Ready(Some(Ok(this.say(&event))))
-            }
+            Poll::Ready(Some(Ok(Piece::Event(event)))) => Poll::Ready(Some(Ok(this.say(&event)))),
             Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
                 let text = this.say(&event);
                 let outcome = this.outcome(Some(is_error), event.data.as_ref());

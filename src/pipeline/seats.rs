@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Inbound, Known, Visitor, Walked, authenticate, open, trail, turn_away};
+use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
@@ -17,7 +17,7 @@ use crate::protocol::revision::{self, Era};
 use crate::protocol::{headers, ids, splice};
 use crate::registry::Scope;
 use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
-use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, Trail, UNMIRRORED};
+use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, UNMIRRORED};
 
 /// What a client that declares nothing can do.
 const NOTHING: &str = "{}";
@@ -67,8 +67,7 @@ pub(super) async fn initialize(
     let info = info.unwrap_or_default();
     let presented = Presented { revision, capabilities, client: (&info.name, &info.version) };
     let Visitor { caller, scope, trail, .. } = visitor;
-    let boarded =
-        gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;
+    let boarded = gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;
     let berths = aboard(scope, boarded)?;
     let aboard = berths.iter().flatten();
     let offer = offer(scope, aboard.map(|berth| (&berth.introduction, berth.same_era)));
@@ -108,16 +107,14 @@ pub(super) async fn discover(gw: &Gateway, io: &WorkerIo, visitor: &Visitor<'_>)
         }
     });
     let known = futures_util::future::join_all(asking).await;
-    let told = known.iter().flatten().filter_map(|facts| {
-        Some((facts.introduction(Era::Modern)?, facts.speaks(Era::Modern)))
-    });
+    let told = known
+        .iter()
+        .flatten()
+        .filter_map(|facts| Some((facts.introduction(Era::Modern)?, facts.speaks(Era::Modern))));
     gw.handshake.discover(&offer(scope, told))
 }
 
-fn offer<'a>(
-    scope: &'a Scope,
-    told: impl Iterator<Item = (&'a Introduction, bool)>,
-) -> Offer<'a> {
+fn offer<'a>(scope: &'a Scope, told: impl Iterator<Item = (&'a Introduction, bool)>) -> Offer<'a> {
     let backends = told.map(|(introduction, same_era)| Backer {
         capabilities: introduction.capabilities.as_deref(),
         instructions: introduction.instructions.as_deref(),
@@ -183,9 +180,9 @@ pub(super) async fn notification(
         // Backends were told when the session began.
         "notifications/initialized" => {}
         "notifications/cancelled" => {
-            let cancelled = message.raw_params.and_then(|raw| {
-                serde_json::from_str::<Cancelled<'_>>(raw.get()).ok()
-            });
+            let cancelled = message
+                .raw_params
+                .and_then(|raw| serde_json::from_str::<Cancelled<'_>>(raw.get()).ok());
             let Some(Cancelled { request_id, reason }) = cancelled else {
                 return Ok(Answer::Accepted);
             };
@@ -232,8 +229,7 @@ pub(super) async fn answer(
         && !gw.upstream.answered(seat.uid(), &key, body)
     {
         // Another replica may wait for it.
-        let notice =
-            Notice::Answer { uid: seat.uid(), key: key.into(), message: body.clone() };
+        let notice = Notice::Answer { uid: seat.uid(), key: key.into(), message: body.clone() };
         gw.sessions.publish(&notice).map_err(|_| {
             Refusal::telling(Reason::PayloadTooLarge, "the answer to a question is too large")
         })?;

@@ -27,6 +27,9 @@ pub const INVALID_SCOPE: i32 = -32010;
 pub const TOOL_NOT_AVAILABLE: i32 = -32011;
 /// Legacy: a meta-tool that was removed (C-7).
 pub const REMOVED_TOOL: i32 = -32012;
+/// Legacy: no such session; with HTTP 404, upon which a client begins a new
+/// one (MCP 2025-11-25 `basic/transports`). The official SDKs' number.
+pub const SESSION_NOT_FOUND: i32 = -32001;
 
 /// The gateway's own refusals, outside the range JSON-RPC reserves. The last
 /// three digits are the HTTP status the same refusal has on REST.
@@ -39,6 +42,10 @@ pub mod gateway {
     pub const NOT_FOUND: i32 = 40_404;
     /// The request took too long to arrive.
     pub const REQUEST_TIMEOUT: i32 = 40_408;
+    /// Something like it is there already.
+    pub const CONFLICT: i32 = 40_409;
+    /// Taken back by the client.
+    pub const CANCELLED: i32 = 40_499;
     /// More than the size limit.
     pub const PAYLOAD_TOO_LARGE: i32 = 40_413;
     /// A media type the gateway does not read or cannot answer with.
@@ -70,6 +77,8 @@ mod tests {
             gateway::FORBIDDEN,
             gateway::NOT_FOUND,
             gateway::REQUEST_TIMEOUT,
+            gateway::CONFLICT,
+            gateway::CANCELLED,
             gateway::PAYLOAD_TOO_LARGE,
             gateway::MEDIA_TYPE,
             gateway::RATE_LIMITED,

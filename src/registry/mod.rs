@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 pub(crate) use file::Bounds;
-pub(crate) use model::{Record, Snapshot, Tool};
+pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
 pub(crate) use scope::Scope;
 pub(crate) use subject::Subject;
 pub(crate) use target::Target;

@@ -35,7 +35,7 @@ impl Events {
             while let Some(item) = self.parser.next() {
                 match item {
                     Ok(Item::Event(event)) => return Ok(Some(event)),
-                    Ok(Item::Comment) => {}
+                    Ok(Item::Comment(_)) => {}
                     Err(_) => return Err(failure::too_large(self.limit)),
                 }
             }
@@ -44,9 +44,11 @@ impl Events {
             }
             let chunk = match idle {
                 None => self.chunks.next().await,
-                Some(idle) => tokio::time::timeout(idle, self.chunks.next()).await.map_err(|_| {
-                    Refusal::new(Reason::BackendTimeout, "the event stream fell silent")
-                })?,
+                Some(idle) => {
+                    tokio::time::timeout(idle, self.chunks.next()).await.map_err(|_| {
+                        Refusal::new(Reason::BackendTimeout, "the event stream fell silent")
+                    })?
+                }
             };
             match chunk {
                 Some(Ok(chunk)) => self.parser.feed(chunk),

@@ -111,7 +111,11 @@ impl Upstream {
         Ok(reply)
     }
 
-    async fn begin(self: &Arc<Self>, client: &awc::Client, ask: &Ask<'_>) -> Result<Reply, Refusal> {
+    async fn begin(
+        self: &Arc<Self>,
+        client: &awc::Client,
+        ask: &Ask<'_>,
+    ) -> Result<Reply, Refusal> {
         let facts = self.facts(client, ask.backend).await?;
         match (ask.era, &facts.modern, &facts.legacy) {
             (Era::Modern, Some(_), _) | (Era::Legacy, _, Some((Legacy::Stateless, _))) => {
@@ -163,9 +167,7 @@ impl Upstream {
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
             let message = splice::with_id(&ask.message, ask.id, id.get())
                 .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-            let flight = ask.seat.map(|seat| {
-                self.take_off(seat.uid(), ask, Arc::clone(ask.backend), Some((&held, &id)))
-            });
+            let flight = ask.seat.map(|seat| self.take_off(seat.uid(), ask, Some((&held, &id))));
             let letter = Letter {
                 to: ask.backend,
                 user: ask.caller.user_id(),
@@ -207,10 +209,9 @@ impl Upstream {
             caller: ask.caller.key().into(),
             seat: ask.seat.map(|seat| seat.uid()),
         };
-        let presented = ask.seat.map(|seat| Presented::of(seat));
+        let presented = ask.seat.map(|seat| Presented::of(seat.as_ref()));
         let user = ask.caller.user_id();
-        let held =
-            self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;
+        let held = self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;
         Ok((held, Some(owner)))
     }
 
@@ -257,4 +258,21 @@ fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
 
 fn lost() -> Refusal {
     Refusal::new(Reason::UnknownSession, "the backend has lost the session")
+}
+
+impl Upstream {
+    /// From a modern client to a legacy backend.
+    async fn down(
+        self: &Arc<Self>,
+        _client: &awc::Client,
+        _ask: &Ask<'_>,
+        _facts: &Facts,
+    ) -> Result<Reply, Refusal> {
+        Err(Refusal::new(Reason::BackendError, "no"))
+    }
+
+    /// From a legacy client to a modern backend.
+    async fn up(self: &Arc<Self>, _client: &awc::Client, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
+        Err(Refusal::new(Reason::BackendError, "no"))
+    }
 }

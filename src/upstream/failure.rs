@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_described_and_not_quoted() {
-        let described =
-            |media_type: &[u8]| no_answer(502, media_type, b"abc").detail.into_owned();
+        let described = |media_type: &[u8]| no_answer(502, media_type, b"abc").detail.into_owned();
         // FIPS 180-4, the sample of one block.
         let sample = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(

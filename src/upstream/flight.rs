@@ -92,9 +92,8 @@ impl Upstream {
         };
         for flight in &flying {
             if let Some((held, id)) = &flight.at {
-                let reason = reason.map_or(String::new(), |reason| {
-                    format!(",\"reason\":{}", reason.get())
-                });
+                let reason =
+                    reason.map_or(String::new(), |reason| format!(",\"reason\":{}", reason.get()));
                 let message = format!(
                     "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
                      \"params\":{{\"requestId\":{id}{reason}}}}}"

@@ -16,8 +16,8 @@ use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
-use crate::protocol::{ids, splice};
 use crate::protocol::sse::Event;
+use crate::protocol::{ids, splice};
 use crate::registry::Backend;
 
 /// What a stream is made of.

@@ -22,8 +22,8 @@ use actix_web::http::header::HeaderValue;
 
 pub(crate) use exchange::{Ask, Reply, Whole};
 pub(crate) use flow::{Flow, Piece};
+pub(crate) use peer::{Introduction, Presented};
 pub(crate) use seat::{Berth, Seated};
-pub(crate) use peer::{Facts, Introduction, Legacy, Presented};
 
 use crate::audit::Recorded;
 use crate::clock::Clock;

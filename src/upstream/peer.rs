@@ -317,16 +317,14 @@ pub(super) async fn verdict(
     })
 }
 
-async fn in_time<T>(
-    asking: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
+async fn in_time<T>(asking: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| {
         Err(Refusal::new(Reason::BackendTimeout, "the backend did not introduce itself in time"))
     })
 }
 
 /// What `initialize` brought.
-pub(super) struct Opened {
+pub(super) struct Greeting {
     pub(super) session: Option<String>,
     pub(super) revision: &'static str,
     pub(super) introduction: Introduction,
@@ -365,7 +363,7 @@ impl Upstream {
         user: &str,
         trail: Trail<'_>,
         presented: Option<Presented<'_>>,
-    ) -> Result<Option<Opened>, Refusal> {
+    ) -> Result<Option<Greeting>, Refusal> {
         #[derive(Deserialize)]
         struct Initialized {
             #[serde(rename = "protocolVersion")]
@@ -405,14 +403,10 @@ impl Upstream {
         let revision = revision::LEGACY.into_iter().find(|known| *known == found.version);
         let Some(revision) = revision else { return Ok(None) };
         let ready = Letter { revision: Some(revision), session: session.as_deref(), ..letter };
-        let note = Bytes::from_static(
-            br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-        );
+        let note = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         self.post(client, ready, note).await?;
-        let introduction = Introduction {
-            capabilities: found.capabilities,
-            instructions: found.instructions,
-        };
-        Ok(Some(Opened { session, revision, introduction }))
+        let introduction =
+            Introduction { capabilities: found.capabilities, instructions: found.instructions };
+        Ok(Some(Greeting { session, revision, introduction }))
     }
 }

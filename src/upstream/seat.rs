@@ -57,9 +57,8 @@ impl Upstream {
             if let Some((Legacy::Sessions, _)) = facts.legacy {
                 let user = caller.user_id();
                 let opened = self.initialize(client, backend, user, trail, Some(presented));
-                let opened = tokio::time::timeout(super::peer::PATIENCE, opened)
-                    .await
-                    .map_err(|_| {
+                let opened =
+                    tokio::time::timeout(super::peer::PATIENCE, opened).await.map_err(|_| {
                         Refusal::new(Reason::BackendTimeout, "no session was opened in time")
                     })??;
                 let opened = opened.ok_or_else(|| {
@@ -113,9 +112,10 @@ impl Upstream {
     ) -> Result<Option<Flow>, Refusal> {
         let Some(held) = self.berth(client, seated).await? else { return Ok(None) };
         let asking = self.get(client, letter(seated, &held), last_event_id);
-        let response = tokio::time::timeout(super::peer::PATIENCE, asking).await.map_err(|_| {
-            Refusal::new(Reason::BackendTimeout, "the stream was not opened in time")
-        })??;
+        let response =
+            tokio::time::timeout(super::peer::PATIENCE, asking).await.map_err(|_| {
+                Refusal::new(Reason::BackendTimeout, "the stream was not opened in time")
+            })??;
         match (response.status, response.shape) {
             (200, Shape::Events) => {
                 let events = response.events(self.max_reply_bytes);
@@ -146,8 +146,9 @@ impl Upstream {
         }
         let facts = self.facts(client, backend).await?;
         let Some((Legacy::Sessions, _)) = facts.legacy else { return Ok(None) };
-        let owner = Owner { backend: backend.id, caller: caller.key().into(), seat: Some(seat.uid()) };
-        let presented = Presented::of(seat);
+        let owner =
+            Owner { backend: backend.id, caller: caller.key().into(), seat: Some(seat.uid()) };
+        let presented = Presented::of(seat.as_ref());
         let user = caller.user_id();
         self.session(client, backend, &owner, user, trail, Some(presented)).await.map(Some)
     }

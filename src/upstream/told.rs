@@ -28,11 +28,7 @@ struct ToolResult {
 /// What a backend says.
 pub(super) enum Told<'a> {
     /// The end of a request.
-    Answer {
-        id: &'a RawValue,
-        result: Option<&'a RawValue>,
-        error: Option<&'a RawValue>,
-    },
+    Answer { id: &'a RawValue, result: Option<&'a RawValue>, error: Option<&'a RawValue> },
     /// The backend wants something of the client.
     Request { id: &'a RawValue, method: std::borrow::Cow<'a, str> },
     /// It tells something.
