@@ -72,7 +72,9 @@ async function admitted(req, secret, next) {
 
 /** Passes each piece on as it comes. */
 async function send(res, response) {
-    res.writeHead(response.status, Object.fromEntries(response.headers));
+    // Whether the connection is kept is not for the SDK to say.
+    const headers = [...response.headers].filter(([name]) => name !== 'connection');
+    res.writeHead(response.status, Object.fromEntries(headers));
     res.flushHeaders();
     const reader = response.body?.getReader();
     res.on('close', () => reader?.cancel().catch(() => {}));
