@@ -6,4 +6,6 @@
 mod alone;
 mod expected;
 mod results;
+mod stack;
 mod suite;
+mod through;
