@@ -7,9 +7,11 @@
 //! what to do: a test without its server has failed, never been skipped.
 #![expect(clippy::panic, reason = "a test helper that cannot help fails the test, saying why")]
 
+pub mod backend;
 pub mod chaos;
 pub mod eventually;
 pub mod nginx;
+pub mod node;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -122,6 +122,22 @@ impl Server {
         Self::start(Scratch::new("sg-run"), None, "TERM", Path::new("env"), arguments)
     }
 
+    /// Starts a program that sees nothing of our own environment but these
+    /// variables; SIGTERM stops it.
+    ///
+    /// # Panics
+    /// When the program is not there.
+    #[must_use]
+    pub fn isolated(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        assert!(program.is_file(), "{} is not there: build it first", program.display());
+        let assignments = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let all = std::iter::once("-i".to_owned())
+            .chain(assignments)
+            .chain([program.display().to_string()])
+            .chain(arguments.iter().map(ToString::to_string));
+        Self::start(Scratch::new("sg-run"), None, "TERM", Path::new("env"), all)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -260,6 +276,13 @@ mod tests {
         let server = Server::run(Path::new("/bin/sh"), &["-c", script], &[("GREETING", "hello")]);
         wait_until(PATIENCE, "the exit code", || server.exit_code().is_some());
         assert_eq!((server.exit_code(), server.log().as_str()), (Some(7), "hello\n"));
+    }
+
+    #[test]
+    fn an_isolated_program_sees_what_it_is_given() {
+        let server = Server::isolated(Path::new("/usr/bin/env"), &[], &[("GREETING", "hello")]);
+        wait_until(PATIENCE, "the exit code", || server.exit_code().is_some());
+        assert_eq!((server.exit_code(), server.log().as_str()), (Some(0), "GREETING=hello\n"));
     }
 
     #[test]

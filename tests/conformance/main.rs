@@ -1,0 +1,11 @@
+//! The official conformance suite against the test backends: alone, so that a
+//! fault of theirs is not taken for one of the gateway's, and through nginx and
+//! the gateway. The results stand in `docs/conformance.md`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod alone;
+mod expected;
+mod results;
+mod stack;
+mod suite;
+mod through;

@@ -1,0 +1,34 @@
+//! The suite through nginx and the gateway, with a bearer token: the backends
+//! pass alone (see `alone`), so what fails here is the gateway's doing.
+
+use crate::expected::{Expected, RUST_2025, RUST_2026, TYPESCRIPT_2025, TYPESCRIPT_2026};
+use crate::results;
+use crate::stack::Stack;
+use crate::suite::Report;
+
+fn passes_through(expected: &Expected) {
+    let stack = Stack::start(expected.sdk);
+    let report = Report::of(expected.revision, &stack.url(), Some(&stack.token()));
+    report.assert(expected);
+    results::record(expected, "through the gateway", &report);
+}
+
+#[test]
+fn through_the_gateway_rust_2025() {
+    passes_through(&RUST_2025);
+}
+
+#[test]
+fn through_the_gateway_rust_2026() {
+    passes_through(&RUST_2026);
+}
+
+#[test]
+fn through_the_gateway_typescript_2025() {
+    passes_through(&TYPESCRIPT_2025);
+}
+
+#[test]
+fn through_the_gateway_typescript_2026() {
+    passes_through(&TYPESCRIPT_2026);
+}
