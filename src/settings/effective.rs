@@ -28,6 +28,14 @@ pub(super) fn masked<S: Serializer>(
     secret.as_ref().map(|_| MASK).serialize(serializer)
 }
 
+/// Serializes a list of secrets as their masks.
+pub(super) fn masked_list<S: Serializer>(
+    secrets: &[Secret],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(|_| MASK))
+}
+
 /// Serializes a URL that may hold a password with that masked.
 pub(super) fn masked_url<S: Serializer>(url: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     without_password(url).serialize(serializer)

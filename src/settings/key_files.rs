@@ -67,6 +67,7 @@ pub(super) fn read_secrets(
             &mut settings.upstream.shared_secret,
             &mut settings.upstream.shared_secret_file,
         ),
+        ("sessions.key".to_owned(), &mut settings.sessions.key, &mut settings.sessions.key_file),
         (
             "auth.default.secret_key".to_owned(),
             &mut default.secret_key,

@@ -262,8 +262,10 @@ fn typed(leaves: &[Leaf]) -> Result<Settings, String> {
 fn holds_secret(leaf: &Leaf) -> bool {
     let path = leaf.path.to_string();
     let key = path.rsplit('.').next().unwrap_or_default();
+    let key = key.split_once('[').map_or(key, |(list, _)| list);
     let set = !matches!(leaf.value, Node::Null);
-    set && matches!(key, "secret_key" | "shared_secret" | "url" | "jwks_url")
+    let secrets = ["secret_key", "shared_secret", "key", "previous_keys", "url", "jwks_url"];
+    set && secrets.contains(&key)
 }
 
 /// A type error in words for people.

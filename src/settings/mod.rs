@@ -14,6 +14,7 @@ mod names;
 mod problems;
 mod schema;
 mod server;
+mod sessions;
 mod spelling;
 mod storage;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use layers::DEFAULTS;
 pub use load::{Loaded, Sources};
 pub use problems::{Place, Problem, Problems, Warning};
 pub use server::ServerSettings;
+pub use sessions::SessionSettings;
 pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, RedisSettings};
 pub use walk::{
     LogFormat, OnQuotaFailure, PolicySettings, QuotaSettings, RateSettings, RegistrySettings,
@@ -53,6 +55,8 @@ pub struct Settings {
     pub quota: QuotaSettings,
     /// Forwarding.
     pub upstream: UpstreamSettings,
+    /// Sessions of legacy clients.
+    pub sessions: SessionSettings,
     /// The audit trail.
     pub audit: AuditSettings,
     /// The database.
@@ -83,6 +87,7 @@ impl Settings {
         self.policy.check(findings);
         self.quota.check(findings);
         self.upstream.check(findings);
+        self.sessions.check(findings);
         self.audit.check(findings);
         self.database.check(findings);
         self.redis.check(findings);
@@ -91,7 +96,8 @@ impl Settings {
     }
 
     /// Every tool knows the shared secret; were it also the key of tokens,
-    /// every tool could make tokens.
+    /// every tool could make tokens. A key of sessions that is the same would
+    /// only look like one of their own.
     fn check_secrets_differ(&self, findings: &mut Findings) {
         let Some(shared) = &self.upstream.shared_secret else { return };
         for (path, issuer) in self.auth.configured() {
@@ -103,6 +109,10 @@ impl Settings {
                 let message = "must differ from upstream.shared_secret, which every tool knows";
                 findings.problem(format!("{path}.secret_key"), message);
             }
+        }
+        if self.sessions.key.as_ref().is_some_and(|key| key.matches(shared.expose().as_bytes())) {
+            let message = "must differ from upstream.shared_secret, which every tool knows";
+            findings.problem("sessions.key", message);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 
 const SHARED: &str = "7f3c9a52e1b84d06a9d2c4f8e0b17365aa01";
 const KEY: &str = "b1946ac92492d2347c6235b4d2611184c0de";
+const SESSION_KEY: &str = "0a5c3e7f9b1d2846a0c4e8f1b3d5f7092b4d";
 
 /// A folder of this test alone, removed at the end.
 struct Folder(PathBuf);
@@ -275,11 +276,13 @@ fn secrets_show_neither_in_the_effective_configuration_nor_in_debug() {
         ("DATABASE_URL", "postgres://u:hunter2@h/d"),
         ("REDIS_URL", "redis://:hunter2@h"),
         ("SCOPEGATE__AUTH__ISSUERS", &issuers),
+        ("SCOPEGATE__SESSIONS__KEY", SESSION_KEY),
+        ("SCOPEGATE__SESSIONS__PREVIOUS_KEYS", &format!("{KEY}8,{KEY}9")),
     ])
     .unwrap();
     let effective = settings.effective();
     for text in [&effective, &format!("{settings:?}"), &serde_yaml::to_string(&settings).unwrap()] {
-        for secret in [SHARED, KEY, "hunter2"] {
+        for secret in [SHARED, KEY, SESSION_KEY, "hunter2"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
@@ -440,6 +443,13 @@ fn values_out_of_range_are_refused() {
         ("SCOPEGATE__QUOTA__USER_TOOL__BURST", "0", "must be from 1"),
         ("SCOPEGATE__UPSTREAM__TIMEOUT_MS", "300001", "must be from 1 to 300000"),
         ("SCOPEGATE__UPSTREAM__CONNECT_TIMEOUT_MS", "0", "must be from 1"),
+        ("SCOPEGATE__SESSIONS__IDLE_SECONDS", "0", "must be from 1 to 604800"),
+        ("SCOPEGATE__SESSIONS__MAX_AGE_SECONDS", "59", "must be from 60 to 2592000"),
+        ("SCOPEGATE__SESSIONS__MAX_PER_CALLER", "0", "must be from 1"),
+        ("SCOPEGATE__SESSIONS__MAX_TRACKED", "10000001", "must be from 1"),
+        ("SCOPEGATE__SESSIONS__KEY", "0123456789", "is shorter than 32 bytes"),
+        ("SCOPEGATE__SESSIONS__KEY", SHARED, "must differ from upstream.shared_secret"),
+        ("SCOPEGATE__SESSIONS__PREVIOUS_KEYS", "0123456789", "is shorter than 32 bytes"),
         (
             "SCOPEGATE__AUDIT__MAX_BACKLOG_BYTES",
             "4096",
