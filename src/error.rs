@@ -72,6 +72,9 @@ pub(crate) enum Reason {
     InvalidParams,
     /// A tool of the first generation that was removed.
     RemovedTool,
+    /// The session id was not given by this gateway to this caller for this
+    /// scope, or the session is over.
+    UnknownSession,
 
     // Resolving and deciding.
     /// No such tool anywhere.
@@ -113,7 +116,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 41] = [
+    pub(crate) const ALL: [Self; 42] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -141,6 +144,7 @@ impl Reason {
         Self::MethodNotFound,
         Self::InvalidParams,
         Self::RemovedTool,
+        Self::UnknownSession,
         Self::UnknownTool,
         Self::ToolNotInScope,
         Self::ToolNotAllowed,
@@ -188,6 +192,7 @@ impl Reason {
             Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
             Self::RemovedTool => "removed_tool",
+            Self::UnknownSession => "unknown_session",
             Self::UnknownTool => "unknown_tool",
             Self::ToolNotInScope => "tool_not_in_scope",
             Self::ToolNotAllowed => "tool_not_allowed",
@@ -247,6 +252,7 @@ impl Reason {
             | Self::MethodNotFound
             | Self::InvalidParams
             | Self::RemovedTool
+            | Self::UnknownSession
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

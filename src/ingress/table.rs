@@ -116,6 +116,13 @@ pub(crate) fn row(reason: Reason) -> Row {
             modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
             sentence: "This meta-tool was removed in v2. Use tools/list and tools/call of a scope.",
         },
+        Reason::UnknownSession => Row {
+            status: 404,
+            legacy: Shape::Error { status: 404, code: codes::SESSION_NOT_FOUND },
+            // Modern requests have no session: their header is ignored.
+            modern: Shape::Error { status: 404, code: gateway::NOT_FOUND },
+            sentence: "Session not found",
+        },
         Reason::UnknownTool | Reason::ToolNotInScope | Reason::ToolNotAllowed => Row {
             status: 404,
             legacy: Shape::Error { status: LEGACY_STATUS, code: codes::TOOL_NOT_AVAILABLE },

@@ -27,6 +27,9 @@ pub const INVALID_SCOPE: i32 = -32010;
 pub const TOOL_NOT_AVAILABLE: i32 = -32011;
 /// Legacy: a meta-tool that was removed (C-7).
 pub const REMOVED_TOOL: i32 = -32012;
+/// Legacy: no such session; with HTTP 404, upon which a client begins a new
+/// one (MCP 2025-11-25 `basic/transports`). The official SDKs' number.
+pub const SESSION_NOT_FOUND: i32 = -32001;
 
 /// The gateway's own refusals, outside the range JSON-RPC reserves. The last
 /// three digits are the HTTP status the same refusal has on REST.
