@@ -19,6 +19,7 @@ pub mod protocol;
 mod quota;
 mod registry;
 pub mod secret;
+mod session;
 pub mod settings;
 mod store;
 pub mod telemetry;

@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("registry", &["protocol", "error", "authn"]),
     ("policy", &["protocol", "error", "authn", "registry", "secret"]),
     ("quota", &["error", "policy", "clock", "settings", "secret"]),
+    ("session", &["protocol", "error", "clock", "settings", "secret"]),
     ("store", &["error", "clock", "settings", "secret"]),
     ("audit", &["protocol", "error", "store", "clock", "settings", "secret"]),
     ("invocation", &["protocol", "error", "registry"]),

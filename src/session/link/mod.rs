@@ -1,0 +1,129 @@
+//! The Redis between replicas: what is kept there, and the background task
+//! that talks to it. Nothing waits for it, and nothing fails without it.
+
+mod listen;
+mod patience;
+mod speak;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult};
+use tokio::sync::mpsc;
+
+use super::Sessions;
+use super::bus::Outgoing;
+use super::error::SessionsError;
+use super::ids::Uid;
+use crate::settings::RedisSettings;
+use patience::Fault;
+
+/// Longest wait for Redis. Only the background waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sessions asked about in one round trip.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Where Redis is, and what is kept there under which name. Holds no
+/// connection.
+pub(super) struct Remote {
+    client: Client,
+    /// Channel of all notices.
+    channel: String,
+    /// Sorted set of the ends of sessions, for who was not there to hear.
+    ended: String,
+    prefix: String,
+    listening: Fault,
+    speaking: Fault,
+    asking: Fault,
+}
+
+/// What keeps this replica in touch with the others.
+pub(crate) struct Background {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) remote: Arc<Remote>,
+    pub(super) waiting: mpsc::Receiver<Outgoing>,
+}
+
+impl Background {
+    /// Runs for ever; to be spawned once, on a runtime that is not busy with
+    /// calls. Drop it to end it.
+    pub(crate) async fn run(self) {
+        let Self { sessions, remote, waiting } = self;
+        join(listen::listen(&sessions, &remote), speak::speak(&sessions, &remote, waiting)).await;
+    }
+}
+
+/// Why Redis was of no use. Its text never holds the URL.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error("no answer from Redis within {PATIENCE:?}")]
+    Slow,
+    #[error("Redis closed the connection")]
+    Closed,
+    #[error("Redis: {0}")]
+    Redis(#[from] RedisError),
+}
+
+impl Remote {
+    /// `None` where no Redis is configured. Nothing is connected yet.
+    pub(super) fn new(settings: &RedisSettings) -> Result<Option<Self>, SessionsError> {
+        let Some(url) = settings.url.as_ref().filter(|url| !url.expose().is_empty()) else {
+            return Ok(None);
+        };
+        let unreadable = |error: RedisError| SessionsError::Url(error.category().to_owned());
+        let connection = url.expose().into_connection_info().map_err(unreadable)?;
+        let connection = connection.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let prefix = settings.key_prefix.clone();
+        Ok(Some(Self {
+            client: Client::open(connection).map_err(unreadable)?,
+            channel: format!("{prefix}:bus"),
+            ended: format!("{prefix}:sessions:ended"),
+            prefix,
+            listening: Fault::new("notices of other replicas cannot be heard"),
+            speaking: Fault::new("other replicas cannot be told"),
+            asking: Fault::new("the use of sessions at other replicas cannot be seen"),
+        }))
+    }
+
+    /// Which of the sessions a replica has used lately; `None` when Redis
+    /// does not say.
+    pub(super) async fn in_use(&self, uids: &[Uid]) -> Option<Vec<bool>> {
+        let asked = async {
+            let mut connection = self.connect().await?;
+            let mut in_use = Vec::with_capacity(uids.len());
+            for some in uids.chunks(ASKED_AT_ONCE) {
+                let mut pipe = redis::pipe();
+                for uid in some {
+                    pipe.cmd("EXISTS").arg(self.use_key(*uid));
+                }
+                let answers: Vec<bool> = within(pipe.query_async(&mut connection)).await?;
+                in_use.extend(answers);
+            }
+            Ok::<_, LinkError>(in_use)
+        };
+        let in_use = self.asking.note(asked.await).ok()?;
+        (in_use.len() == uids.len()).then_some(in_use)
+    }
+
+    /// The key that is there while a session is in use.
+    fn use_key(&self, uid: Uid) -> String {
+        format!("{}:session:{uid}", self.prefix)
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, LinkError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        within(self.client.get_multiplexed_async_connection_with_config(&config)).await
+    }
+}
+
+/// Waits for an answer, but not for ever.
+async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> Result<T, LinkError> {
+    let answer = tokio::time::timeout(PATIENCE, answer).await.map_err(|_| LinkError::Slow)?;
+    Ok(answer?)
+}
