@@ -120,7 +120,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 44] = [
+    pub(crate) const ALL: [Self; 42] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -261,8 +261,6 @@ impl Reason {
             | Self::InvalidParams
             | Self::RemovedTool
             | Self::UnknownSession
-            | Self::Cancelled
-            | Self::StreamTaken
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

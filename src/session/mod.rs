@@ -112,7 +112,9 @@ impl Sessions {
         self.opened.insert(OpenedCache::key(&id), Arc::clone(&session));
         let (evicted, others): (Vec<_>, Vec<_>) =
             self.note_use(&session).into_iter().partition(|it| it.caller == session.caller);
-        evicted.iter().for_each(|it| self.end(it.uid));
+        for it in &evicted {
+            self.end(it.uid);
+        }
         self.depart(others);
         Ok(Started { id, session, evicted })
     }

@@ -22,16 +22,14 @@ impl Sessions {
         });
         let (old, idle): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|it| self.is_expired(&it.session));
-        for it in old {
-            if self.tracker.forget(it.session.uid) {
-                over.push(it.session);
-            }
-        }
-        for it in self.unused_elsewhere(idle).await {
-            if self.tracker.forget_unused(&it) {
-                self.end(it.session.uid);
-                over.push(it.session);
-            }
+        let old = old.into_iter().filter(|it| self.tracker.forget(it.session.uid));
+        let unused = self.unused_elsewhere(idle).await.into_iter();
+        let unused = unused.filter(|it| self.tracker.forget_unused(it));
+        for it in old.chain(unused) {
+            // An old one is refused anyway, but its streams are to be closed,
+            // and no other replica need end it at backends too.
+            self.end(it.session.uid);
+            over.push(it.session);
         }
         over
     }
@@ -50,7 +48,9 @@ impl Sessions {
         if sessions.is_empty() {
             return;
         }
-        sessions.iter().for_each(|session| self.end(session.uid));
+        for session in &sessions {
+            self.end(session.uid);
+        }
         let mut departed = self.lock_departed();
         // Should nobody ask for them, they are not kept for ever.
         let room = self.max_departed.saturating_sub(departed.len());

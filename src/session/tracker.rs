@@ -159,7 +159,9 @@ impl Tracker {
         }
         let oldest = uses[..wanted].iter().filter_map(|(_, uid)| self.sessions.remove(uid));
         let sessions: Vec<_> = oldest.map(|(_, tracked)| tracked.session).collect();
-        sessions.iter().for_each(|session| self.forget_owner(session));
+        for session in &sessions {
+            self.forget_owner(session);
+        }
         sessions
     }
 

@@ -74,8 +74,11 @@ async fn a_session_that_is_too_old_is_over_although_it_is_used() {
     let started = sessions.begin(ada());
     hand.advance(Duration::from_mins(1));
     sessions.touch(&started.session);
-    assert_eq!(uids(&sessions.idle().await), [started.session.uid()]);
+    let mut notices = sessions.notices();
+    let uid = started.session.uid();
+    assert_eq!(uids(&sessions.idle().await), [uid]);
     assert_eq!(sessions.tracked(), 0);
+    assert_eq!(notices.recv().await.unwrap(), Notice::Ended { uid }, "to close its streams");
 }
 
 #[tokio::test]
