@@ -187,6 +187,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     if let Some(fetcher) = authn.take_fetcher() {
         actix_web::rt::spawn(fetcher.run());
     }
+    let handshake = Handshake::new(&settings.telemetry.app_name)?;
     let backends = registry.snapshot().backends().len();
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
@@ -194,7 +195,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
             time: Duration::from_millis(settings.server.body_timeout_ms),
         },
         admin_role: settings.auth.admin_role.as_str().into(),
-        handshake: Handshake::new(&settings.telemetry.app_name)?,
+        handshake,
         authn,
         registry,
         policy,
@@ -206,7 +207,12 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
             &settings.redis,
             clock.clone(),
         )?),
-        upstream: Arc::new(Upstream::new(&settings.upstream, backends, clock.clone())),
+        upstream: Arc::new(Upstream::new(
+            &settings.upstream,
+            backends,
+            handshake.server_info().to_owned(),
+            clock.clone(),
+        )),
         store,
         clock,
     });

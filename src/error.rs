@@ -111,6 +111,9 @@ pub(crate) enum Reason {
     ReplyTooLarge,
     /// The client took its request back.
     Cancelled,
+    /// The backend asks for something of the client that the client cannot
+    /// give, or did not give in time.
+    CannotBeAsked,
     /// The stream of the session is served to somebody already.
     StreamTaken,
 
@@ -120,7 +123,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 42] = [
+    pub(crate) const ALL: [Self; 43] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -163,6 +166,7 @@ impl Reason {
         Self::BackendError,
         Self::ReplyTooLarge,
         Self::Cancelled,
+        Self::CannotBeAsked,
         Self::StreamTaken,
         Self::Internal,
     ];
@@ -213,6 +217,7 @@ impl Reason {
             Self::BackendError => "backend_error",
             Self::ReplyTooLarge => "reply_too_large",
             Self::Cancelled => "cancelled",
+            Self::CannotBeAsked => "cannot_be_asked",
             Self::StreamTaken => "stream_taken",
             Self::Internal => "internal_error",
         }
@@ -261,6 +266,9 @@ impl Reason {
             | Self::InvalidParams
             | Self::RemovedTool
             | Self::UnknownSession
+            | Self::Cancelled
+            | Self::CannotBeAsked
+            | Self::StreamTaken
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

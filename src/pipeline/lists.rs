@@ -63,6 +63,8 @@ async fn offered(
         message: body.clone(),
         mirrored: UNMIRRORED,
         timeout: backend.timeout,
+        idle: Some(backend.timeout),
+        streams: false,
         trail: *trail,
     };
     let mut whole = gw.upstream.consult(&io.http, ask).await?.whole().await?;

@@ -116,11 +116,6 @@ impl Policy {
 }
 
 impl Active {
-    pub(crate) fn allows_named(&self, caller: &Caller, _kind: crate::registry::SubjectKind, name: &str) -> bool {
-        let facts = Facts { roles: caller.roles(), tenant: caller.tenant(), tool: name, registry_roles: &[] };
-        decide(&self.rules, &self.built_in, facts).allowed
-    }
-
     /// Whether the caller may see and call the tool: one evaluator for both.
     pub(crate) fn allows(&self, caller: &Caller, tool: &Tool) -> bool {
         let kind = SubjectKind::Tool;

@@ -70,7 +70,7 @@ impl Flow {
             events,
             turn,
             rounds: None,
-            idle: ask.timeout,
+            idle: ask.idle,
             pending: VecDeque::new(),
             resumable: false,
             ended: false,
@@ -183,6 +183,21 @@ impl Flow {
             }
         }
         Ok(())
+    }
+
+    /// The answer, where it is all there is; the stream otherwise.
+    pub(super) fn only_answer(mut self) -> Result<(Bytes, bool), Box<Self>> {
+        match self.pending.pop_front() {
+            Some(Piece::Answer { event, is_error }) => {
+                self.turn.landed();
+                Ok((event.data.unwrap_or_default(), is_error))
+            }
+            Some(piece) => {
+                self.pending.push_front(piece);
+                Err(Box::new(self))
+            }
+            None => Err(Box::new(self)),
+        }
     }
 
     /// Waits for the client's answers, and asks the backend again.
