@@ -10,6 +10,8 @@ pub mod ids;
 pub mod jsonrpc;
 pub mod mcp;
 mod params;
+pub mod mirror;
+pub mod number;
 pub mod raw;
 pub mod revision;
 pub mod splice;
