@@ -188,6 +188,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         actix_web::rt::spawn(fetcher.run());
     }
     let handshake = Handshake::new(&settings.telemetry.app_name)?;
+    let server_info = handshake.server_info().to_owned();
     let backends = registry.snapshot().backends().len();
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
@@ -207,12 +208,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
             &settings.redis,
             clock.clone(),
         )?),
-        upstream: Arc::new(Upstream::new(
-            &settings.upstream,
-            backends,
-            handshake.server_info().to_owned(),
-            clock.clone(),
-        )),
+        upstream: Arc::new(Upstream::new(&settings.upstream, backends, server_info, clock.clone())),
         store,
         clock,
     });

@@ -123,7 +123,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 43] = [
+    pub(crate) const ALL: [Self; 45] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -218,6 +218,7 @@ impl Reason {
             Self::ReplyTooLarge => "reply_too_large",
             Self::Cancelled => "cancelled",
             Self::CannotBeAsked => "cannot_be_asked",
+            Self::CannotBeAsked => "cannot_be_asked",
             Self::StreamTaken => "stream_taken",
             Self::Internal => "internal_error",
         }
@@ -267,6 +268,7 @@ impl Reason {
             | Self::RemovedTool
             | Self::UnknownSession
             | Self::Cancelled
+            | Self::CannotBeAsked
             | Self::CannotBeAsked
             | Self::StreamTaken
             | Self::AmbiguousTool

@@ -349,7 +349,10 @@ async fn call_subject(
     known.quota_took = Some(elapsed);
     let admission = admission?;
     let recorded = entry.intent(admission).await?;
-    let reply = gw.upstream.forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail).await?;
+    let reply = gw
+        .upstream
+        .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
+        .await?;
     Ok(match reply {
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
         reply => Answer::Forwarded(reply.whole().await?),

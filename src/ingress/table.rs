@@ -166,9 +166,18 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::Cancelled => {
             message(499, gateway::CANCELLED, 200, "The client took the request back.")
         }
-        Reason::CannotBeAsked => {
-            message(502, codes::INTERNAL_ERROR, 200, "The server asks for what this client cannot give.")
-        }
+        Reason::CannotBeAsked => message(
+            502,
+            codes::INTERNAL_ERROR,
+            200,
+            "The server asks for what this client cannot give.",
+        ),
+        Reason::CannotBeAsked => message(
+            502,
+            codes::INTERNAL_ERROR,
+            200,
+            "The server asks for what this client cannot give.",
+        ),
         Reason::StreamTaken => {
             door(409, gateway::CONFLICT, "The session has such a stream already.")
         }

@@ -11,7 +11,6 @@
 //! (`notice.rs`, `bus.rs`, `link/`). Without it, or while it is down, each
 //! replica goes on by itself; no call fails.
 
-
 mod bus;
 mod capabilities;
 mod contents;

@@ -26,12 +26,12 @@ use super::wire::{Letter, Response, Told};
 use super::{Trail, Upstream, mirror, nonce};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
+use crate::protocol::ids;
 use crate::protocol::mcp::meta;
 use crate::protocol::raw::{self as json_text, Object, Unfit};
 use crate::protocol::revision::{self, Era};
 use crate::protocol::splice::{self, Edits};
 use crate::protocol::sse::Event;
-use crate::protocol::ids;
 use crate::registry::Backend;
 use crate::session::Opened;
 use crate::translate::request::{self, Stamp};
@@ -259,8 +259,7 @@ impl Upstream {
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
             let whole = json_text::value(&ask.message).map_err(unfit)?;
             let edits = Edits::new(&ask.message).replace(ask.id, id.get().as_bytes().to_vec());
-            let message =
-                request::strip(edits, whole).and_then(Edits::finish).map_err(unfit)?;
+            let message = request::strip(edits, whole).and_then(Edits::finish).map_err(unfit)?;
             let user = ask.caller.user_id();
             let recall = Recall::of(self, client, ask.backend, user, &held, &id);
             let letter = Letter {
@@ -346,9 +345,9 @@ impl Upstream {
 
 /// Whether a modern request asks for log messages.
 fn wants_logs(message: &RawValue) -> bool {
-    let inner = |raw: &'_ RawValue, name: &str| {
-        Object::read(raw).ok().and_then(|object| object.get(name).ok().flatten())
-    };
+    fn inner<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+        Object::read(raw).ok()?.get(name).ok()?
+    }
     inner(message, "params")
         .and_then(|params| inner(params, "_meta"))
         .is_some_and(|meta| inner(meta, meta::LOG_LEVEL).is_some())
@@ -367,4 +366,3 @@ fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
 fn lost() -> Refusal {
     Refusal::new(Reason::UnknownSession, "the backend has lost the session")
 }
-

@@ -126,9 +126,10 @@ impl Rounds {
     pub(super) async fn answers(&mut self) -> Result<Bytes, Refusal> {
         let waiting = std::mem::take(&mut self.waiting);
         let coming = waiting.into_iter().map(|asked| async move {
-            let message = asked.answer.await.map_err(|_| {
-                Refusal::new(Reason::Cancelled, "a question was withdrawn")
-            })?;
+            let message = asked
+                .answer
+                .await
+                .map_err(|_| Refusal::new(Reason::Cancelled, "a question was withdrawn"))?;
             let Told::Answer { result, error, .. } = Told::read(&message) else {
                 return Err(Refusal::new(Reason::InvalidRequest, "a question was not answered"));
             };
@@ -140,9 +141,10 @@ impl Rounds {
                 )),
             }
         });
-        let answers = tokio::time::timeout(PATIENCE, try_join_all(coming)).await.map_err(|_| {
-            Refusal::telling(Reason::CannotBeAsked, "The client did not answer in time.")
-        })??;
+        let answers =
+            tokio::time::timeout(PATIENCE, try_join_all(coming)).await.map_err(|_| {
+                Refusal::telling(Reason::CannotBeAsked, "The client did not answer in time.")
+            })??;
         let answers: Vec<(&str, &str)> =
             answers.iter().map(|(key, answer)| (&**key, answer.as_str())).collect();
         let whole = raw::value(&self.message).map_err(unfit)?;
