@@ -16,6 +16,9 @@ pub const INVALID_PARAMS: i32 = -32602;
 /// Something failed on this side.
 pub const INTERNAL_ERROR: i32 = -32603;
 
+/// Legacy: no such resource (MCP up to 2025-11-25, `server/resources`).
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
+
 /// A header disagrees with the body (MCP 2026-07-28).
 pub const HEADER_MISMATCH: i32 = -32020;
 /// The protocol version is not supported (MCP 2026-07-28).
