@@ -149,7 +149,7 @@ fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'
         (Reason::UnknownScope, _) if around.surface == Surface::Mcp => {
             format!("Invalid endpoint scope '{}'.", echo(around.scope)).into()
         }
-        (reason, era) if reason.is_concealed() && known.asked.is_some() => {
+        (reason, era) if reason.face() == Reason::UnknownTool && known.asked.is_some() => {
             match (around.surface, era) {
                 (Surface::Mcp, Era::Legacy) => format!(
                     "Tool '{}' is not available on endpoint '{}'.",
@@ -159,6 +159,12 @@ fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'
                 _ => format!("Unknown tool: {}", asked()),
             }
             .into()
+        }
+        (reason, _) if reason.face() == Reason::UnknownPrompt && known.asked.is_some() => {
+            format!("Unknown prompt: {}", asked()).into()
+        }
+        (reason, _) if reason.face() == Reason::UnknownResource && known.asked.is_some() => {
+            format!("Resource not found: {}", asked()).into()
         }
         (Reason::RemovedTool, _) => format!(
             "Meta-tool '{}' was removed in v2. Use tools/list and tools/call of a scope.",

@@ -81,7 +81,8 @@ impl Policy {
     /// Decides about a call.
     ///
     /// # Errors
-    /// [`Reason::ToolNotAllowed`]. The ruling comes either way.
+    /// [`Reason::ToolNotAllowed`], [`Reason::PromptNotAllowed`],
+    /// [`Reason::ResourceNotAllowed`]. The ruling comes either way.
     pub(crate) fn authorize<'a>(
         &self,
         target: Target<'a>,
@@ -99,10 +100,15 @@ impl Policy {
             digest: Arc::clone(&active.rules.digest),
             generation: active.generation,
         };
+        let reason = match subject.kind {
+            SubjectKind::Tool => Reason::ToolNotAllowed,
+            SubjectKind::Prompt => Reason::PromptNotAllowed,
+            SubjectKind::Resource => Reason::ResourceNotAllowed,
+        };
         let outcome = if decision.allowed {
             Ok(Permit { target })
         } else {
-            Err(Refusal::new(Reason::ToolNotAllowed, format!("denied by {}", ruling.rule)))
+            Err(Refusal::new(reason, format!("denied by {}", ruling.rule)))
         };
         (ruling, outcome)
     }
