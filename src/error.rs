@@ -131,7 +131,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 45] = [
+    pub(crate) const ALL: [Self; 49] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,

@@ -10,8 +10,6 @@
 //! Between equals nothing is translated; [`lists`] and [`capabilities`] serve
 //! all four cells.
 
-#![expect(dead_code, unused_imports, reason = "wired by the pipeline")]
-
 pub(crate) mod capabilities;
 mod hello;
 pub(crate) mod lists;
