@@ -234,7 +234,6 @@ impl Reason {
             Self::ReplyTooLarge => "reply_too_large",
             Self::Cancelled => "cancelled",
             Self::CannotBeAsked => "cannot_be_asked",
-            Self::CannotBeAsked => "cannot_be_asked",
             Self::StreamTaken => "stream_taken",
             Self::Internal => "internal_error",
         }
@@ -288,7 +287,6 @@ impl Reason {
             | Self::RemovedTool
             | Self::UnknownSession
             | Self::Cancelled
-            | Self::CannotBeAsked
             | Self::CannotBeAsked
             | Self::StreamTaken
             | Self::AmbiguousTool

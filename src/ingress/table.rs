@@ -181,12 +181,6 @@ pub(crate) fn row(reason: Reason) -> Row {
             200,
             "The server asks for what this client cannot give.",
         ),
-        Reason::CannotBeAsked => message(
-            502,
-            codes::INTERNAL_ERROR,
-            200,
-            "The server asks for what this client cannot give.",
-        ),
         Reason::StreamTaken => {
             door(409, gateway::CONFLICT, "The session has such a stream already.")
         }
