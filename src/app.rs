@@ -22,7 +22,7 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
-use crate::pipeline::Offers;
+use crate::pipeline::{Conversations, Offers};
 use crate::policy::Policy;
 use crate::quota::Quota;
 use crate::registry::{self, Bounds, Registry};
@@ -204,6 +204,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         quota,
         audit,
         offers: Offers::default(),
+        conversations: Conversations::default(),
         sessions: Arc::new(Sessions::new(
             &settings.sessions,
             &settings.upstream,

@@ -22,7 +22,7 @@ use crate::upstream::{Flow, Piece};
 
 /// Longest silence towards a client: proxies on the way cut quiet
 /// connections, the strictest after half a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Pieces as they come.
 pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, Refusal>>>>;
@@ -96,10 +96,18 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
 
 /// The response whose body it is.
 pub(super) fn response(mut head: actix_web::HttpResponseBuilder, start: Start) -> HttpResponse {
+    head.insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header((ACCEL_BUFFERING, "no"))
+        .streaming(body(start))
+}
+
+/// The body.
+pub(super) fn body(start: Start) -> Streaming {
     let Start { pieces, entry, known, site, surface, endpoint, scope, wants_answer, in_flight } =
         start;
     let began = site.gateway.clock.monotonic();
-    let body = Streaming {
+    Streaming {
         pieces,
         entry: Some(entry),
         known,
@@ -112,11 +120,7 @@ pub(super) fn response(mut head: actix_web::HttpResponseBuilder, start: Start) -
         bytes: 0,
         wants_answer,
         _in_flight: in_flight,
-    };
-    head.insert_header((CONTENT_TYPE, EVENT_STREAM))
-        .insert_header((CACHE_CONTROL, "no-cache, no-transform"))
-        .insert_header((ACCEL_BUFFERING, "no"))
-        .streaming(body)
+    }
 }
 
 impl Streaming {
