@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use awc::http::StatusCode;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -62,7 +63,7 @@ pub(super) async fn hold(
     tracing::info!(endpoint = %options.endpoint, "bridge started");
     let grace = options.grace;
     let (mut conversation, lane) = Conversation::new(options, clock, output);
-    let stop = lifecycle::asked_to_stop();
+    let stop = lifecycle::asked_to_stop().fuse();
     tokio::pin!(stop);
     let mut result = Ok(());
     let patient = loop {

@@ -65,7 +65,7 @@ impl Token {
             .map_err(|_| "the token fits no header".to_owned())?;
         bearer.set_sensitive(true);
         let expires = told.or_else(|| expiry::of_jwt(token.expose()));
-        let renew = expires.map(|at| at - ((at - now) / 5).clamp(0, MARGIN_SECONDS));
+        let renew = expires.map(|at| at - ((at - now) / 5).clamp(1, MARGIN_SECONDS));
         Ok(Self { bearer, expires, renew })
     }
 }
