@@ -24,7 +24,7 @@ pub(super) enum Fault {
     #[error("The connection broke before the answer came: {0}. The request may have been executed")]
     Broken(String),
     /// A status instead of an answer, with what the endpoint says of it.
-    #[error("HTTP {}: {}", .0.as_u16(), .1.as_deref().or(.0.canonical_reason()).unwrap_or("no answer"))]
+    #[error("HTTP {}: {}", .0.as_u16(), .1.as_deref().unwrap_or_else(|| said_by(*.0)))]
     Http(StatusCode, Option<String>),
     /// An event stream without the answer.
     #[error("The stream ended before the answer came. The request may have been executed")]
@@ -53,6 +53,11 @@ pub(super) enum Fault {
     /// The bridge ends.
     #[error("The bridge is stopping. The request may have been executed")]
     Stopping,
+}
+
+/// What a status says by itself.
+fn said_by(status: StatusCode) -> &'static str {
+    if status.is_success() { "no answer" } else { status.canonical_reason().unwrap_or("no answer") }
 }
 
 impl Fault {

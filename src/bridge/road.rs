@@ -12,7 +12,8 @@ use std::time::Duration;
 use actix_web::body::{BodySize, MessageBody};
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
 };
 use awc::http::{Method, StatusCode};
 use bytes::{Bytes, BytesMut};
@@ -218,6 +219,8 @@ impl Reply {
 
     /// Reads the body to its end.
     pub(super) async fn read(mut self, limit: usize) -> Result<Bytes, Fault> {
+        let told =
+            self.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let mut text = BytesMut::new();
         while let Some(piece) = self.body.next().await {
             let piece = piece.map_err(|error| Fault::Broken(error.to_string()))?;
@@ -225,6 +228,10 @@ impl Reply {
                 return Err(Fault::AnswerTooLarge(limit));
             }
             text.extend_from_slice(&piece);
+        }
+        // The client library takes a connection that broke for the end.
+        if told.is_some_and(|told: usize| told > text.len()) {
+            return Err(Fault::Broken("the endpoint hung up".to_owned()));
         }
         Ok(text.freeze())
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod client;
+mod clients;
 mod faults;
 mod framing;
 mod gateway;
