@@ -49,7 +49,7 @@ fn installed(file: &str) -> PathBuf {
 
 fn example(file: &str) -> Value {
     let text = fs::read_to_string(root("docs/examples").join(file)).unwrap();
-    if file.ends_with(".yaml") {
+    if file.starts_with("continue/") {
         serde_yaml::from_str(&text).unwrap()
     } else {
         serde_json::from_str(&text).unwrap()

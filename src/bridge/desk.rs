@@ -45,7 +45,7 @@ impl Desk {
         };
         let mine = own.filter(|ticket| ticket.id == id).cloned();
         let others = || self.in_flight.find(&id).into_iter();
-        let Some(ticket) = mine.into_iter().chain(others()).find(|ticket| ticket.answer()) else {
+        let Some(ticket) = mine.into_iter().chain(others()).find(|one| self.answers(one)) else {
             tracing::debug!(id = id.text(), "dropped: nobody waits for this answer");
             return;
         };
@@ -60,9 +60,17 @@ impl Desk {
         self.output.send(shortened.unwrap_or(message)).await;
     }
 
+    /// Takes the one answer of a request, which is over with it; `false` when
+    /// it has had one.
+    pub(super) fn answers(&self, ticket: &Rc<Ticket>) -> bool {
+        let first = ticket.answer();
+        self.in_flight.leave(ticket);
+        first
+    }
+
     /// Gives a request the answer that the endpoint did not give.
-    pub(super) async fn refuse(&self, ticket: &Ticket, fault: &Fault) {
-        if ticket.is_cancelled() || !ticket.answer() {
+    pub(super) async fn refuse(&self, ticket: &Rc<Ticket>, fault: &Fault) {
+        if ticket.is_cancelled() || !self.answers(ticket) {
             return;
         }
         tracing::warn!(method = ticket.method, id = ticket.id.text(), "{fault}");

@@ -109,7 +109,7 @@ impl Exchange {
         let text = reply.read(self.desk.max_message_bytes).await?;
         let Some(peek) = Peek::read(&text) else { return Err(Fault::Http(status, detail(&text))) };
         if let Some(error) = peek.nameless_error() {
-            if self.ticket.answer() {
+            if self.desk.answers(&self.ticket) {
                 self.desk.output.send(answer::with_id(self.ticket.id.text(), error)).await;
             }
             return Ok(());
@@ -140,8 +140,7 @@ impl Exchange {
                         self.desk.deliver(message, Some(&self.ticket)).await;
                     }
                     if self.ticket.is_answered() {
-                        let rest = self.aftermath(&mut events);
-                        let _ = tokio::time::timeout(AFTERMATH, rest).await;
+                        tokio::task::spawn_local(read_on(Rc::clone(&self.desk), events));
                         return Ok(());
                     }
                 }
@@ -153,14 +152,6 @@ impl Exchange {
                     });
                 }
                 Err(_) => events = self.resume(&mut place, headers).await?,
-            }
-        }
-    }
-
-    async fn aftermath(&self, events: &mut Events) {
-        while let Ok(event) = events.next().await {
-            if let Some(message) = message_of(event) {
-                self.desk.deliver(message, None).await;
             }
         }
     }
@@ -199,6 +190,18 @@ impl Exchange {
             self.desk.session.opened(answer_headers, result.get());
         }
     }
+}
+
+/// Reads a stream on for a moment after its answer; a server ends it soon.
+async fn read_on(desk: Rc<Desk>, mut events: Events) {
+    let rest = async {
+        while let Ok(event) = events.next().await {
+            if let Some(message) = message_of(event) {
+                desk.deliver(message, None).await;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(AFTERMATH, rest).await;
 }
 
 /// How far a stream was read.

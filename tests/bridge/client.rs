@@ -23,6 +23,7 @@ pub(crate) struct Bridge {
     stderr: Arc<Mutex<String>>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
 impl Bridge {
     /// To a server, with a token and everything logged.
     pub(crate) fn to(server: &Server) -> Self {
@@ -82,7 +83,6 @@ impl Bridge {
     }
 
     /// Sends a message on a line.
-    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     pub(crate) fn send(&mut self, message: Value) {
         self.write(format!("{message}\n").as_bytes());
     }

@@ -6,7 +6,6 @@ use crate::client::Bridge;
 use crate::server::{Server, standard};
 
 /// A modern request.
-#[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
 fn request(id: u64, method: &str, mut params: Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::Bridge;
-use crate::server::{Server, standard};
+use crate::server::{Seen, Server, standard};
 
 #[test]
 fn requests_run_side_by_side_and_are_answered_as_they_end() {
-    const CALLS: u64 = 20;
+    const CALLS: u8 = 20;
     // None is answered before all are there.
-    let (all, last) = (Barrier::new(CALLS as usize), Mutex::new(CALLS));
+    let (all, last) = (Barrier::new(usize::from(CALLS)), Mutex::new(CALLS));
     let server = Server::start(move |seen, reply| {
         if seen.what() != "POST tools/call" {
             return standard(seen, reply);
@@ -34,12 +34,12 @@ fn requests_run_side_by_side_and_are_answered_as_they_end() {
     let mut bridge = Bridge::to(&server);
     bridge.open();
     for id in 1..=CALLS {
-        bridge.call(id, "x", json!({}));
+        bridge.call(u64::from(id), "x", json!({}));
     }
     let mut ids: Vec<u64> = (0..CALLS).map(|_| bridge.next()["id"].as_u64().unwrap()).collect();
-    assert_eq!(ids[0], CALLS);
+    assert_eq!(ids[0], u64::from(CALLS));
     ids.sort_unstable();
-    assert_eq!(ids, (1..=CALLS).collect::<Vec<_>>());
+    assert_eq!(ids, (1..=u64::from(CALLS)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn notifications_and_answers_leave_in_the_order_they_came() {
     let order: Vec<_> = server
         .seen()
         .iter()
-        .map(|seen| seen.json())
+        .map(Seen::json)
         .filter_map(|message| message["params"]["n"].as_u64().or(message["result"]["n"].as_u64()))
         .collect();
     assert_eq!(order, (0..30).collect::<Vec<_>>());
