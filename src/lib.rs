@@ -3,6 +3,7 @@
 pub mod app;
 mod audit;
 mod authn;
+pub mod bridge;
 pub mod cli;
 pub mod clock;
 mod error;

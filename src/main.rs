@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use scopegate::app;
+use scopegate::bridge;
 use scopegate::cli::{self, Commands, Output};
 use scopegate::clock::Clock;
 use scopegate::telemetry;
@@ -19,6 +20,10 @@ fn main() -> ExitCode {
         logging: &|settings| Ok(telemetry::init(&settings.telemetry, Clock::system())?),
         serve: &app::run,
         migrate: &app::migrate,
+        bridge: &|options| {
+            telemetry::plain(options.log_level())?;
+            bridge::run(options, Clock::system())
+        },
         checks: &[&app::check],
     };
     // A variable that is not UTF-8 cannot be one of ours as it stands; read

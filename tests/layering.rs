@@ -102,7 +102,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("cli", &["settings", "clock"]),
+    ("bridge", &["protocol", "clock", "secret", "outbound", "lifecycle"]),
+    ("cli", &["settings", "clock", "bridge"]),
     ("toolkit", &["protocol", "telemetry", "lifecycle", "clock", "secret"]),
 ];
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::bridge;
+
 const AFTER: &str = "\
 Configuration:
   Compiled-in defaults, then the file, then the environment. Every setting has
@@ -55,6 +57,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
+    Bridge(Box<bridge::Arguments>),
     /// Print the version
     Version,
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser;
 
+use crate::bridge;
 use crate::clock::Clock;
 use crate::settings::{Loaded, Problem, Problems, Settings, Sources, Warning};
 
@@ -51,6 +52,8 @@ pub struct Commands<'a> {
     pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
+    /// Runs the stdio bridge, logging included, until its input ends.
+    pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
     pub checks: &'a [Check<'a>],
 }
@@ -83,6 +86,7 @@ pub fn run(
             return Exit::Done;
         }
     };
+    let has_file = arguments.config.is_some();
     let named = env.iter().find(|(name, text)| name == "SCOPEGATE_CONFIG" && !text.is_empty());
     let file = arguments.config.or_else(|| named.map(|(_, text)| text.into()));
     let sources = Sources { file, env };
@@ -91,6 +95,7 @@ pub fn run(
         Command::CheckConfig => check_config(&sources, commands, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
+        Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
             say(output.out, concat!("scopegate ", env!("CARGO_PKG_VERSION"), "\n"));
             Exit::Done
@@ -145,6 +150,30 @@ fn migrate(
             finish(migrated, output)
         }
         Some(_) | None => refuse(&problems, output),
+    }
+}
+
+/// A client of the gateway: it has flags of its own and none of the settings.
+fn run_bridge(
+    flags: bridge::Arguments,
+    has_file: bool,
+    env: &[(String, String)],
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let read = bridge::Options::read(flags, env);
+    let mut problems = read.as_ref().err().cloned().unwrap_or_default();
+    if has_file {
+        problems.push("--config: the bridge reads no file of settings".to_owned());
+    }
+    match read {
+        Ok(options) if problems.is_empty() => finish((commands.bridge)(options), output),
+        _ => {
+            for problem in problems {
+                say(output.err, &format!("scopegate bridge: {problem}\n"));
+            }
+            Exit::Misconfigured
+        }
     }
 }
 

@@ -28,6 +28,7 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
     let commands = Commands {
         logging: &|_| Ok(()),
         serve: &|settings| note(format!("serve {}", settings.server.listen)),
+        bridge: &|_| note("bridge".to_owned()),
         migrate: &|_, direction, out| {
             writeln!(out, "migrated")?;
             note(format!("migrate {direction:?}"))
@@ -126,6 +127,20 @@ fn a_migration_needs_only_the_database() {
     assert_eq!((ran.exit, ran.calls.len()), (Exit::Misconfigured, 0));
     let ran = run_with("migrate up --config /does/not/exist", &[], &[], false);
     assert_eq!((ran.exit, ran.calls.len()), (Exit::Misconfigured, 0));
+}
+
+#[test]
+fn a_bridge_needs_none_of_the_settings() {
+    let ran = run_with("bridge --token-file f", &[], &[], false);
+    assert_eq!((ran.exit, ran.calls.as_slice()), (Exit::Done, ["bridge".to_owned()].as_slice()));
+    assert_eq!(run_with("bridge", &[("SCOPEGATE_TOKEN", "t")], &[], true).exit, Exit::Failed);
+    let ran = run_with("bridge --endpoint nonsense --config f", &[], &[], false);
+    assert_eq!((ran.exit, ran.calls.len(), ran.err.lines().count()), (Exit::Misconfigured, 0, 3));
+}
+
+#[test]
+fn the_help_of_the_bridge_is_complete() {
+    insta::assert_snapshot!(run_line("bridge --help").out);
 }
 
 #[test]

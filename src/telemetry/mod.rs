@@ -11,6 +11,7 @@ pub use root_span::{RequestSpan, client_ip, request_id};
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
@@ -64,5 +65,20 @@ pub fn init(settings: &TelemetrySettings, clock: Clock) -> Result<(), InitError>
             .boxed(),
     };
     registry().with(lines.with_filter(filter)).try_init()?;
+    Ok(())
+}
+
+/// Sends plain lines to standard error, at once: for commands that a person
+/// or another program started and whose output is not theirs.
+///
+/// # Errors
+/// When `level` is neither a level nor `off`, or logging is already set up.
+pub fn plain(level: &str) -> Result<(), InitError> {
+    let filter: LevelFilter = level.parse().map_err(|_| InitError::Filter)?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_filter(Targets::new().with_target("scopegate", filter));
+    registry().with(lines).try_init()?;
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(crate) struct Stack {
     /// What backends must be shown.
     pub(crate) secret: String,
     environment: Vec<(String, String)>,
-    issuer: (Server, u16),
+    pub(crate) issuer: (Server, u16),
     _calculator: (Server, u16),
     _scratch: Scratch,
 }
