@@ -22,6 +22,7 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
+use crate::pipeline::{Conversations, Offers};
 use crate::policy::Policy;
 use crate::quota::Quota;
 use crate::registry::{self, Bounds, Registry};
@@ -202,6 +203,8 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         policy,
         quota,
         audit,
+        offers: Offers::default(),
+        conversations: Conversations::default(),
         sessions: Arc::new(Sessions::new(
             &settings.sessions,
             &settings.upstream,

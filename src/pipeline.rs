@@ -5,9 +5,15 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod conversation;
+mod listen;
 mod lists;
+mod offers;
 mod seats;
 
+pub(crate) use conversation::{Begun, Conversations, Line, begin, hang_up, reach, say};
+pub(crate) use listen::Listening;
+pub(crate) use offers::Offers;
 pub(crate) use seats::{hear, leave};
 
 use std::borrow::Cow;
@@ -101,6 +107,8 @@ pub(crate) enum Answer {
     Forwarded(Whole),
     /// A backend's answer, event by event.
     Streamed(Box<Flow>),
+    /// What changes, from several backends.
+    Listening(Listening),
     /// What backends say outside of requests.
     Overheard(Vec<Flow>),
     /// The session has ended.
@@ -229,7 +237,30 @@ async fn walk_mcp(
 ) -> Result<Answer, Refusal> {
     let Inbound { scope, head, request_id, .. } = inbound;
     let (caller, body) = receive(gw, inbound, known, entry).await?;
-    let message = Message::read(head, &body, &mut known.message)?;
+    let said = Said { caller, scope, head, request_id, seat: None };
+    walk_message(gw, io, said, &body, known, entry).await
+}
+
+/// A message in its surroundings.
+struct Said<'a> {
+    caller: Caller,
+    scope: &'a str,
+    head: Head<'a>,
+    request_id: &'a str,
+    /// The session it is said in, where no header names it.
+    seat: Option<Arc<Opened>>,
+}
+
+async fn walk_message(
+    gw: &Gateway,
+    io: &WorkerIo,
+    said: Said<'_>,
+    body: &Bytes,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let Said { caller, scope, head, request_id, seat } = said;
+    let message = Message::read(head, body, &mut known.message)?;
     entry.method(match message.method.name() {
         Some(name) => Cow::Borrowed(name),
         None => Cow::Owned(message.method_name.clone().into_owned()),
@@ -238,29 +269,33 @@ async fn walk_mcp(
         entry.client(Some(&client.name), Some(&client.version));
     }
     let scope = gw.registry.scope(scope)?;
-    let seat = seats::of(gw, head, &scope, &caller, message.spoken.era)?;
+    let seat = match seat {
+        Some(seat) => Some(seat),
+        None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
+    };
     let trail = trail(head, request_id);
     let visitor = Visitor { caller, scope, seat, trail };
     match message.kind {
         Kind::Request => {}
-        Kind::Notification => return seats::notification(gw, io, &visitor, &message, &body).await,
-        Kind::Response => return seats::answer(gw, io, &visitor, &message, &body).await,
+        Kind::Notification => return seats::notification(gw, io, &visitor, &message, body).await,
+        Kind::Response => return seats::answer(gw, io, &visitor, &message, body).await,
     }
     match (message.method, message.spoken.era) {
         (Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete, _)
         | (Method::ResourcesSubscribe | Method::ResourcesUnsubscribe, Era::Legacy) => {
-            let call = message.into_call(head, &body)?;
+            let call = message.into_call(head, body)?;
             call_subject(gw, io, visitor, call, known, entry).await
         }
         (
             Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList,
             _,
-        ) => lists::list(gw, io, &visitor, &message, &body).await,
+        ) => lists::list(gw, io, &visitor, &message, body).await,
         (Method::Initialize, Era::Legacy) => {
             Box::pin(seats::initialize(gw, io, &visitor, &message)).await
         }
-        (Method::SetLevel, Era::Legacy) => {
-            seats::set_level(gw, io, &visitor, &message, &body).await
+        (Method::SetLevel, Era::Legacy) => seats::set_level(gw, io, &visitor, &message, body).await,
+        (Method::Listen, Era::Modern) => {
+            Box::pin(listen::listen(gw, io, &visitor, &message, body, known)).await
         }
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
@@ -322,15 +357,16 @@ async fn call_subject(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let Visitor { caller, scope, seat, trail } = visitor;
     known.started = Some(gw.clock.monotonic());
     known.asked = Some(call.name.as_ref().into());
-    entry.scope(Arc::clone(&scope.name));
+    entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
         entry.arguments(arguments);
     }
-    let target = gw.registry.resolve(caller, &scope, call, |_| None)?;
+    let offered = offered_at(gw, io, &visitor, &call).await;
+    let Visitor { caller, scope, seat, trail } = visitor;
+    let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;
@@ -357,6 +393,25 @@ async fn call_subject(
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
         reply => Answer::Forwarded(reply.whole().await?),
     })
+}
+
+/// The place of the backend that offers what is called, where the name does
+/// not say it. Backends are not asked on behalf of callers whom the policy
+/// keeps from it anyway.
+async fn offered_at(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    call: &Call<'_>,
+) -> Option<usize> {
+    let Visitor { caller, scope, .. } = visitor;
+    if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
+        return None;
+    }
+    if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
+        return Some(0);
+    }
+    Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
 }
 
 async fn walk_tools(

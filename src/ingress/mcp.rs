@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Io, Site, Visit, respond};
+use super::{Io, Site, Visit, facade, respond};
 use crate::audit::Surface;
 use crate::error::Reason;
 use crate::pipeline;
@@ -37,6 +37,10 @@ pub(super) async fn post(
     io: Io,
 ) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    if let Some(session) = facade::session_of(&request) {
+        let walked = pipeline::reach(&site.gateway, visit.inbound(body), &session).await;
+        return respond::respond(walked, visit.surroundings(), None).await;
+    }
     let in_flight = site.metrics.call_in_flight();
     let walked = pipeline::mcp(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings(), Some(in_flight)).await
@@ -66,6 +70,9 @@ pub(super) async fn get(
     site: web::Data<Site>,
     io: Io,
 ) -> HttpResponse {
+    if facade::is_opened_by(&request) {
+        return facade::open(&request, body, &site, io).await;
+    }
     let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
     let walked = pipeline::hear(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings(), None).await

@@ -4,6 +4,7 @@
 mod admin;
 mod docs;
 mod edge;
+mod facade;
 mod health;
 mod mcp;
 mod render;

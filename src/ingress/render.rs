@@ -45,7 +45,9 @@ pub(super) fn answer(answer: &Answer, known: &Known, around: Surroundings<'_>) -
         Answer::Accepted => Rendered { status: 202, ..Rendered::ok(Bytes::new()) },
         Answer::Ended => Rendered { status: 204, ..Rendered::ok(Bytes::new()) },
         // They have no body of one piece; see `stream.rs`.
-        Answer::Streamed(_) | Answer::Overheard(_) => Rendered::ok(Bytes::new()),
+        Answer::Streamed(_) | Answer::Overheard(_) | Answer::Listening(_) => {
+            Rendered::ok(Bytes::new())
+        }
         Answer::Opened(result, session) => Rendered {
             session: Some(session.clone()),
             ..Rendered::ok(success(known.message.id.as_deref(), result))

@@ -44,15 +44,35 @@ pub(super) async fn respond(
     around: Surroundings<'_>,
     in_flight: Option<InFlight>,
 ) -> HttpResponse {
+    match split(walked, around, in_flight) {
+        Ok(start) => {
+            let mut head = HttpResponse::Ok();
+            quota_headers(&mut head, &start.known);
+            stream::response(head, start)
+        }
+        Err(walked) => {
+            let known = Known { standing: walked.known.standing.clone(), ..Known::default() };
+            let accepts = walked.known.accepts;
+            let (rendered, refusal) = settle(walked, around).await;
+            finish(rendered, &Known { accepts, ..known }, refusal.as_ref(), around)
+        }
+    }
+}
+
+/// What a stream begins with, where that is what came of a walk.
+pub(super) fn split(
+    walked: Walked,
+    around: Surroundings<'_>,
+    in_flight: Option<InFlight>,
+) -> Result<Start, Walked> {
     let Walked { known, entry, result } = walked;
     let (pieces, wants_answer) = match result {
         Ok(Answer::Streamed(flow)) => (stream::of(*flow), true),
+        Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true),
         Ok(Answer::Overheard(flows)) => (stream::of_all(flows), false),
-        result => return whole(Walked { known, entry, result }, around).await,
+        result => return Err(Walked { known, entry, result }),
     };
-    let mut head = HttpResponse::Ok();
-    quota_headers(&mut head, &known);
-    let start = Start {
+    Ok(Start {
         pieces,
         entry,
         known,
@@ -62,11 +82,14 @@ pub(super) async fn respond(
         scope: around.scope.into(),
         wants_answer,
         in_flight,
-    };
-    stream::response(head, start)
+    })
 }
 
-async fn whole(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
+/// Renders what came of a walk, seals its entry and counts it.
+pub(super) async fn settle(
+    walked: Walked,
+    around: Surroundings<'_>,
+) -> (Rendered, Option<Refusal>) {
     let Walked { known, entry, result } = walked;
     let rendered = match &result {
         Ok(answer) => render::answer(answer, &known, around),
@@ -99,7 +122,7 @@ async fn whole(walked: Walked, around: Surroundings<'_>) -> HttpResponse {
     };
     let seen = (rendered.status, rendered.is_error);
     count(around.site, around.surface, &known, seen, refusal.as_ref(), upstream_took);
-    finish(rendered, &known, refusal.as_ref(), around)
+    (rendered, refusal)
 }
 
 /// A refusal of a path that has no walk.

@@ -86,10 +86,10 @@ async fn offered(
 
 /// Which list, for whom.
 #[derive(Clone, Copy)]
-struct Wanted {
-    list: List,
-    era: Era,
-    revision: &'static str,
+pub(super) struct Wanted {
+    pub(super) list: List,
+    pub(super) era: Era,
+    pub(super) revision: &'static str,
 }
 
 impl Wanted {
@@ -101,7 +101,7 @@ impl Wanted {
         }
     }
 
-    fn method(self) -> &'static str {
+    pub(super) fn method(self) -> &'static str {
         match self.list {
             List::Tools => "tools/list",
             List::Prompts => "prompts/list",
@@ -140,6 +140,22 @@ async fn ask(
         trail: visitor.trail,
     };
     gw.upstream.consult(&io.http, ask).await?.whole().await
+}
+
+/// A backend's answer to a list request of the gateway's own.
+pub(super) async fn ask_unread(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    wanted: Wanted,
+    place: usize,
+    message: Bytes,
+) -> Result<Bytes, Refusal> {
+    let read = jsonrpc::parse(&message)
+        .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
+    let id = read.id.ok_or_else(|| Refusal::new(Reason::Internal, "a request without an id"))?;
+    let whole = ask(gw, io, visitor, wanted, place, id, message.clone()).await?;
+    Ok(whole.message)
 }
 
 /// A response with the entries the caller may use.
@@ -278,7 +294,7 @@ fn own_id<'a>(message: &'a Bytes, id: &RawValue) -> Result<Cow<'a, RawValue>, Re
 }
 
 /// A backend's part, from its response; `None` where it knows no such list.
-fn part(message: &Bytes) -> Result<Option<Bytes>, Refusal> {
+pub(super) fn part(message: &Bytes) -> Result<Option<Bytes>, Refusal> {
     let whole = raw::value(message).and_then(Object::read).map_err(unfit)?;
     if let Some(result) = whole.get("result").map_err(unfit)? {
         return Ok(Some(Bytes::copy_from_slice(result.get().as_bytes())));

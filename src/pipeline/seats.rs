@@ -350,7 +350,7 @@ async fn walk_hear(
 }
 
 /// The streams of all backends that have one.
-async fn overhear(
+pub(super) async fn overhear(
     gw: &Gateway,
     io: &WorkerIo,
     visitor: &Visitor<'_>,
@@ -442,6 +442,9 @@ impl Gateway {
                         if let Ok(id) = serde_json::from_str::<&RawValue>(&request_id) {
                             self.upstream.call_back(&client, uid, id, None).await;
                         }
+                    }
+                    Ok(Notice::Answer { uid, key, message }) if &*key == super::conversation::KEY => {
+                        self.conversations.deliver(uid, message).await;
                     }
                     Ok(Notice::Answer { uid, key, message }) => {
                         self.upstream.answered(uid, &key, &message);

@@ -1,0 +1,248 @@
+//! Conversations of the oldest transport (HTTP+SSE, revision 2024-11-05): the
+//! client opens one stream, posts its messages to an address that the stream
+//! names, and gets every answer on the stream.
+//!
+//! A post may reach another replica than the one that holds the stream; it is
+//! handed over by the bus then. The address names a session of the caller's
+//! own, so that nobody else can speak in it, and every post is authenticated.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderMap;
+use bytes::Bytes;
+use dashmap::DashMap;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::{
+    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, open, seats, trail, turn_away,
+    walk_message,
+};
+use crate::audit::{CallerFacts, Entry, Opening, Surface};
+use crate::authn::Caller;
+use crate::error::{Reason, Refusal};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::inbound::{self, Head};
+use crate::protocol::accept::Accepts;
+use crate::registry::Scope;
+use crate::session::{CallerKey, Contents, Notice, Opened, Uid};
+use crate::upstream::{Flow, Trail};
+
+/// The revision of this transport.
+const REVISION: &str = "2024-11-05";
+
+/// How messages for a conversation are marked on the bus.
+pub(super) const KEY: &str = "conversation";
+
+/// Most messages that wait for a conversation.
+const MOST_WAITING: usize = 64;
+
+/// Longest session id in an address, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// The conversations of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Conversations {
+    open: DashMap<Uid, mpsc::Sender<Bytes>>,
+}
+
+impl Conversations {
+    /// Hands a message over. `false`: the conversation is not held here.
+    pub(super) async fn deliver(&self, uid: Uid, message: Bytes) -> bool {
+        let Some(line) = self.open.get(&uid).map(|line| line.clone()) else { return false };
+        line.send(message).await.is_ok()
+    }
+}
+
+/// One side of a conversation: who speaks, and where.
+pub(crate) struct Line {
+    caller: Caller,
+    scope: Arc<Scope>,
+    own: Arc<Opened>,
+    endpoint: Arc<str>,
+    client_addr: Option<IpAddr>,
+    /// The session that `initialize` began.
+    seat: RefCell<Option<Arc<Opened>>>,
+}
+
+/// A conversation that has begun.
+pub(crate) struct Begun {
+    pub(crate) line: Line,
+    /// The session id in the address to post to.
+    pub(crate) session: String,
+    /// What the client posts.
+    pub(crate) inbox: mpsc::Receiver<Bytes>,
+}
+
+/// `GET`: begins a conversation.
+pub(crate) async fn begin(
+    gw: &Gateway,
+    inbound: Inbound<'_>,
+) -> (Known, Entry, Result<Begun, Refusal>) {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = match walk_begin(gw, &inbound, &mut entry).await {
+        Ok(begun) => Ok(begun),
+        Err(refusal) => turn_away(inbound, refusal).await,
+    };
+    (known, entry, result)
+}
+
+async fn walk_begin(
+    gw: &Gateway,
+    inbound: &Inbound<'_>,
+    entry: &mut Entry,
+) -> Result<Begun, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    entry.method("GET");
+    if !inbound.head.accepts()?.event_stream {
+        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
+    }
+    let scope = gw.registry.scope(inbound.scope)?;
+    let nothing = RawValue::from_string("{}".to_owned())
+        .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let started = gw
+        .sessions
+        .start(Contents {
+            scope: &scope.name,
+            caller: CallerKey::of(caller.key()),
+            revision: REVISION,
+            capabilities: &nothing,
+            client_name: "",
+            client_version: "",
+            backends: Vec::new(),
+        })
+        .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let (line, inbox) = mpsc::channel(MOST_WAITING);
+    let uid = started.session.uid();
+    gw.conversations.open.insert(uid, line);
+    let line = Line {
+        caller,
+        scope,
+        own: started.session,
+        endpoint: inbound.endpoint.into(),
+        client_addr: inbound.client_addr,
+        seat: RefCell::default(),
+    };
+    Ok(Begun { line, session: started.id, inbox })
+}
+
+/// `POST` to the address of a conversation: hands the message over.
+pub(crate) async fn reach(gw: &Gateway, inbound: Inbound<'_>, session: &str) -> Walked {
+    let (mut known, mut entry) = open(gw, &inbound);
+    let result = walk_reach(gw, inbound, session, &mut known, &mut entry).await;
+    Walked { known, entry, result }
+}
+
+async fn walk_reach(
+    gw: &Gateway,
+    inbound: Inbound<'_>,
+    session: &str,
+    known: &mut Known,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let greeted = async {
+        let caller = authenticate(gw, &inbound, entry).await?;
+        entry.method("POST");
+        inbound.head.expect_json()?;
+        if session.len() > LONGEST {
+            return Err(Refusal::new(Reason::UnknownSession, "the session id is too long"));
+        }
+        let scope = gw.registry.scope(inbound.scope)?;
+        gw.sessions.open(session, &scope.name, &CallerKey::of(caller.key()))
+    };
+    let seat = match greeted.await {
+        Ok(seat) => seat,
+        Err(refusal) => return turn_away(inbound, refusal).await,
+    };
+    // Answers are JSON on the stream; a refusal here is JSON too.
+    known.accepts = Some(Accepts { json: true, event_stream: false });
+    gw.sessions.touch(&seat);
+    let body = inbound::read(inbound.body, gw.limits).await?;
+    if !gw.conversations.deliver(seat.uid(), body.clone()).await {
+        let notice = Notice::Answer { uid: seat.uid(), key: KEY.into(), message: body };
+        gw.sessions.publish(&notice).map_err(|_| {
+            Refusal::telling(Reason::PayloadTooLarge, "the message is too large for this transport")
+        })?;
+    }
+    Ok(Answer::Accepted)
+}
+
+/// One message of a conversation. What comes of it goes on the stream.
+pub(crate) async fn say(
+    gw: &Gateway,
+    io: &WorkerIo,
+    line: &Line,
+    body: Bytes,
+    request_id: String,
+) -> (Walked, Vec<Flow>) {
+    let mut entry = gw.audit.begin(Opening {
+        request_id: request_id.clone(),
+        surface: Surface::Mcp,
+        endpoint_path: Arc::clone(&line.endpoint),
+        client_addr: line.client_addr,
+        trace_id: None,
+    });
+    entry.caller(CallerFacts {
+        user_id: line.caller.shared_user_id(),
+        issuer: Some(line.caller.shared_issuer()),
+        tenant: line.caller.shared_tenant(),
+        agent: line.caller.only_agent(),
+    });
+    let accepts = Some(Accepts { json: true, event_stream: true });
+    let mut known = Known { accepts, ..Known::default() };
+    let headers = HeaderMap::new();
+    let said = Said {
+        caller: line.caller.clone(),
+        scope: &line.scope.name,
+        head: Head::new(&headers),
+        request_id: &request_id,
+        seat: line.seat.borrow().clone(),
+    };
+    let result = walk_message(gw, io, said, &body, &mut known, &mut entry).await;
+    let (result, flows) = match result {
+        Ok(Answer::Opened(result, id)) => match gw.settle_in(io, line, &id).await {
+            Ok(flows) => (Ok(Answer::Result(result)), flows),
+            Err(refusal) => (Err(refusal), Vec::new()),
+        },
+        result => (result, Vec::new()),
+    };
+    (Walked { known, entry, result }, flows)
+}
+
+impl Gateway {
+    /// The conversation goes on, though nothing is said.
+    pub(crate) fn stay(&self, line: &Line) {
+        self.sessions.touch(&line.own);
+        if let Some(seat) = &*line.seat.borrow() {
+            self.sessions.touch(seat);
+        }
+    }
+
+    /// The conversation has its session: what backends say outside of requests
+    /// is heard from now on.
+    async fn settle_in(&self, io: &WorkerIo, line: &Line, id: &str) -> Result<Vec<Flow>, Refusal> {
+        let key = CallerKey::of(line.caller.key());
+        let seat = self.sessions.open(id, &line.scope.name, &key)?;
+        line.seat.replace(Some(Arc::clone(&seat)));
+        let visitor = Visitor {
+            caller: line.caller.clone(),
+            scope: Arc::clone(&line.scope),
+            seat: Some(Arc::clone(&seat)),
+            trail: Trail::INTERNAL,
+        };
+        Ok(seats::overhear(self, io, &visitor, &seat).await.unwrap_or_default())
+    }
+}
+
+/// The stream is closed: the conversation is over.
+pub(crate) async fn hang_up(gw: &Gateway, io: &WorkerIo, line: &Line) {
+    gw.conversations.open.remove(&line.own.uid());
+    gw.sessions.end(line.own.uid());
+    let seat = line.seat.take();
+    if let Some(seat) = seat {
+        gw.sessions.end(seat.uid());
+        gw.part(&io.http, &seat, line.caller.user_id()).await;
+    }
+}
