@@ -19,6 +19,22 @@ pub fn wait_until(patience: Duration, what: &str, mut condition: impl FnMut() ->
     }
 }
 
+/// What `look` finds, as soon as it finds something; nothing when it has not
+/// within `patience`.
+#[expect(clippy::disallowed_methods, reason = "the one allowed place to poll")]
+pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if start.elapsed() >= patience {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// Waits until the future that `condition` makes yields `true`.
 ///
 /// # Panics
