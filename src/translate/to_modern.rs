@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(modern("tools/call", own), expected);
         assert_eq!(
             modern("tools/call", r#"{"_meta":{ "k":1}}"#),
-            r#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}, "k":1}}"#
+            r#"{"resultType":"complete","_meta":{ "io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"k":1}}"#
         );
         assert_eq!(
             modern(
