@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::meta;
 use crate::protocol::mcp::meta as names;
-use crate::protocol::raw::{Object, Unfit, elements, quote, text};
+use crate::protocol::raw::quote;
 
 /// The result of `initialize`. Capabilities and server info are JSON objects.
 pub(crate) fn initialize_result(
