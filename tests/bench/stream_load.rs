@@ -115,7 +115,7 @@ fn caller(address: &str, request: &[u8], count: usize, second: Duration) -> Seen
         match result {
             Ok((first, end)) if index >= WARM_UP => {
                 seen.first.push(first.as_micros());
-                seen.held_back += usize::from(end - first < second / 2);
+                seen.held_back += usize::from(end.saturating_sub(first) < second / 2);
             }
             Ok(_) => {}
             Err(error) => {

@@ -15,6 +15,7 @@ CONCURRENCIES = (1, 16)
 # Calls of each connection in a turn; all together take about half a second
 # where nothing but the delay takes long.
 CALLS = {1: 100, 16: 50}
+UNCOUNTED = 5  # WARM_UP of stream_load.rs
 PATHS = [
     ("stub", "stub"),
     ("nginx", "nginx → stub"),
@@ -135,7 +136,7 @@ def first_events(house, rounds, say):
         say(f"{connections:4} connections  first event p50 {one['p50_us'] / 1000:.2f} ms  "
             f"p99 {one['p99_us'] / 1000:.2f} ms  {dict(PATHS)[name]}")
     # Those that came before the counting ones are in the trail as well.
-    warm = 5 * sum(connections * rounds * 2 for connections in CONCURRENCIES)
+    warm = UNCOUNTED * sum(connections * rounds * 2 for connections in CONCURRENCIES)
     made = sum(one["calls"] for one in results.values() if one["path"] in ("gateway", "front"))
     return results, (gateway, made + warm, made + warm + sum(
         one["errors"] for one in results.values()))
@@ -218,7 +219,6 @@ def memory(house, kind, drift, say):
         stack.callback(held.kill)
         opened = int(ask(stub_port, "GET", "/open")[1])
         resting = watch(pid, SETTLE)
-        with_streams = max(size for _, size in resting)
         drifting = watch(pid, drift) if drift else []
         lasted = held.close()
         wait("the backend to lose its listeners", all_closed)
@@ -232,7 +232,7 @@ def memory(house, kind, drift, say):
         held.close()
         wait("the backend to lose its listeners", all_closed)
     samples = resting + [(SETTLE + t, size) for t, size in drifting]
-    with_streams = max(with_streams, *(size for _, size in drifting)) if drifting else with_streams
+    with_streams = max(size for _, size in samples)
     result = {
         "kind": kind, "streams": STREAMS, "opened": opened, "lasted": lasted,
         "before_kib": before, "with_kib": with_streams, "after_kib": after,

@@ -68,7 +68,7 @@ async fn answer(body: Bytes) -> HttpResponse {
     };
     let Some(id) = envelope.id else { return HttpResponse::Accepted().finish() };
     match (envelope.method, envelope.params.name) {
-        ("tools/call", Some("stream_events")) => events(response(id, RESULT)),
+        ("tools/call", Some("stream_events")) => events(&response(id, RESULT)),
         ("tools/call", Some("stream_silence")) => silence(),
         ("tools/call", _) => {
             CALLS.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +108,7 @@ fn json(body: String) -> HttpResponse {
 }
 
 /// An event at once, another one later, and then the answer.
-fn events(answer: String) -> HttpResponse {
+fn events(answer: &str) -> HttpResponse {
     CALLS.fetch_add(1, Ordering::Relaxed);
     let later = stream::once(async {
         actix_web::rt::time::sleep(DELAY).await;
