@@ -120,7 +120,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 42] = [
+    pub(crate) const ALL: [Self; 44] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -265,6 +265,8 @@ impl Reason {
             | Self::AdminRequired
             | Self::QuotaUnavailable
             | Self::AuditUnavailable
+            | Self::Cancelled
+            | Self::StreamTaken
             | Self::Internal => self.name(),
         }
     }
