@@ -22,6 +22,7 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
+use crate::pipeline::Offers;
 use crate::policy::Policy;
 use crate::quota::Quota;
 use crate::registry::{self, Bounds, Registry};
@@ -187,6 +188,8 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     if let Some(fetcher) = authn.take_fetcher() {
         actix_web::rt::spawn(fetcher.run());
     }
+    let handshake = Handshake::new(&settings.telemetry.app_name)?;
+    let server_info = handshake.server_info().to_owned();
     let backends = registry.snapshot().backends().len();
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
@@ -194,19 +197,20 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
             time: Duration::from_millis(settings.server.body_timeout_ms),
         },
         admin_role: settings.auth.admin_role.as_str().into(),
-        handshake: Handshake::new(&settings.telemetry.app_name)?,
+        handshake,
         authn,
         registry,
         policy,
         quota,
         audit,
+        offers: Offers::default(),
         sessions: Arc::new(Sessions::new(
             &settings.sessions,
             &settings.upstream,
             &settings.redis,
             clock.clone(),
         )?),
-        upstream: Arc::new(Upstream::new(&settings.upstream, backends, clock.clone())),
+        upstream: Arc::new(Upstream::new(&settings.upstream, backends, server_info, clock.clone())),
         store,
         clock,
     });

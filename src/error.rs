@@ -83,6 +83,14 @@ pub(crate) enum Reason {
     ToolNotInScope,
     /// The caller's roles, or its workspace, do not reach the tool.
     ToolNotAllowed,
+    /// No backend of the scope can have the prompt.
+    UnknownPrompt,
+    /// The caller's roles, or its workspace, do not reach the prompt.
+    PromptNotAllowed,
+    /// No backend of the scope can have the resource.
+    UnknownResource,
+    /// The caller's roles, or its workspace, do not reach the resource.
+    ResourceNotAllowed,
     /// Several scopes offer the tool and the request names none.
     AmbiguousTool,
     /// The arguments do not fit the tool's input schema.
@@ -111,6 +119,9 @@ pub(crate) enum Reason {
     ReplyTooLarge,
     /// The client took its request back.
     Cancelled,
+    /// The backend asks for something of the client that the client cannot
+    /// give, or did not give in time.
+    CannotBeAsked,
     /// The stream of the session is served to somebody already.
     StreamTaken,
 
@@ -120,7 +131,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 44] = [
+    pub(crate) const ALL: [Self; 49] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -152,6 +163,10 @@ impl Reason {
         Self::UnknownTool,
         Self::ToolNotInScope,
         Self::ToolNotAllowed,
+        Self::UnknownPrompt,
+        Self::PromptNotAllowed,
+        Self::UnknownResource,
+        Self::ResourceNotAllowed,
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
@@ -163,6 +178,7 @@ impl Reason {
         Self::BackendError,
         Self::ReplyTooLarge,
         Self::Cancelled,
+        Self::CannotBeAsked,
         Self::StreamTaken,
         Self::Internal,
     ];
@@ -202,6 +218,10 @@ impl Reason {
             Self::UnknownTool => "unknown_tool",
             Self::ToolNotInScope => "tool_not_in_scope",
             Self::ToolNotAllowed => "tool_not_allowed",
+            Self::UnknownPrompt => "unknown_prompt",
+            Self::PromptNotAllowed => "prompt_not_allowed",
+            Self::UnknownResource => "unknown_resource",
+            Self::ResourceNotAllowed => "resource_not_allowed",
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
@@ -213,14 +233,15 @@ impl Reason {
             Self::BackendError => "backend_error",
             Self::ReplyTooLarge => "reply_too_large",
             Self::Cancelled => "cancelled",
+            Self::CannotBeAsked => "cannot_be_asked",
             Self::StreamTaken => "stream_taken",
             Self::Internal => "internal_error",
         }
     }
 
     /// The stable code: audit column `error_code`, metric label, and the
-    /// `error.data.code` of MCP and `error` of REST, except that a concealed
-    /// tool shows [`public_code`](Self::public_code). The reference systems'
+    /// `error.data.code` of MCP and `error` of REST, except that what is
+    /// concealed shows [`public_code`](Self::public_code). The reference systems'
     /// spelling (C-13, C-41) is kept where they have one.
     #[must_use]
     pub(crate) fn code(self) -> &'static str {
@@ -239,6 +260,10 @@ impl Reason {
             Self::UnknownTool => "TOOL_NOT_FOUND",
             Self::ToolNotInScope => "TOOL_NOT_IN_SCOPE",
             Self::ToolNotAllowed => "TOOL_NOT_ALLOWED",
+            Self::UnknownPrompt => "PROMPT_NOT_FOUND",
+            Self::PromptNotAllowed => "PROMPT_NOT_ALLOWED",
+            Self::UnknownResource => "RESOURCE_NOT_FOUND",
+            Self::ResourceNotAllowed => "RESOURCE_NOT_ALLOWED",
             Self::InvalidArguments => "INVALID_ARGUMENTS",
             Self::RateLimited => "RATE_LIMIT_EXCEEDED",
             Self::BackendUnavailable => "BACKEND_UNAVAILABLE",
@@ -261,27 +286,36 @@ impl Reason {
             | Self::InvalidParams
             | Self::RemovedTool
             | Self::UnknownSession
+            | Self::Cancelled
+            | Self::CannotBeAsked
+            | Self::StreamTaken
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable
             | Self::AuditUnavailable
-            | Self::Cancelled
-            | Self::StreamTaken
             | Self::Internal => self.name(),
         }
     }
 
-    /// The code a client sees. A tool the caller may not see answers exactly
-    /// like one that does not exist.
+    /// The code a client sees.
     #[must_use]
     pub(crate) fn public_code(self) -> &'static str {
-        if self.is_concealed() { Self::UnknownTool.code() } else { self.code() }
+        self.face().code()
     }
 
-    /// Whether the reason must not be told apart from [`Reason::UnknownTool`].
+    /// The reason a client is told. What the caller may not see answers
+    /// exactly like what does not exist.
     #[must_use]
-    pub(crate) fn is_concealed(self) -> bool {
-        matches!(self, Self::UnknownTool | Self::ToolNotInScope | Self::ToolNotAllowed)
+    pub(crate) fn face(self) -> Self {
+        if matches!(self, Self::ToolNotInScope | Self::ToolNotAllowed) {
+            Self::UnknownTool
+        } else if self == Self::PromptNotAllowed {
+            Self::UnknownPrompt
+        } else if self == Self::ResourceNotAllowed {
+            Self::UnknownResource
+        } else {
+            self
+        }
     }
 
     /// Whether the request failed to say who is calling.
@@ -355,8 +389,17 @@ mod tests {
 
     #[test]
     fn concealed_reasons_share_one_public_code() {
-        for reason in Reason::ALL.into_iter().filter(|reason| reason.is_concealed()) {
-            assert_eq!(reason.public_code(), "TOOL_NOT_FOUND");
+        for (faces, code) in [
+            (
+                &[Reason::UnknownTool, Reason::ToolNotInScope, Reason::ToolNotAllowed][..],
+                "TOOL_NOT_FOUND",
+            ),
+            (&[Reason::UnknownPrompt, Reason::PromptNotAllowed], "PROMPT_NOT_FOUND"),
+            (&[Reason::UnknownResource, Reason::ResourceNotAllowed], "RESOURCE_NOT_FOUND"),
+        ] {
+            for reason in Reason::ALL {
+                assert_eq!(faces.contains(&reason), reason.public_code() == code, "{reason:?}");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
+use crate::pipeline::Offers;
 use crate::policy::Policy;
 use crate::quota::{Quota, QuotaIo};
 use crate::registry::Registry;
@@ -25,6 +26,7 @@ pub(crate) struct Gateway {
     pub(crate) policy: Policy,
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
+    pub(crate) offers: Offers,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) store: Arc<Store>,

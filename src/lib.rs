@@ -24,4 +24,5 @@ pub mod settings;
 mod store;
 pub mod telemetry;
 pub mod toolkit;
+mod translate;
 mod upstream;

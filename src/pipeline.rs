@@ -5,9 +5,13 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod listen;
 mod lists;
+mod offers;
 mod seats;
 
+pub(crate) use listen::Listening;
+pub(crate) use offers::Offers;
 pub(crate) use seats::{hear, leave};
 
 use std::borrow::Cow;
@@ -101,6 +105,8 @@ pub(crate) enum Answer {
     Forwarded(Whole),
     /// A backend's answer, event by event.
     Streamed(Box<Flow>),
+    /// What changes, from several backends.
+    Listening(Listening),
     /// What backends say outside of requests.
     Overheard(Vec<Flow>),
     /// The session has ended.
@@ -262,6 +268,9 @@ async fn walk_mcp(
         (Method::SetLevel, Era::Legacy) => {
             seats::set_level(gw, io, &visitor, &message, &body).await
         }
+        (Method::Listen, Era::Modern) => {
+            Box::pin(listen::listen(gw, io, &visitor, &message, &body, known)).await
+        }
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
             Ok(Answer::Result(seats::discover(gw, io, &visitor).await))
@@ -322,15 +331,16 @@ async fn call_subject(
     known: &mut Known,
     entry: &mut Entry,
 ) -> Result<Answer, Refusal> {
-    let Visitor { caller, scope, seat, trail } = visitor;
     known.started = Some(gw.clock.monotonic());
     known.asked = Some(call.name.as_ref().into());
-    entry.scope(Arc::clone(&scope.name));
+    entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
         entry.arguments(arguments);
     }
-    let target = gw.registry.resolve(caller, &scope, call, |_| None)?;
+    let offered = offered_at(gw, io, &visitor, &call).await;
+    let Visitor { caller, scope, seat, trail } = visitor;
+    let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;
@@ -349,11 +359,33 @@ async fn call_subject(
     known.quota_took = Some(elapsed);
     let admission = admission?;
     let recorded = entry.intent(admission).await?;
-    let reply = gw.upstream.forward(&io.http, &recorded, seat.as_ref(), trail).await?;
+    let reply = gw
+        .upstream
+        .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
+        .await?;
     Ok(match reply {
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
         reply => Answer::Forwarded(reply.whole().await?),
     })
+}
+
+/// The place of the backend that offers what is called, where the name does
+/// not say it. Backends are not asked on behalf of callers whom the policy
+/// keeps from it anyway.
+async fn offered_at(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    call: &Call<'_>,
+) -> Option<usize> {
+    let Visitor { caller, scope, .. } = visitor;
+    if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
+        return None;
+    }
+    if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
+        return Some(0);
+    }
+    Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
 }
 
 async fn walk_tools(

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("settings", &["secret"]),
     ("telemetry", &["settings", "clock"]),
     ("handshake", &["protocol"]),
+    ("translate", &["protocol"]),
     ("inbound", &["protocol", "error"]),
     ("authn", &["protocol", "error", "clock", "settings", "secret", "outbound"]),
     ("registry", &["protocol", "error", "authn"]),

@@ -72,3 +72,17 @@ fn the_defaults_are_a_valid_file_themselves() {
     };
     assert!(Settings::load(&sources).is_ok());
 }
+
+#[test]
+fn the_registry_and_the_policy_are_without_fault() {
+    let sources = Sources {
+        file: Some(shipped("development.yaml")),
+        env: environment(&[
+            ("JWT_SECRET_KEY", "b1946ac92492d2347c6235b4d2611184c0de"),
+            ("TOOL_GATEWAY_SHARED_SECRET", "7f3c9a52e1b84d06a9d2c4f8e0b17365aa01"),
+        ]),
+    };
+    let (settings, _) = Settings::load(&sources).unwrap();
+    let problems = scopegate::app::check(&settings);
+    assert!(problems.is_empty(), "{problems}");
+}

@@ -45,7 +45,9 @@ pub(super) fn answer(answer: &Answer, known: &Known, around: Surroundings<'_>) -
         Answer::Accepted => Rendered { status: 202, ..Rendered::ok(Bytes::new()) },
         Answer::Ended => Rendered { status: 204, ..Rendered::ok(Bytes::new()) },
         // They have no body of one piece; see `stream.rs`.
-        Answer::Streamed(_) | Answer::Overheard(_) => Rendered::ok(Bytes::new()),
+        Answer::Streamed(_) | Answer::Overheard(_) | Answer::Listening(_) => {
+            Rendered::ok(Bytes::new())
+        }
         Answer::Opened(result, session) => Rendered {
             session: Some(session.clone()),
             ..Rendered::ok(success(known.message.id.as_deref(), result))
@@ -149,7 +151,7 @@ fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'
         (Reason::UnknownScope, _) if around.surface == Surface::Mcp => {
             format!("Invalid endpoint scope '{}'.", echo(around.scope)).into()
         }
-        (reason, era) if reason.is_concealed() && known.asked.is_some() => {
+        (reason, era) if reason.face() == Reason::UnknownTool && known.asked.is_some() => {
             match (around.surface, era) {
                 (Surface::Mcp, Era::Legacy) => format!(
                     "Tool '{}' is not available on endpoint '{}'.",
@@ -159,6 +161,12 @@ fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'
                 _ => format!("Unknown tool: {}", asked()),
             }
             .into()
+        }
+        (reason, _) if reason.face() == Reason::UnknownPrompt && known.asked.is_some() => {
+            format!("Unknown prompt: {}", asked()).into()
+        }
+        (reason, _) if reason.face() == Reason::UnknownResource && known.asked.is_some() => {
+            format!("Resource not found: {}", asked()).into()
         }
         (Reason::RemovedTool, _) => format!(
             "Meta-tool '{}' was removed in v2. Use tools/list and tools/call of a scope.",

@@ -47,6 +47,7 @@ pub(super) async fn respond(
     let Walked { known, entry, result } = walked;
     let (pieces, wants_answer) = match result {
         Ok(Answer::Streamed(flow)) => (stream::of(*flow), true),
+        Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true),
         Ok(Answer::Overheard(flows)) => (stream::of_all(flows), false),
         result => return whole(Walked { known, entry, result }, around).await,
     };

@@ -8,14 +8,14 @@ use std::time::Duration;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use tokio::time::Sleep;
 
 use super::respond::{ACCEL_BUFFERING, EVENT_STREAM, Surroundings, count};
 use super::{Site, render};
 use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
-use crate::pipeline::Known;
+use crate::pipeline::{Known, Listening};
 use crate::protocol::sse::{self, Event};
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
@@ -70,6 +70,28 @@ pub(super) fn of(flow: Flow) -> Pieces {
 /// The pieces of several streams, as they come.
 pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
     Box::pin(futures_util::stream::select_all(flows.into_iter().map(of)))
+}
+
+/// The pieces of subscriptions that are held together: what is told, then what
+/// changes, and the end when no backend is left.
+pub(super) fn of_listening(listening: Listening) -> Pieces {
+    let Listening { acknowledged, flows, ended } = listening;
+    let told = async |piece: Result<Piece, Refusal>| match piece {
+        Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
+        // One backend's end is not the client's.
+        Ok(Piece::Answer { .. }) | Err(_) => None,
+    };
+    // With nobody to tell anything there is silence, and no end to ask about
+    // again and again.
+    let changes = if flows.is_empty() {
+        futures_util::stream::pending().boxed_local()
+    } else {
+        of_all(flows)
+    };
+    let changes = changes.filter_map(told);
+    let first = futures_util::stream::iter([Ok(Piece::Event(Event::message(acknowledged)))]);
+    let last = Piece::Answer { event: Event::message(ended), is_error: false };
+    Box::pin(first.chain(changes).chain(futures_util::stream::iter([Ok(last)])))
 }
 
 /// The response whose body it is.

@@ -129,6 +129,15 @@ pub(crate) fn row(reason: Reason) -> Row {
             modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
             sentence: "Unknown tool.",
         },
+        Reason::UnknownPrompt | Reason::PromptNotAllowed => {
+            message(404, codes::INVALID_PARAMS, 200, "Unknown prompt.")
+        }
+        Reason::UnknownResource | Reason::ResourceNotAllowed => Row {
+            status: 404,
+            legacy: Shape::Error { status: LEGACY_STATUS, code: codes::RESOURCE_NOT_FOUND },
+            modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
+            sentence: "Resource not found.",
+        },
         Reason::AmbiguousTool => {
             door(400, codes::INVALID_PARAMS, "Several scopes offer this tool: say which.")
         }
@@ -166,6 +175,12 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::Cancelled => {
             message(499, gateway::CANCELLED, 200, "The client took the request back.")
         }
+        Reason::CannotBeAsked => message(
+            502,
+            codes::INTERNAL_ERROR,
+            200,
+            "The server asks for what this client cannot give.",
+        ),
         Reason::StreamTaken => {
             door(409, gateway::CONFLICT, "The session has such a stream already.")
         }
@@ -224,11 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn concealed_tools_cannot_be_told_apart() {
-        let concealed: Vec<_> = Reason::ALL.into_iter().filter(|r| r.is_concealed()).collect();
-        assert_eq!(concealed.len(), 3);
+    fn what_is_concealed_cannot_be_told_apart() {
+        let concealed = Reason::ALL.into_iter().filter(|reason| reason.face() != *reason);
         for reason in concealed {
-            let (a, b) = (row(reason), row(Reason::UnknownTool));
+            let (a, b) = (row(reason), row(reason.face()));
             assert_eq!(
                 (a.status, a.legacy, a.modern, a.sentence),
                 (b.status, b.legacy, b.modern, b.sentence)

@@ -251,8 +251,16 @@ pub(super) async fn set_level(
     let mut refused = None;
     let mut taken = false;
     for (place, backend) in visitor.scope.backends.iter().enumerate() {
-        let facts = gw.upstream.facts(&io.http, backend).await;
-        if !facts.is_ok_and(|facts| facts.speaks(Era::Legacy) && facts.logs()) {
+        let Ok(facts) = gw.upstream.facts(&io.http, backend).await else { continue };
+        if !facts.logs() {
+            continue;
+        }
+        if !facts.speaks(Era::Legacy) {
+            // A modern backend is told with each request.
+            if let (Some(seat), Some(level)) = (&visitor.seat, level_of(message)) {
+                gw.upstream.set_level(seat.uid(), &level);
+                taken = true;
+            }
             continue;
         }
         let ask = Ask {
@@ -268,6 +276,8 @@ pub(super) async fn set_level(
             message: body.clone(),
             mirrored: UNMIRRORED,
             timeout: backend.timeout,
+            idle: Some(backend.timeout),
+            streams: false,
             trail: visitor.trail,
         };
         match gw.upstream.consult(&io.http, ask).await {
@@ -442,4 +452,9 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The level a `logging/setLevel` asks for.
+fn level_of(message: &Message<'_>) -> Option<String> {
+    serde_json::from_str(message.params.level?.get()).ok()
 }

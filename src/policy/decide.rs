@@ -7,23 +7,25 @@
 
 use std::sync::Arc;
 
-use super::model::{Grant, RulePath, Rules};
+use super::model::{Grant, RulePath, Rules, Wanted};
 
-/// What is decided about: one caller, one tool.
+/// What is decided about: one caller, one subject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
     pub(super) roles: &'a [String],
     pub(super) tenant: Option<&'a str>,
-    pub(super) tool: &'a str,
-    /// Roles the registry requires for the tool.
+    pub(super) wanted: Wanted<'a>,
+    /// Roles the registry requires for it.
     pub(super) registry_roles: &'a [Box<str>],
 }
 
 /// Whether, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Decision {
-    pub(super) allowed: bool,
-    pub(super) rule: RulePath,
+pub(crate) struct Decision {
+    /// Whether it may be.
+    pub(crate) allowed: bool,
+    /// The rule that says so.
+    pub(crate) rule: RulePath,
 }
 
 /// Names of rules that stand in no file.
@@ -31,6 +33,7 @@ pub(super) struct BuiltIn {
     nothing_matches: RulePath,
     no_known_role: RulePath,
     registry_roles: RulePath,
+    pub(super) unreadable: RulePath,
 }
 
 impl Default for BuiltIn {
@@ -39,6 +42,7 @@ impl Default for BuiltIn {
             nothing_matches: Arc::from("default_action"),
             no_known_role: Arc::from("roles"),
             registry_roles: Arc::from("registry.required_roles"),
+            unreadable: Arc::from("unreadable_uri"),
         }
     }
 }
@@ -50,23 +54,26 @@ pub(super) fn decide(rules: &Rules, built_in: &BuiltIn, facts: Facts<'_>) -> Dec
     let mut granted = None;
     for grant in facts.roles.iter().filter_map(|role| rules.roles.get(role)) {
         known = true;
-        granted = granted.or_else(|| grant.reaches(facts.tool));
+        granted = granted.or_else(|| grant.of(facts.wanted).allows(facts.wanted));
     }
     if !known {
         return deny(&built_in.no_known_role);
     }
     if let Some(workspace) = facts.tenant.and_then(|tenant| rules.workspaces.get(tenant)) {
-        if let Some(rule) = workspace.denied.reaches(facts.tool) {
+        if let Some(rule) = workspace.denied.of(facts.wanted).denies(facts.wanted) {
             return deny(rule);
         }
-        match &workspace.allowed {
+        match workspace.allowed.of(facts.wanted) {
             None => {}
             Some(Grant::Everything(rule)) => granted = granted.or(Some(rule)),
-            Some(names @ Grant::Named(_)) => granted = names.reaches(facts.tool),
+            Some(some @ (Grant::Named(_) | Grant::Resources(_))) => {
+                granted = some.allows(facts.wanted);
+            }
         }
     }
     let Some(rule) = granted else { return deny(&built_in.nothing_matches) };
-    if let Some((required, roles)) = rules.required.get(facts.tool)
+    if let Wanted::Tool(tool) = facts.wanted
+        && let Some((required, roles)) = rules.required.get(tool)
         && !roles.iter().any(|role| facts.roles.contains(role))
     {
         return deny(required);

@@ -1,15 +1,15 @@
 //! `policy.yaml`: reading it, and every complaint about it at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
-use super::model::{Grant, Rules, Workspace};
+use super::lists;
+use super::model::{ByKind, Grant, Rules, Workspace};
+use crate::registry::SubjectKind;
 use crate::secret::hex;
-
-const WILDCARD: &str = "*";
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,9 +25,14 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "as the file spells them")]
 struct RoleEntry {
     #[serde(default)]
     allowed_tools: Vec<String>,
+    #[serde(default)]
+    allowed_prompts: Vec<String>,
+    #[serde(default)]
+    allowed_resources: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +42,14 @@ struct WorkspaceEntry {
     allowed_tools: Vec<String>,
     #[serde(default)]
     denied_tools: Vec<String>,
+    #[serde(default)]
+    allowed_prompts: Vec<String>,
+    #[serde(default)]
+    denied_prompts: Vec<String>,
+    #[serde(default)]
+    allowed_resources: Vec<String>,
+    #[serde(default)]
+    denied_resources: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,15 +80,33 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
     }
     let mut roles = HashMap::new();
     for (name, entry) in file.roles {
-        let path = format!("roles.{name}.allowed_tools");
-        roles.insert(name, grant(&path, entry.allowed_tools, &mut complaints));
+        let at = format!("roles.{name}.allowed");
+        let mut list = |kind, entries: &[String]| read_list(kind, &at, entries, &mut complaints);
+        let grants = ByKind {
+            tools: list(SubjectKind::Tool, &entry.allowed_tools),
+            prompts: list(SubjectKind::Prompt, &entry.allowed_prompts),
+            resources: list(SubjectKind::Resource, &entry.allowed_resources),
+        };
+        roles.insert(name, grants);
     }
     let mut workspaces = HashMap::new();
     for (name, entry) in file.workspaces {
-        let at = format!("workspaces.{name}");
-        let allowed = (!entry.allowed_tools.is_empty())
-            .then(|| grant(&format!("{at}.allowed_tools"), entry.allowed_tools, &mut complaints));
-        let denied = grant(&format!("{at}.denied_tools"), entry.denied_tools, &mut complaints);
+        let at = format!("workspaces.{name}.allowed");
+        let mut some = |kind, entries: &[String]| {
+            (!entries.is_empty()).then(|| read_list(kind, &at, entries, &mut complaints))
+        };
+        let allowed = ByKind {
+            tools: some(SubjectKind::Tool, &entry.allowed_tools),
+            prompts: some(SubjectKind::Prompt, &entry.allowed_prompts),
+            resources: some(SubjectKind::Resource, &entry.allowed_resources),
+        };
+        let at = format!("workspaces.{name}.denied");
+        let mut list = |kind, entries: &[String]| read_list(kind, &at, entries, &mut complaints);
+        let denied = ByKind {
+            tools: list(SubjectKind::Tool, &entry.denied_tools),
+            prompts: list(SubjectKind::Prompt, &entry.denied_prompts),
+            resources: list(SubjectKind::Resource, &entry.denied_resources),
+        };
         workspaces.insert(name, Workspace { allowed, denied });
     }
     let required = file
@@ -95,29 +126,12 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
     }
 }
 
-/// A list of tools: names, or exactly `["*"]`.
-fn grant(path: &str, names: Vec<String>, complaints: &mut Vec<String>) -> Grant {
-    let mut seen = HashSet::new();
-    for (index, name) in names.iter().enumerate() {
-        if name.is_empty() {
-            complaints.push(format!("{path}[{index}]: empty"));
-        } else if name == WILDCARD && names.len() > 1 {
-            complaints.push(format!("{path}[{index}]: `*` must stand alone"));
-        } else if name != WILDCARD && name.contains(WILDCARD) {
-            complaints.push(format!(
-                "{path}[{index}]: `{name}`: patterns are not read here; name the tool, or `*` alone"
-            ));
-        } else if !seen.insert(name) {
-            complaints.push(format!("{path}[{index}]: `{name}` appears twice"));
-        }
-    }
-    if names.iter().any(|name| name == WILDCARD) {
-        return Grant::Everything(Arc::from(format!("{path}[0]")));
-    }
-    let rules = names
-        .into_iter()
-        .enumerate()
-        .map(|(index, name)| (name, Arc::from(format!("{path}[{index}]"))))
-        .collect();
-    Grant::Named(rules)
+/// The list `{at}_{kind}s`, such as `roles.viewer.allowed_tools`.
+fn read_list(
+    kind: SubjectKind,
+    at: &str,
+    entries: &[String],
+    complaints: &mut Vec<String>,
+) -> Grant {
+    lists::grant(kind, &format!("{at}_{}s", kind.word()), entries, complaints)
 }

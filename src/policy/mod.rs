@@ -1,10 +1,12 @@
-//! Who may call what. Pure once loaded: no I/O, no clock.
+//! Who may reach what: tools, prompts and resources by one evaluator. Pure once loaded: no I/O, no clock.
 
 mod decide;
 mod file;
+mod lists;
 mod model;
 #[cfg(test)]
 mod tests;
+mod uri;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,9 +17,10 @@ pub(crate) use model::RulePath;
 
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
-use crate::registry::{Subject, SubjectKind, Target, Tool};
+use crate::registry::{Scope, SubjectKind, Target, Tool};
 use decide::{BuiltIn, Decision, Facts, decide};
-use model::Rules;
+use model::{Rules, Wanted};
+use uri::Reading;
 
 /// The rules in force.
 pub(crate) struct Policy {
@@ -78,22 +81,34 @@ impl Policy {
     /// Decides about a call.
     ///
     /// # Errors
-    /// [`Reason::ToolNotAllowed`]. The ruling comes either way.
+    /// [`Reason::ToolNotAllowed`], [`Reason::PromptNotAllowed`],
+    /// [`Reason::ResourceNotAllowed`]. The ruling comes either way.
     pub(crate) fn authorize<'a>(
         &self,
         target: Target<'a>,
     ) -> (Ruling, Result<Permit<'a>, Refusal>) {
         let active = self.current.load();
-        let decision = active.judge_subject(target.caller(), target.subject());
+        let subject = target.subject();
+        let decision = active.judge_subject(
+            target.caller(),
+            subject.kind,
+            &subject.name,
+            subject.required_roles(),
+        );
         let ruling = Ruling {
             rule: decision.rule,
             digest: Arc::clone(&active.rules.digest),
             generation: active.generation,
         };
+        let reason = match subject.kind {
+            SubjectKind::Tool => Reason::ToolNotAllowed,
+            SubjectKind::Prompt => Reason::PromptNotAllowed,
+            SubjectKind::Resource => Reason::ResourceNotAllowed,
+        };
         let outcome = if decision.allowed {
             Ok(Permit { target })
         } else {
-            Err(Refusal::new(Reason::ToolNotAllowed, format!("denied by {}", ruling.rule)))
+            Err(Refusal::new(reason, format!("denied by {}", ruling.rule)))
         };
         (ruling, outcome)
     }
@@ -107,62 +122,62 @@ impl Policy {
 }
 
 impl Active {
-    pub(crate) fn allows_named(&self, caller: &Caller, _kind: crate::registry::SubjectKind, name: &str) -> bool {
-        let facts = Facts { roles: caller.roles(), tenant: caller.tenant(), tool: name, registry_roles: &[] };
-        decide(&self.rules, &self.built_in, facts).allowed
-    }
-
     /// Whether the caller may see and call the tool: one evaluator for both.
     pub(crate) fn allows(&self, caller: &Caller, tool: &Tool) -> bool {
-        self.judge(caller, tool).allowed
+        let kind = SubjectKind::Tool;
+        self.judge_subject(caller, kind, &tool.name, &tool.required_roles).allowed
     }
 
-    /// Only tools have rules so far; everything else is denied.
-    fn judge_subject(&self, caller: &Caller, subject: &Subject) -> Decision {
-        let facts = Facts {
-            roles: caller.roles(),
-            tenant: caller.tenant(),
-            tool: &subject.name,
-            registry_roles: subject.required_roles(),
-        };
-        match subject.kind {
-            SubjectKind::Tool => decide(&self.rules, &self.built_in, facts),
-            SubjectKind::Prompt | SubjectKind::Resource => {
-                decide(&Rules::default(), &self.built_in, facts)
+    /// Decides about any subject, by the name that clients of its scope use.
+    /// Of `registry_roles` the caller needs one, unless there are none.
+    pub(crate) fn judge_subject(
+        &self,
+        caller: &Caller,
+        kind: SubjectKind,
+        name: &str,
+        registry_roles: &[Box<str>],
+    ) -> Decision {
+        let reading;
+        let wanted = match kind {
+            SubjectKind::Tool => Wanted::Tool(name),
+            SubjectKind::Prompt => Wanted::Prompt(name),
+            SubjectKind::Resource => {
+                let Ok(found) = Reading::of(name) else {
+                    let rule = Arc::clone(&self.built_in.unreadable);
+                    return Decision { allowed: false, rule };
+                };
+                reading = found;
+                Wanted::Resource(&reading)
             }
-        }
-    }
-
-    fn judge(&self, caller: &Caller, tool: &Tool) -> Decision {
-        let facts = Facts {
-            roles: caller.roles(),
-            tenant: caller.tenant(),
-            tool: &tool.name,
-            registry_roles: &tool.required_roles,
         };
+        let facts =
+            Facts { roles: caller.roles(), tenant: caller.tenant(), wanted, registry_roles };
         decide(&self.rules, &self.built_in, facts)
     }
 }
 
-impl Rules {
-    /// Every tool named in any rule, sorted, each once.
-    fn named_tools(&self) -> impl Iterator<Item = &str> {
-        use model::Grant;
-        let grants = self.roles.values().chain(
-            self.workspaces
-                .values()
-                .flat_map(|w| w.allowed.iter().chain(std::iter::once(&w.denied))),
-        );
-        let mut names: Vec<&str> = grants
-            .flat_map(|grant| match grant {
-                Grant::Everything(_) => Vec::new(),
-                Grant::Named(rules) => rules.keys().map(String::as_str).collect(),
-            })
-            .chain(self.required.keys().map(String::as_str))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names.into_iter()
+#[cfg_attr(not(test), expect(dead_code, reason = "for lists that backends give"))]
+impl Active {
+    /// Whether the caller may see and call what only a backend offers, by the
+    /// name that clients of the scope use.
+    pub(crate) fn allows_named(&self, caller: &Caller, kind: SubjectKind, name: &str) -> bool {
+        self.judge_subject(caller, kind, name, &[]).allowed
+    }
+
+    /// Whether the caller may see and call what a scope has under that name,
+    /// declared or not. What this says of an entry of a list,
+    /// [`Policy::authorize`] says of its call.
+    pub(crate) fn allows_in(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        kind: SubjectKind,
+        name: &str,
+    ) -> bool {
+        match scope.tool(name).filter(|_| kind == SubjectKind::Tool) {
+            Some(tool) => self.allows(caller, tool),
+            None => !scope.withholds(kind, name) && self.allows_named(caller, kind, name),
+        }
     }
 }
 

@@ -16,8 +16,15 @@ pub const INVALID_PARAMS: i32 = -32602;
 /// Something failed on this side.
 pub const INTERNAL_ERROR: i32 = -32603;
 
+/// Legacy: no such resource (MCP up to 2025-11-25, `server/resources`).
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
+/// Legacy: the user has to visit an address first (MCP 2025-11-25).
+pub const URL_ELICITATION_REQUIRED: i32 = -32042;
+
 /// A header disagrees with the body (MCP 2026-07-28).
 pub const HEADER_MISMATCH: i32 = -32020;
+/// The client did not declare a capability that is needed (MCP 2026-07-28).
+pub const MISSING_CAPABILITY: i32 = -32021;
 /// The protocol version is not supported (MCP 2026-07-28).
 pub const UNSUPPORTED_VERSION: i32 = -32022;
 

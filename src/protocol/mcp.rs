@@ -14,6 +14,12 @@ pub mod meta {
     pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
     /// Name and version of the server, on results.
     pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+    /// The least severe log message the client wants, on requests.
+    pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+    /// The id of the `subscriptions/listen` request a notification answers.
+    pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+    /// What the names of all members of the protocol's own begin with.
+    pub const PREFIX: &str = "io.modelcontextprotocol/";
 }
 
 /// A method of the protocol that the gateway knows by name.

@@ -9,6 +9,8 @@ pub mod headers;
 pub mod ids;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod mirror;
+pub mod number;
 mod params;
 pub mod raw;
 pub mod revision;

@@ -89,6 +89,19 @@ impl<'a> Object<'a> {
         Ok(found)
     }
 
+    /// The value of a member of an object whose names are anybody's, so that
+    /// two cases are two names.
+    ///
+    /// # Errors
+    /// [`Unfit::Ambiguous`] when the name itself comes twice.
+    pub fn exact(&self, name: &str) -> Result<Option<&'a RawValue>, Unfit> {
+        let mut found = self.members.iter().filter(|member| member.name() == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => Err(Unfit::Ambiguous(name.to_owned())),
+            (one, _) => Ok(one.map(|member| member.value)),
+        }
+    }
+
     /// The value of a member that is a string.
     ///
     /// # Errors
@@ -186,6 +199,8 @@ mod tests {
             let object = Object::read(value(text.as_bytes()).unwrap()).unwrap();
             assert_eq!(object.get("a").unwrap_err(), Unfit::Ambiguous("a".into()), "{text}");
             assert!(object.get("b").is_ok());
+            let twice = text.matches('a').count() + text.matches("\\u0061").count() > 1;
+            assert_eq!(object.exact("a").is_err(), twice, "{text}");
         }
     }
 

@@ -22,7 +22,6 @@ use arc_swap::{ArcSwap, Guard};
 pub(crate) use file::Bounds;
 pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
 pub(crate) use scope::Scope;
-pub(crate) use subject::Subject;
 pub(crate) use target::Target;
 
 pub(crate) use crate::protocol::call::SubjectKind;

@@ -21,7 +21,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Reason::RemovedTool`], [`Reason::UnknownTool`],
-    /// [`Reason::ToolNotInScope`].
+    /// [`Reason::ToolNotInScope`], [`Reason::UnknownPrompt`],
+    /// [`Reason::UnknownResource`].
     pub(crate) fn resolve<'a>(
         &self,
         caller: Caller,
@@ -29,18 +30,25 @@ impl Registry {
         call: Call<'a>,
         offered: impl FnOnce(&str) -> Option<usize>,
     ) -> Result<Target<'a>, Refusal> {
-        let tool = call.kind == SubjectKind::Tool;
-        if tool && REMOVED.contains(&&*call.name) {
+        if call.kind == SubjectKind::Tool && REMOVED.contains(&&*call.name) {
             return Err(Refusal::new(Reason::RemovedTool, "a meta-tool of the first generation"));
         }
         if let Some(subject) = Subject::find(scope, call.kind, &call.name, offered) {
             return Ok(Target { caller, subject, call });
         }
-        let elsewhere = tool && self.snapshot().offered_by(&call.name).next().is_some();
-        Err(if elsewhere {
-            Refusal::new(Reason::ToolNotInScope, "the tool belongs to another scope")
-        } else {
-            Refusal::new(Reason::UnknownTool, "no scope has a tool of this name")
+        Err(match call.kind {
+            SubjectKind::Tool if self.snapshot().offered_by(&call.name).next().is_some() => {
+                Refusal::new(Reason::ToolNotInScope, "the tool belongs to another scope")
+            }
+            SubjectKind::Tool => {
+                Refusal::new(Reason::UnknownTool, "no scope has a tool of this name")
+            }
+            SubjectKind::Prompt => {
+                Refusal::new(Reason::UnknownPrompt, "the scope has no prompt of this name")
+            }
+            SubjectKind::Resource => {
+                Refusal::new(Reason::UnknownResource, "the scope has no resource of this URI")
+            }
         })
     }
 }

@@ -11,8 +11,6 @@
 //! (`notice.rs`, `bus.rs`, `link/`). Without it, or while it is down, each
 //! replica goes on by itself; no call fails.
 
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "wired by the ingress"))]
-
 mod bus;
 mod capabilities;
 mod contents;

@@ -13,19 +13,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::flow::{Flow, Turn};
-use super::peer::{Facts, Legacy, Presented};
+use super::flow::Flow;
+use super::peer::{Legacy, Presented};
 use super::pool::{Held, Owner};
-use super::wire::{Letter, Response, Shape};
-use super::{Trail, Upstream, failure, mirror, nonce};
+use super::recall::Recall;
+use super::rounds::Rounds;
+use super::turn::{Down, Turn};
+use super::wire::{Letter, Response, Told};
+use super::{Trail, Upstream, mirror, nonce};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
-use crate::protocol::revision::Era;
-use crate::protocol::{ids, splice};
+use crate::protocol::ids;
+use crate::protocol::mcp::meta;
+use crate::protocol::raw::{self as json_text, Object, Unfit};
+use crate::protocol::revision::{self, Era};
+use crate::protocol::splice::{self, Edits};
+use crate::protocol::sse::Event;
 use crate::registry::Backend;
 use crate::session::Opened;
+use crate::translate::request::{self, Stamp};
 
 /// A request as its client wrote it, on its way to one backend.
 pub(crate) struct Ask<'a> {
@@ -44,8 +53,12 @@ pub(crate) struct Ask<'a> {
     pub(crate) message: Bytes,
     /// `Mcp-Param-*` headers of a modern client.
     pub(crate) mirrored: &'a [(Cow<'a, str>, Cow<'a, str>)],
-    /// Longest time for an answer, and longest silence of a stream.
+    /// Longest time for an answer to begin.
     pub(crate) timeout: Duration,
+    /// Longest silence of a stream; none where silence is usual.
+    pub(crate) idle: Option<Duration>,
+    /// The client can read an event stream, and so be asked.
+    pub(crate) streams: bool,
     pub(crate) trail: Trail<'a>,
 }
 
@@ -86,13 +99,6 @@ pub(crate) struct Whole {
     pub(crate) took: Duration,
 }
 
-/// How a request reaches its backend.
-enum Way {
-    Straight,
-    /// In this session; whose it is in the pool, if it is there.
-    Session(Held, Option<Owner>),
-}
-
 impl Upstream {
     /// Sends a request, and waits until its answer begins.
     pub(super) async fn exchange(
@@ -125,7 +131,9 @@ impl Upstream {
                 // On the heap, so that the usual way does not carry its size.
                 Box::pin(self.in_session(client, ask)).await
             }
-            (Era::Modern, None, Some(_)) => Box::pin(self.down(client, ask, &facts)).await,
+            (Era::Modern, None, Some((legacy, _))) => {
+                Box::pin(self.down(client, ask, *legacy)).await
+            }
             (Era::Legacy, Some(_), None) => Box::pin(self.up(client, ask)).await,
             (_, None, None) => {
                 Err(Refusal::new(Reason::BackendError, "the backend speaks no known revision"))
@@ -220,35 +228,134 @@ impl Upstream {
         self: &Arc<Self>,
         client: &awc::Client,
         ask: &Ask<'_>,
-        mut response: Response,
-        turn: Turn,
+        response: Response,
+        mut turn: Turn,
     ) -> Result<Reply, Refusal> {
-        let status = response.status;
-        if status == 200 && response.shape == Shape::Events {
-            let events = response.events(self.max_reply_bytes);
-            let flow = Flow::new(self, client, ask, events, turn);
-            return Ok(Reply::Stream(Box::new(flow)));
-        }
-        let message = response.whole(self.max_reply_bytes).await?;
-        // Answers come with 200; modern ones also with 400 and 404, always with
-        // a JSON-RPC error that the client needs. Any other status speaks to
-        // the gateway: a 401 passed on would send the client to its issuer, a
-        // legacy 404 would end its session.
-        let expected = match status {
-            200 => true,
-            400 => response.shape == Shape::Json,
-            404 => response.shape == Shape::Json && ask.era == Era::Modern,
-            _ => false,
-        };
-        if expected && let Some((message, is_error)) = turn.whole(&message) {
-            let status = match ask.era {
-                Era::Legacy => 200,
-                Era::Modern => status,
-            };
-            return Ok(Reply::Whole(Whole { status, message, is_error, took: Duration::ZERO }));
-        }
-        Err(failure::no_answer(status, &response.media_type, &message))
+        Ok(match response.told(self.max_reply_bytes, &turn).await? {
+            Told::Events(events) => {
+                Reply::Stream(Box::new(Flow::new(self, client, ask, Some(events), turn)))
+            }
+            Told::Whole { status, message, is_error } => {
+                turn.landed();
+                Reply::Whole(Whole { status, message, is_error, took: Duration::ZERO })
+            }
+        })
     }
+
+    /// From a modern client to a legacy backend: in a session of the caller's,
+    /// which declares nothing, so that the backend asks nothing.
+    async fn down(
+        self: &Arc<Self>,
+        client: &awc::Client,
+        ask: &Ask<'_>,
+        legacy: Legacy,
+    ) -> Result<Reply, Refusal> {
+        let mut again = true;
+        loop {
+            let (held, owner) = match legacy {
+                Legacy::Sessions => self.held(client, ask).await?,
+                Legacy::Stateless => (Held::NONE, None),
+            };
+            let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
+            let whole = json_text::value(&ask.message).map_err(unfit)?;
+            let edits = Edits::new(&ask.message).replace(ask.id, id.get().as_bytes().to_vec());
+            let message = request::strip(edits, whole).and_then(Edits::finish).map_err(unfit)?;
+            let user = ask.caller.user_id();
+            let recall = Recall::of(self, client, ask.backend, user, &held, &id);
+            let letter = Letter {
+                to: ask.backend,
+                user,
+                trail: ask.trail,
+                revision: Some(held.revision),
+                session: held.id.as_deref(),
+                mirrored: Vec::new(),
+            };
+            let response = self.post(client, letter, message).await?;
+            if response.status == 404
+                && let Some(owner) = owner
+            {
+                // The session was the gateway's own: nothing of the client's
+                // is lost with it.
+                self.forget(&owner);
+                if std::mem::take(&mut again) {
+                    continue;
+                }
+            }
+            let down = Down {
+                method: ask.method.into(),
+                server_info: self.server_info.clone(),
+                logs: wants_logs(whole),
+                recall,
+            };
+            return self.read(client, ask, response, Turn::down(ask, id, &held, down)).await;
+        }
+    }
+
+    /// From a legacy client to a modern backend.
+    async fn up(self: &Arc<Self>, client: &awc::Client, ask: &Ask<'_>) -> Result<Reply, Refusal> {
+        if matches!(ask.method, "resources/subscribe" | "resources/unsubscribe") {
+            // The client was told by the capabilities.
+            return Err(Refusal::telling(Reason::MethodNotFound, "Method not found"));
+        }
+        let whole = json_text::value(&ask.message).map_err(unfit)?;
+        let nothing = raw("{}")?;
+        let info = ask.seat.map(|seat| {
+            json!({ "name": seat.client_name(), "version": seat.client_version() }).to_string()
+        });
+        let info = info.map(|info| raw(&info)).transpose()?;
+        let level = ask.seat.and_then(|seat| self.level(seat.uid()));
+        let stamp = Stamp {
+            revision: revision::MODERN[0],
+            capabilities: ask.seat.filter(|_| ask.streams).map_or(&nothing, |s| s.capabilities()),
+            client_info: info.as_deref(),
+            log_level: level.as_deref(),
+        };
+        let message = request::stamp(Edits::new(&ask.message), whole, &stamp)
+            .and_then(Edits::finish)
+            .map_err(unfit)?;
+        let arguments = self.annotated(client, ask, whole).await?;
+        let mirrored = mirror::of(ask.method, ask.name, &arguments);
+        let flight = ask.seat.map(|seat| self.take_off(seat.uid(), ask, None));
+        let rounds = Rounds::new(ask, message.clone(), mirrored);
+        let mut letter = rounds.letter(ask.backend, ask.caller.user_id());
+        letter.trail = ask.trail;
+        let response = self.post(client, letter, message).await?;
+        let turn = Turn::up(ask, flight);
+        let mut flow = match response.told(self.max_reply_bytes, &turn).await? {
+            Told::Events(events) => Flow::new(self, client, ask, Some(events), turn),
+            Told::Whole { message, is_error, .. } => {
+                let mut flow = Flow::new(self, client, ask, None, turn);
+                flow.rounds = Some(Box::new(rounds));
+                flow.answered(Event::message(message), is_error)?;
+                return match flow.only_answer() {
+                    Ok((message, is_error)) => Ok(Reply::Whole(Whole {
+                        status: 200,
+                        message,
+                        is_error,
+                        took: Duration::ZERO,
+                    })),
+                    Err(flow) => Ok(Reply::Stream(flow)),
+                };
+            }
+        };
+        flow.rounds = Some(Box::new(rounds));
+        Ok(Reply::Stream(Box::new(flow)))
+    }
+}
+
+/// Whether a modern request asks for log messages.
+fn wants_logs(message: &RawValue) -> bool {
+    fn inner<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+        Object::read(raw).ok()?.get(name).ok()?
+    }
+    inner(message, "params")
+        .and_then(|params| inner(params, "_meta"))
+        .is_some_and(|meta| inner(meta, meta::LOG_LEVEL).is_some())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unfit(fault: Unfit) -> Refusal {
+    Refusal::new(Reason::InvalidRequest, fault.to_string())
 }
 
 fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
@@ -258,21 +365,4 @@ fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
 
 fn lost() -> Refusal {
     Refusal::new(Reason::UnknownSession, "the backend has lost the session")
-}
-
-impl Upstream {
-    /// From a modern client to a legacy backend.
-    async fn down(
-        self: &Arc<Self>,
-        _client: &awc::Client,
-        _ask: &Ask<'_>,
-        _facts: &Facts,
-    ) -> Result<Reply, Refusal> {
-        Err(Refusal::new(Reason::BackendError, "no"))
-    }
-
-    /// From a legacy client to a modern backend.
-    async fn up(self: &Arc<Self>, _client: &awc::Client, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
-        Err(Refusal::new(Reason::BackendError, "no"))
-    }
 }

@@ -9,15 +9,13 @@ use serde_json::value::RawValue;
 
 use super::events::Events;
 use super::exchange::Ask;
-use super::flight::Flying;
-use super::pool::Held;
-use super::told::{self, Told};
+use super::rounds::{Next, Rounds};
+use super::turn::{Turn, Turned};
 use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
 use crate::protocol::sse::Event;
-use crate::protocol::{ids, splice};
 use crate::registry::Backend;
 
 /// What a stream is made of.
@@ -34,31 +32,18 @@ pub(crate) enum Piece {
     },
 }
 
-/// What becomes of a backend's messages.
-#[derive(Debug)]
-pub(super) struct Turn {
-    era: Era,
-    place: usize,
-    /// The client's id; `None` on streams outside of requests.
-    id: Option<Box<RawValue>>,
-    /// The backend's, where it is another.
-    theirs: Option<Box<RawValue>>,
-    /// The client has a session, and so a way to answer questions.
-    answers: bool,
-    /// Where answers to questions that the client cannot answer are sent.
-    held: Option<Held>,
-    flight: Option<Flying>,
-}
-
-/// The stream of one request. Dropping it closes the connection to the
-/// backend.
+/// The stream of one request, or of what a backend says outside of requests.
+/// Dropping it closes the connection to the backend.
 pub(crate) struct Flow {
-    upstream: Arc<Upstream>,
-    client: awc::Client,
-    backend: Arc<Backend>,
-    user: Box<str>,
-    events: Events,
-    turn: Turn,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) client: awc::Client,
+    pub(super) backend: Arc<Backend>,
+    pub(super) user: Box<str>,
+    /// None between two rounds of questions.
+    pub(super) events: Option<Events>,
+    pub(super) turn: Turn,
+    /// Questions of a modern backend to a legacy client.
+    pub(super) rounds: Option<Box<Rounds>>,
     /// Longest silence; none where silence is usual.
     idle: Option<Duration>,
     pending: VecDeque<Piece>,
@@ -68,105 +53,13 @@ pub(crate) struct Flow {
     began: Duration,
 }
 
-impl Turn {
-    /// Messages pass as they are.
-    pub(super) fn straight(ask: &Ask<'_>) -> Self {
-        Self {
-            era: ask.era,
-            place: ask.place,
-            id: Some(ask.id.to_owned()),
-            theirs: None,
-            answers: ask.seat.is_some(),
-            held: None,
-            flight: None,
-        }
-    }
-
-    /// Ids are put back.
-    pub(super) fn in_session(
-        ask: &Ask<'_>,
-        theirs: Box<RawValue>,
-        held: &Held,
-        flight: Option<Flying>,
-    ) -> Self {
-        Self { theirs: Some(theirs), held: Some(held.clone()), flight, ..Self::straight(ask) }
-    }
-
-    /// What a backend says outside of requests, and the rest of streams that
-    /// broke off.
-    pub(super) fn overheard(place: usize, held: Held) -> Self {
-        Self {
-            era: Era::Legacy,
-            place,
-            id: None,
-            theirs: None,
-            answers: true,
-            held: Some(held),
-            flight: None,
-        }
-    }
-
-    /// The answer in a whole body, and whether it is an error; `None` when it
-    /// is not the answer.
-    pub(super) fn whole(&self, message: &Bytes) -> Option<(Bytes, bool)> {
-        let Told::Answer { id, result, .. } = Told::read(message) else { return None };
-        let own = self.id.as_deref()?;
-        if !told::same_id(id, self.theirs.as_deref().unwrap_or(own)) {
-            return None;
-        }
-        let is_error = told::is_error(result);
-        let message = match &self.theirs {
-            None => message.clone(),
-            Some(_) => splice::with_id(message, id, own.get()).ok()?,
-        };
-        Some((message, is_error))
-    }
-
-    /// What the client gets of an event; `None`: nothing.
-    fn turned(&self, mut event: Event) -> Option<Turned> {
-        event.id = match self.era {
-            // Modern streams cannot be resumed.
-            Era::Modern => None,
-            Era::Legacy => event.id.map(|id| ids::event_to_client(self.place, &id)),
-        };
-        let Some(data) = event.data.as_ref().filter(|data| !data.is_empty()) else {
-            return (self.era == Era::Legacy).then_some(Turned::Piece(Piece::Event(event)));
-        };
-        match Told::read(data) {
-            Told::Answer { id, .. } if self.id.is_none() => {
-                let own = ids::restore(id)?;
-                event.data = Some(splice::with_id(data, id, own.get()).ok()?);
-                Some(Turned::Piece(Piece::Event(event)))
-            }
-            Told::Answer { .. } => {
-                let (message, is_error) = self.whole(data)?;
-                event.data = Some(message);
-                Some(Turned::Piece(Piece::Answer { event, is_error }))
-            }
-            Told::Notification { .. } => Some(Turned::Piece(Piece::Event(event))),
-            Told::Request { id, .. } if self.era == Era::Legacy && self.answers => {
-                let marked = ids::to_client(self.place, id);
-                event.data = Some(splice::with_id(data, id, &marked).ok()?);
-                Some(Turned::Piece(Piece::Event(event)))
-            }
-            Told::Request { id, .. } => Some(Turned::Unanswerable(id.to_owned())),
-            Told::Noise => None,
-        }
-    }
-}
-
-enum Turned {
-    Piece(Piece),
-    /// A question of the backend that the client cannot be asked.
-    Unanswerable(Box<RawValue>),
-}
-
 impl Flow {
+    /// The stream of a request.
     pub(super) fn new(
         upstream: &Arc<Upstream>,
         client: &awc::Client,
         ask: &Ask<'_>,
-        events: Events,
+        events: Option<Events>,
         turn: Turn,
     ) -> Self {
         Self {
@@ -176,7 +69,8 @@ impl Flow {
             user: ask.caller.user_id().into(),
             events,
             turn,
-            idle: Some(ask.timeout),
+            rounds: None,
+            idle: ask.idle,
             pending: VecDeque::new(),
             resumable: false,
             ended: false,
@@ -198,8 +92,9 @@ impl Flow {
             client: client.clone(),
             backend: Arc::clone(backend),
             user: user.into(),
-            events,
+            events: Some(events),
             turn,
+            rounds: None,
             idle: None,
             pending: VecDeque::new(),
             resumable: true,
@@ -209,8 +104,7 @@ impl Flow {
     }
 
     /// The next piece; `None` when the stream has ended, after its answer or
-    /// to be gone on with elsewhere. May be dropped while waiting and asked
-    /// again.
+    /// to be gone on with elsewhere.
     ///
     /// # Errors
     /// The last thing that comes: the stream broke, fell silent, or the client
@@ -219,24 +113,17 @@ impl Flow {
         loop {
             if let Some(piece) = self.pending.pop_front() {
                 self.ended |= matches!(piece, Piece::Answer { .. });
+                if self.ended {
+                    self.turn.landed();
+                }
                 return Some(Ok(piece));
             }
             if self.ended {
                 return None;
             }
-            let arrived = match &self.turn.flight {
-                None => self.events.next(self.idle).await,
-                Some(flight) => tokio::select! {
-                    arrived = self.events.next(self.idle) => arrived,
-                    () = flight.called_back() => Err(called_back()),
-                },
-            };
-            match arrived {
-                Err(refusal) => {
-                    self.ended = true;
-                    return Some(Err(refusal));
-                }
-                Ok(None) => {
+            match self.step().await {
+                Ok(true) => {}
+                Ok(false) => {
                     self.ended = true;
                     return (!self.resumable).then(|| {
                         Err(Refusal::new(
@@ -245,19 +132,99 @@ impl Flow {
                         ))
                     });
                 }
-                Ok(Some(event)) => {
-                    self.resumable |= event.id.is_some() && self.turn.era == Era::Legacy;
-                    match self.turn.turned(event) {
-                        None => {}
-                        Some(Turned::Piece(piece)) => self.pending.push_back(piece),
-                        Some(Turned::Unanswerable(id)) => self.decline(&id).await,
-                    }
+                Err(refusal) => {
+                    self.ended = true;
+                    return Some(Err(refusal));
                 }
             }
         }
     }
 
-    /// The answer, whatever comes before it left out.
+    /// Goes on by one event, or one round of questions. `false`: the stream
+    /// has ended.
+    async fn step(&mut self) -> Result<bool, Refusal> {
+        let Some(events) = &mut self.events else {
+            return self.ask_again().await.map(|()| true);
+        };
+        let arrived = match self.turn.flight() {
+            None => events.next(self.idle).await,
+            Some(flight) => tokio::select! {
+                arrived = events.next(self.idle) => arrived,
+                () = flight.called_back() => Err(called_back()),
+            },
+        }?;
+        let Some(event) = arrived else { return Ok(false) };
+        self.resumable |= event.id.is_some() && self.turn.era() == Era::Legacy;
+        match self.turn.turned(event) {
+            None => {}
+            Some(Turned::Piece(Piece::Answer { event, is_error })) if self.rounds.is_some() => {
+                self.answered(event, is_error)?;
+            }
+            Some(Turned::Piece(piece)) => self.pending.push_back(piece),
+            Some(Turned::Unanswerable(id)) => self.decline(&id).await,
+        }
+        Ok(true)
+    }
+
+    /// A modern backend has answered a legacy client's request: with the
+    /// answer, or with questions.
+    pub(super) fn answered(&mut self, mut event: Event, is_error: bool) -> Result<(), Refusal> {
+        let Some(rounds) = &mut self.rounds else { return Ok(()) };
+        let message = event.data.take().unwrap_or_default();
+        match rounds.next(&self.upstream, &message, self.turn.id())? {
+            Next::Answer(message) => {
+                event.data = Some(message);
+                self.pending.push_back(Piece::Answer { event, is_error });
+            }
+            Next::Questions(questions) => {
+                self.events = None;
+                let told = questions.into_iter().map(|it| Piece::Event(Event::message(it)));
+                self.pending.extend(told);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer, where it is all there is; the stream otherwise.
+    pub(super) fn only_answer(mut self) -> Result<(Bytes, bool), Box<Self>> {
+        match self.pending.pop_front() {
+            Some(Piece::Answer { event, is_error }) => {
+                self.turn.landed();
+                Ok((event.data.unwrap_or_default(), is_error))
+            }
+            Some(piece) => {
+                self.pending.push_front(piece);
+                Err(Box::new(self))
+            }
+            None => Err(Box::new(self)),
+        }
+    }
+
+    /// Waits for the client's answers, and asks the backend again.
+    async fn ask_again(&mut self) -> Result<(), Refusal> {
+        let Some(rounds) = &mut self.rounds else {
+            return Err(Refusal::new(Reason::Internal, "a stream without a source"));
+        };
+        let retry = match self.turn.flight() {
+            None => rounds.answers().await?,
+            Some(flight) => tokio::select! {
+                answers = rounds.answers() => answers?,
+                () = flight.called_back() => return Err(called_back()),
+            },
+        };
+        let letter = rounds.letter(&self.backend, &self.user);
+        let response = self.upstream.post(&self.client, letter, retry).await?;
+        let limit = self.upstream.max_reply_bytes;
+        match response.told(limit, &self.turn).await? {
+            super::wire::Told::Events(events) => self.events = Some(events),
+            super::wire::Told::Whole { message, is_error, .. } => {
+                self.answered(Event::message(message), is_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer, whatever comes before it left out; and how long it took.
     ///
     /// # Errors
     /// As [`next`](Self::next), and when the stream ends without an answer.
@@ -278,12 +245,13 @@ impl Flow {
             "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\
              \"message\":\"This client cannot be asked.\"}}}}"
         );
+        let held = self.turn.held();
         let letter = Letter {
             to: &self.backend,
             user: &self.user,
             trail: Trail::INTERNAL,
-            revision: self.turn.held.as_ref().map(|held| held.revision),
-            session: self.turn.held.as_ref().and_then(|held| held.id.as_deref()),
+            revision: held.map(|held| held.revision),
+            session: held.and_then(|held| held.id.as_deref()),
             mirrored: Vec::new(),
         };
         if let Err(refusal) = self.upstream.post(&self.client, letter, message.into()).await {

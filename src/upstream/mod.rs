@@ -1,5 +1,6 @@
 //! The only place that talks to backends.
 
+mod annotated;
 mod events;
 mod exchange;
 mod failure;
@@ -10,8 +11,11 @@ mod nonce;
 mod peer;
 mod pool;
 mod questions;
+mod recall;
+mod rounds;
 mod seat;
 mod told;
+mod turn;
 mod wire;
 
 use std::borrow::Cow;
@@ -19,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
+use dashmap::DashMap;
+use serde_json::value::RawValue;
 
 pub(crate) use exchange::{Ask, Reply, Whole};
 pub(crate) use flow::{Flow, Piece};
@@ -30,8 +36,9 @@ use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::outbound;
 use crate::quota::Admission;
-use crate::session::Opened;
+use crate::session::{Opened, Uid};
 use crate::settings::UpstreamSettings;
+use annotated::Schemas;
 use flight::Flights;
 use peer::Peer;
 use pool::Pool;
@@ -53,6 +60,11 @@ pub(crate) struct Upstream {
     pool: Pool,
     flights: Flights,
     questions: Questions,
+    schemas: Schemas,
+    /// What legacy clients of modern backends want logged, by session.
+    levels: DashMap<Uid, Box<str>>,
+    /// The gateway's name and version.
+    server_info: Box<RawValue>,
 }
 
 /// What accompanies a message to a backend.
@@ -71,7 +83,12 @@ impl Trail<'static> {
 
 impl Upstream {
     /// Builds the room from its settings, for a registry of so many backends.
-    pub(crate) fn new(settings: &UpstreamSettings, backends: usize, clock: Clock) -> Self {
+    pub(crate) fn new(
+        settings: &UpstreamSettings,
+        backends: usize,
+        server_info: Box<RawValue>,
+        clock: Clock,
+    ) -> Self {
         let secret = settings.shared_secret.as_ref().and_then(|secret| {
             let mut value = HeaderValue::from_str(secret.expose()).ok()?;
             value.set_sensitive(true);
@@ -87,6 +104,9 @@ impl Upstream {
             pool: Pool::default(),
             flights: Flights::default(),
             questions: Questions::default(),
+            schemas: Schemas::default(),
+            levels: DashMap::new(),
+            server_info,
         }
     }
 
@@ -119,6 +139,7 @@ impl Upstream {
         client: &awc::Client,
         recorded: &Recorded<Admission<'_>>,
         seat: Option<&Arc<Opened>>,
+        streams: bool,
         trail: Trail<'_>,
     ) -> Result<Reply, Refusal> {
         let target = recorded.as_ref().permit().target();
@@ -136,9 +157,20 @@ impl Upstream {
             message: call.message.clone(),
             mirrored: &call.mirrored,
             timeout: subject.timeout,
+            idle: Some(subject.timeout),
+            streams,
             trail,
         };
         self.exchange(client, ask).await
+    }
+
+    /// The level of log messages a legacy client wants of modern backends.
+    pub(crate) fn set_level(&self, seat: Uid, level: &str) {
+        self.levels.insert(seat, level.into());
+    }
+
+    fn level(&self, seat: Uid) -> Option<Box<str>> {
+        self.levels.get(&seat).map(|level| level.clone())
     }
 
     /// Asks a backend for what changes nothing and names nothing, such as a

@@ -15,6 +15,7 @@ use super::peer::Presented;
 use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
+use crate::protocol::revision;
 use crate::registry::Backend;
 use crate::session::{Opened, Uid};
 
@@ -46,6 +47,9 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// None at all, for backends that want none.
+    pub(super) const NONE: Self = Self { id: None, revision: revision::LATEST_LEGACY };
+
     /// The session at a backend that a client's own session holds.
     pub(super) fn sealed(seat: &Opened, place: usize) -> Option<Self> {
         let session = seat.backend(u8::try_from(place).ok()?)?;
@@ -128,6 +132,7 @@ impl Upstream {
 
     /// Ends all sessions opened for a client's session.
     pub(crate) async fn end_seat(&self, client: &awc::Client, seat: Uid) {
+        self.levels.remove(&seat);
         self.end(client, |owner, _| owner.seat == Some(seat)).await;
     }
 

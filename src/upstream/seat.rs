@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::flow::{Flow, Turn};
+use super::flow::Flow;
 use super::peer::{Introduction, Legacy, Presented};
 use super::pool::{Held, Owner};
+use super::turn::Turn;
 use super::wire::{Letter, Shape};
 use super::{Trail, Upstream};
 use crate::authn::Caller;

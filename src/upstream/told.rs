@@ -67,16 +67,17 @@ pub(super) fn is_error(result: Option<&RawValue>) -> bool {
     })
 }
 
-/// `Some(is it an error)` when the text is the answer to the request `id`.
-pub(super) fn judge(text: &Bytes, id: &RawValue) -> Option<bool> {
-    match Told::read(text) {
-        Told::Answer { id: answered, result, .. } if same_id(answered, id) => {
-            Some(is_error(result))
-        }
-        Told::Answer { .. } | Told::Request { .. } | Told::Notification { .. } | Told::Noise => {
-            None
-        }
-    }
+/// A response with this `result` or `error`.
+pub(super) fn response(id: &RawValue, member: &str, value: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(value.len() + id.get().len() + 48);
+    text.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    text.extend_from_slice(id.get().as_bytes());
+    text.extend_from_slice(b",\"");
+    text.extend_from_slice(member.as_bytes());
+    text.extend_from_slice(b"\":");
+    text.extend_from_slice(value);
+    text.push(b'}');
+    text.into()
 }
 
 /// Whether two ids are the same value, however they are spelled.
@@ -97,7 +98,10 @@ mod tests {
     }
 
     fn judged(text: &str) -> Option<bool> {
-        judge(&Bytes::copy_from_slice(text.as_bytes()), &raw("7"))
+        match Told::read(text.as_bytes()) {
+            Told::Answer { id, result, .. } if same_id(id, &raw("7")) => Some(is_error(result)),
+            _ => None,
+        }
     }
 
     #[test]
@@ -122,6 +126,12 @@ mod tests {
         );
         assert_eq!(judged(r#"{"id":7,"result":null,"error":{}}"#), Some(true));
         assert_eq!(judged(r#"{"id":7}"#), None);
+    }
+
+    #[test]
+    fn a_response_is_put_together() {
+        let text = response(&raw(r#""a""#), "result", b"{\"n\":1e-400}");
+        assert_eq!(text, r#"{"jsonrpc":"2.0","id":"a","result":{"n":1e-400}}"#);
     }
 
     #[test]

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::events::Events;
+use super::turn::Turn;
 use super::{Trail, Upstream, failure};
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{is_event_stream, is_json};
 use crate::protocol::headers;
+use crate::protocol::revision::Era;
 use crate::registry::Backend;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -55,6 +57,14 @@ pub(super) enum Shape {
     Json,
     Events,
     Other,
+}
+
+/// An answer as it is passed on.
+pub(super) enum Told {
+    /// In one piece, turned.
+    Whole { status: u16, message: Bytes, is_error: bool },
+    /// Event by event.
+    Events(Events),
 }
 
 /// An answer whose body is still to come.
@@ -192,6 +202,36 @@ impl Response {
             joined.extend_from_slice(&chunk);
         }
         Ok(if joined.is_empty() { first } else { joined.freeze() })
+    }
+
+    /// Reads an answer as far as it must be known how to pass it on.
+    ///
+    /// # Errors
+    /// [`Reason::BackendError`] when it is no answer.
+    pub(super) async fn told(mut self, limit: usize, turn: &Turn) -> Result<Told, Refusal> {
+        let status = self.status;
+        if status == 200 && self.shape == Shape::Events {
+            return Ok(Told::Events(self.events(limit)));
+        }
+        let message = self.whole(limit).await?;
+        // Answers come with 200; modern ones also with 400 and 404, always with
+        // a JSON-RPC error that the client needs. Any other status speaks to
+        // the gateway: a 401 passed on would send the client to its issuer, a
+        // legacy 404 would end its session.
+        let expected = match status {
+            200 => true,
+            400 => self.shape == Shape::Json,
+            404 => self.shape == Shape::Json && turn.era() == Era::Modern,
+            _ => false,
+        };
+        if expected && let Some((message, is_error)) = turn.whole(&message) {
+            let status = match turn.era() {
+                Era::Legacy => 200,
+                Era::Modern => status,
+            };
+            return Ok(Told::Whole { status, message, is_error });
+        }
+        Err(failure::no_answer(status, &self.media_type, &message))
     }
 
     /// The body as events, each at most `limit` bytes.

@@ -14,7 +14,7 @@ const SCOPE: &str = "everything";
 const POLICY: &str = "
 default_action: deny
 roles:
-  tester: { allowed_tools: ['*'] }
+  tester: { allowed_tools: ['*'], allowed_prompts: ['*'], allowed_resources: ['*'] }
 ";
 
 /// Everything that stands between the suite and a backend.

@@ -143,9 +143,8 @@ fn a_scope_of_several_backends_asks_who_offers_a_name() {
     assert_eq!(reach("many", Tool, "x", None), Err(Reason::UnknownTool));
     assert_eq!(reach("many", Tool, "x", Some(2)), Err(Reason::UnknownTool), "no such place");
     assert_eq!(reach("many", Tool, "read", None), Err(Reason::ToolNotInScope));
-    for kind in [Prompt, Resource] {
-        assert!(reach("many", kind, "read", None).is_err());
-    }
+    assert_eq!(reach("many", Prompt, "read", None), Err(Reason::UnknownPrompt));
+    assert_eq!(reach("many", Resource, "x:read", None), Err(Reason::UnknownResource));
 }
 
 #[test]

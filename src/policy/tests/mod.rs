@@ -1,7 +1,11 @@
+mod kinds;
+mod resources;
+
 use proptest::prelude::*;
 
 use super::decide::{BuiltIn, Decision, Facts, decide};
 use super::file::read;
+use super::model::Wanted;
 
 const POLICY: &str = r#"
 default_action: deny
@@ -23,7 +27,7 @@ tools:
 fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Decision {
     let compiled = read(policy).unwrap();
     let held: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
-    let facts = Facts { roles: &held, tenant, tool, registry_roles: &[] };
+    let facts = Facts { roles: &held, tenant, wanted: Wanted::Tool(tool), registry_roles: &[] };
     decide(&compiled, &BuiltIn::default(), facts)
 }
 
@@ -100,7 +104,8 @@ fn registry_roles_bind_like_required_roles() {
     let compiled = read(POLICY).unwrap();
     let needs: [Box<str>; 1] = ["writer".into()];
     let roles = ["admin".to_owned()];
-    let mut facts = Facts { roles: &roles, tenant: None, tool: "t", registry_roles: &needs };
+    let wanted = Wanted::Tool("t");
+    let mut facts = Facts { roles: &roles, tenant: None, wanted, registry_roles: &needs };
     assert!(!decide(&compiled, &BuiltIn::default(), facts).allowed);
     let both = ["admin".to_owned(), "writer".to_owned()];
     facts.roles = &both;

@@ -1,0 +1,214 @@
+//! `subscriptions/listen`: what changes, as far as the caller may know, from
+//! all modern backends of the scope on one stream.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Known, Visitor};
+use crate::error::{Reason, Refusal};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::inbound::Message;
+use crate::protocol::jsonrpc;
+use crate::protocol::mcp::meta;
+use crate::protocol::raw::{self, Object, Unfit, elements, text};
+use crate::protocol::revision::Era;
+use crate::protocol::splice::Edits;
+use crate::registry::SubjectKind;
+use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED};
+
+/// Longest wait for a backend to take a subscription.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Subscriptions that the gateway holds together.
+pub(crate) struct Listening {
+    /// The first message: what is told.
+    pub(crate) acknowledged: Bytes,
+    /// What the backends tell.
+    pub(crate) flows: Vec<Flow>,
+    /// The last message.
+    pub(crate) ended: Bytes,
+}
+
+pub(super) async fn listen(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    body: &Bytes,
+    known: &Known,
+) -> Result<Answer, Refusal> {
+    let (Some(id), true) = (message.id, visitor.scope.is_open()) else {
+        return Err(super::no_such_method(&message.method_name));
+    };
+    if !known.takes_streams() {
+        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
+    }
+    let body = permitted(gw, visitor, message, body).map_err(unfit)?;
+    let read =
+        jsonrpc::parse(&body).map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
+    let id = read.id.unwrap_or(id);
+    let mut places = Vec::new();
+    for (place, backend) in visitor.scope.backends.iter().enumerate() {
+        let facts = gw.upstream.facts(&io.http, backend).await;
+        if facts.is_ok_and(|facts| facts.speaks(Era::Modern)) {
+            places.push(place);
+        }
+    }
+    if let ([place], 1) = (&places[..], visitor.scope.backends.len()) {
+        return Ok(match ask(gw, io, visitor, message, *place, id, &body).await? {
+            Reply::Stream(flow) => Answer::Streamed(flow),
+            Reply::Whole(whole) => Answer::Forwarded(whole),
+        });
+    }
+    let asking = places.iter().map(|place| async {
+        let reply = ask(gw, io, visitor, message, *place, id, &body).await.ok()?;
+        let Reply::Stream(mut flow) = reply else { return None };
+        let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
+        let Piece::Event(event) = first else { return None };
+        Some((*flow, honoured(&event.data?)?))
+    });
+    let mut all = Map::new();
+    let mut flows = Vec::new();
+    for (flow, honoured) in join_all(asking).await.into_iter().flatten() {
+        flows.push(flow);
+        unite(&mut all, honoured);
+    }
+    let told = json!({ meta::SUBSCRIPTION_ID: id });
+    Ok(Answer::Listening(Listening {
+        acknowledged: json!({
+            "jsonrpc": "2.0",
+            "method": "notifications/subscriptions/acknowledged",
+            "params": { "_meta": told, "notifications": all },
+        })
+        .to_string()
+        .into(),
+        flows,
+        ended: json!({
+            "jsonrpc": "2.0", "id": id,
+            "result": { "resultType": "complete", "_meta": told },
+        })
+        .to_string()
+        .into(),
+    }))
+}
+
+async fn ask(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    place: usize,
+    id: &RawValue,
+    body: &Bytes,
+) -> Result<Reply, Refusal> {
+    let backend = &visitor.scope.backends[place];
+    let ask = Ask {
+        backend,
+        place,
+        caller: &visitor.caller,
+        seat: None,
+        era: Era::Modern,
+        revision: message.spoken.revision,
+        id,
+        method: "subscriptions/listen",
+        name: None,
+        message: body.clone(),
+        mirrored: UNMIRRORED,
+        timeout: PATIENCE,
+        idle: None,
+        streams: true,
+        trail: visitor.trail,
+    };
+    gw.upstream.consult(&io.http, ask).await
+}
+
+/// The request without subscriptions to resources the caller may not read.
+fn permitted(
+    gw: &Gateway,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    body: &Bytes,
+) -> Result<Bytes, Unfit> {
+    let Some(wanted) = message.params.notifications else { return Ok(body.clone()) };
+    let Some(uris) = Object::read(wanted)?.get("resourceSubscriptions")? else {
+        return Ok(body.clone());
+    };
+    let Visitor { caller, scope, .. } = visitor;
+    let active = gw.policy.active();
+    let mut kept = Vec::new();
+    for uri in elements(uris)? {
+        let allowed = text(uri)
+            .is_some_and(|name| active.allows_in(caller, scope, SubjectKind::Resource, &name));
+        if allowed {
+            kept.push(uri.get());
+        }
+    }
+    Edits::new(body).replace(uris, format!("[{}]", kept.join(",")).into_bytes()).finish()
+}
+
+/// What a backend's first message says it will tell.
+fn honoured(message: &[u8]) -> Option<Map<String, Value>> {
+    let object = Object::read(raw::value(message).ok()?).ok()?;
+    if object.text("method").ok()? != "notifications/subscriptions/acknowledged" {
+        return None;
+    }
+    let params = Object::read(object.get("params").ok()??).ok()?;
+    serde_json::from_str(params.get("notifications").ok()??.get()).ok()
+}
+
+/// Adds what one backend tells to what the others do.
+fn unite(all: &mut Map<String, Value>, one: Map<String, Value>) {
+    for (name, value) in one {
+        match (all.get_mut(&name), value) {
+            (Some(Value::Array(known)), Value::Array(more)) => {
+                for uri in more {
+                    if !known.contains(&uri) {
+                        known.push(uri);
+                    }
+                }
+            }
+            (Some(known), Value::Bool(true)) => *known = Value::Bool(true),
+            (Some(_), _) => {}
+            (None, value) => {
+                all.insert(name, value);
+            }
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unfit(fault: Unfit) -> Refusal {
+    Refusal::telling(Reason::InvalidParams, fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_what_any_backend_tells() {
+        let map = |value: Value| value.as_object().unwrap().clone();
+        let mut all = Map::new();
+        unite(&mut all, map(json!({ "toolsListChanged": false, "resourceSubscriptions": ["a"] })));
+        unite(
+            &mut all,
+            map(json!({ "toolsListChanged": true, "resourceSubscriptions": ["a", "b"] })),
+        );
+        assert_eq!(
+            Value::Object(all),
+            json!({ "toolsListChanged": true, "resourceSubscriptions": ["a", "b"] })
+        );
+    }
+
+    #[test]
+    fn only_an_acknowledgement_says_what_is_told() {
+        let message = br#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"x":true}}}"#;
+        assert_eq!(honoured(message).unwrap()["x"], true);
+        assert!(honoured(br#"{"method":"notifications/progress","params":{}}"#).is_none());
+        assert!(honoured(b"[]").is_none());
+    }
+}

@@ -1,0 +1,172 @@
+//! Which backend of a scope offers a name, where the name does not say it:
+//! read from the backends' own lists, and kept for a while.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{Visitor, lists};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::protocol::mcp::meta;
+use crate::protocol::raw::{self, Object, elements};
+use crate::protocol::revision::{self, Era};
+use crate::registry::SubjectKind;
+use crate::translate::lists::List;
+
+/// How long lists are believed. A name that is not in them is looked for at
+/// once, but not more often than this.
+const KEEP: Duration = Duration::from_secs(60);
+const KEEP_MISSING: Duration = Duration::from_secs(2);
+
+/// Most pages of a backend's list that are read.
+const MOST_PAGES: usize = 64;
+
+/// Names, and the places of the backends that offer them.
+#[derive(Debug, Default)]
+struct Offered {
+    names: HashMap<Box<str>, usize>,
+    /// Beginnings of addresses that templates make.
+    prefixes: Vec<(Box<str>, usize)>,
+}
+
+/// A scope, and what kind of names.
+type Key = (Box<str>, SubjectKind);
+
+/// What backends offer, by scope and kind.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    known: DashMap<Key, (Duration, Arc<Offered>)>,
+}
+
+impl Offered {
+    fn place(&self, name: &str) -> Option<usize> {
+        let templated = || {
+            let mut fitting =
+                self.prefixes.iter().filter(|(prefix, _)| name.starts_with(&**prefix));
+            fitting.next().map(|(_, place)| *place)
+        };
+        self.names.get(name).copied().or_else(templated)
+    }
+}
+
+/// The place of the backend that offers a name.
+pub(super) async fn place(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    era: Era,
+    kind: SubjectKind,
+    name: &str,
+) -> Option<usize> {
+    let key: Key = (visitor.scope.name.as_ref().into(), kind);
+    let now = gw.clock.monotonic();
+    if let Some((at, offered)) = gw.offers.known.get(&key).map(|known| known.clone()) {
+        let age = now.saturating_sub(at);
+        let place = offered.place(name);
+        if (place.is_some() && age < KEEP) || age < KEEP_MISSING {
+            return place;
+        }
+    }
+    let offered = Arc::new(Box::pin(read(gw, io, visitor, era, kind)).await);
+    let place = offered.place(name);
+    gw.offers.known.insert(key, (now, offered));
+    place
+}
+
+async fn read(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    era: Era,
+    kind: SubjectKind,
+) -> Offered {
+    let all: &[List] = match kind {
+        SubjectKind::Tool => &[List::Tools],
+        SubjectKind::Prompt => &[List::Prompts],
+        SubjectKind::Resource => &[List::Resources, List::Templates],
+    };
+    let places = 0..visitor.scope.backends.len();
+    let asking = places.flat_map(|place| all.iter().map(move |list| (place, *list)));
+    let asking = asking.map(|(place, list)| async move {
+        (place, list, names(gw, io, visitor, era, place, list).await)
+    });
+    let mut offered = Offered::default();
+    // In the order of the scope: a name belongs to the first that offers it.
+    for (place, list, names) in join_all(asking).await {
+        for name in names {
+            if list == List::Templates {
+                let prefix = name.split('{').next().unwrap_or_default();
+                if !prefix.is_empty() {
+                    offered.prefixes.push((prefix.into(), place));
+                }
+                // Completions name a template as it is.
+                offered.names.entry(name.into()).or_insert(place);
+            } else if let Some(other) = offered.names.insert(name.as_str().into(), place)
+                && other != place
+            {
+                tracing::warn!(
+                    scope = &*visitor.scope.name,
+                    name,
+                    "two backends offer one name; the first has it. Set `namespace: connection`"
+                );
+                offered.names.insert(name.into(), other);
+            }
+        }
+    }
+    offered
+}
+
+/// The names on a backend's list.
+async fn names(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    era: Era,
+    place: usize,
+    list: List,
+) -> Vec<String> {
+    let revision = match era {
+        Era::Modern => revision::MODERN[0],
+        Era::Legacy => visitor.seat.as_ref().map_or(revision::LATEST_LEGACY, |s| s.revision()),
+    };
+    let wanted = lists::Wanted { list, era, revision };
+    let mut found = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..MOST_PAGES {
+        let mut params = json!({});
+        if let Some(cursor) = &cursor {
+            params["cursor"] = json!(cursor);
+        }
+        if era == Era::Modern {
+            params["_meta"] = json!({
+                meta::PROTOCOL_VERSION: revision,
+                meta::CLIENT_CAPABILITIES: {},
+            });
+        }
+        let message = json!({
+            "jsonrpc": "2.0", "id": "scopegate-offers", "method": wanted.method(), "params": params,
+        });
+        let message = Bytes::from(message.to_string());
+        let Ok(answer) = lists::ask_unread(gw, io, visitor, wanted, place, message).await else {
+            break;
+        };
+        let Ok(Some(result)) = lists::part(&answer) else { break };
+        let Ok(page) = raw::value(&result).and_then(Object::read) else { break };
+        let entries = page.get(list.member()).ok().flatten();
+        for entry in entries.and_then(|entries| elements(entries).ok()).unwrap_or_default() {
+            let name = Object::read(entry).and_then(|entry| entry.text(list.key()));
+            found.extend(name.map(std::borrow::Cow::into_owned));
+        }
+        let next = page.text("nextCursor").ok().map(std::borrow::Cow::into_owned);
+        if next.is_none() || next == cursor {
+            break;
+        }
+        cursor = next;
+    }
+    found
+}

@@ -1,0 +1,172 @@
+//! Questions of a modern backend, put to a legacy client as requests on the
+//! stream of its own request; and the request again, with the answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::exchange::Ask;
+use super::told::{self, Told};
+use super::wire::Letter;
+use super::{Trail, Upstream, nonce};
+use crate::error::{Reason, Refusal};
+use crate::protocol::raw::{self, Unfit};
+use crate::protocol::revision;
+use crate::protocol::splice::Edits;
+use crate::registry::Backend;
+use crate::session::Uid;
+use crate::translate::mrtr::{self, Declared, Kind, MAX_QUESTIONS, MAX_ROUNDS, ResultType, Round};
+use crate::translate::to_legacy;
+
+/// Longest wait for a person, in all questions of a round.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// The rounds of one request.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    seat: Option<Uid>,
+    declared: Declared,
+    method: Box<str>,
+    /// The request as it goes to the backend.
+    message: Bytes,
+    mirrored: Vec<(HeaderName, HeaderValue)>,
+    count: usize,
+    waiting: Vec<Asked>,
+    state: Option<Box<RawValue>>,
+}
+
+/// One question that was put.
+#[derive(Debug)]
+struct Asked {
+    key: Box<str>,
+    kind: Kind,
+    answer: oneshot::Receiver<Bytes>,
+}
+
+/// What an answer of the backend leads to.
+pub(super) enum Next {
+    /// The client's answer.
+    Answer(Bytes),
+    /// Requests to the client.
+    Questions(Vec<Bytes>),
+}
+
+impl Rounds {
+    /// For a request that is about to go out as `message`.
+    pub(super) fn new(
+        ask: &Ask<'_>,
+        message: Bytes,
+        mirrored: Vec<(HeaderName, HeaderValue)>,
+    ) -> Self {
+        let declared = ask.seat.filter(|_| ask.streams);
+        let declared = declared.and_then(|seat| Declared::read(seat.capabilities()).ok());
+        Self {
+            seat: ask.seat.map(|seat| seat.uid()),
+            declared: declared.unwrap_or_default(),
+            method: ask.method.into(),
+            message,
+            mirrored,
+            count: 0,
+            waiting: Vec::new(),
+            state: None,
+        }
+    }
+
+    /// Reads an answer of the backend; `id` is the client's.
+    pub(super) fn next(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        message: &Bytes,
+        id: Option<&RawValue>,
+    ) -> Result<Next, Refusal> {
+        let (Told::Answer { result, error, .. }, Some(id)) = (Told::read(message), id) else {
+            return Err(Refusal::new(Reason::Internal, "an answer that is none"));
+        };
+        let Some(result) = result else {
+            let error = error.map(|error| to_legacy::error(&self.method, error).map_err(unfit));
+            let error = error.transpose()?.unwrap_or_default();
+            return Ok(Next::Answer(told::response(id, "error", &error)));
+        };
+        if mrtr::result_type(result).map_err(unfit)? != ResultType::InputRequired {
+            let result = to_legacy::result(&self.method, result).map_err(unfit)?;
+            return Ok(Next::Answer(told::response(id, "result", &result)));
+        }
+        let round = Round::read(result).map_err(unfit)?;
+        if let Some(question) = round.undeclared(self.declared) {
+            return Err(Refusal::telling(
+                Reason::CannotBeAsked,
+                format!(
+                    "The server asks for `{}`, which this client has not declared.",
+                    &question.method[..question.method.floor_char_boundary(64)]
+                ),
+            ));
+        }
+        self.count += 1;
+        if self.count > MAX_ROUNDS || round.questions.len() > MAX_QUESTIONS {
+            return Err(Refusal::new(Reason::BackendError, "the backend asks too many questions"));
+        }
+        self.state = round.state.map(ToOwned::to_owned);
+        let (nonce, mut requests) = (nonce::fresh()?, Vec::new());
+        for (number, question) in round.questions.iter().enumerate() {
+            let (Some(seat), Some(kind)) = (self.seat, question.kind) else { continue };
+            let name = format!("q{nonce}.{number}");
+            requests.push(question.request(&raw::quote(&name)).map_err(unfit)?);
+            let answer = upstream.questions.ask(seat, &name);
+            self.waiting.push(Asked { key: (&*question.key).into(), kind, answer });
+        }
+        Ok(Next::Questions(requests))
+    }
+
+    /// Waits for all answers. The request again, with them.
+    pub(super) async fn answers(&mut self) -> Result<Bytes, Refusal> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let coming = waiting.into_iter().map(|asked| async move {
+            let message = asked
+                .answer
+                .await
+                .map_err(|_| Refusal::new(Reason::Cancelled, "a question was withdrawn"))?;
+            let Told::Answer { result, error, .. } = Told::read(&message) else {
+                return Err(Refusal::new(Reason::InvalidRequest, "a question was not answered"));
+            };
+            match mrtr::answer(asked.kind, result, error).map_err(unfit)? {
+                Some(answer) => Ok((asked.key, answer.to_owned())),
+                None => Err(Refusal::telling(
+                    Reason::CannotBeAsked,
+                    "The client did not answer the server's question.",
+                )),
+            }
+        });
+        let answers =
+            tokio::time::timeout(PATIENCE, try_join_all(coming)).await.map_err(|_| {
+                Refusal::telling(Reason::CannotBeAsked, "The client did not answer in time.")
+            })??;
+        let answers: Vec<(&str, &str)> =
+            answers.iter().map(|(key, answer)| (&**key, answer.as_str())).collect();
+        let whole = raw::value(&self.message).map_err(unfit)?;
+        mrtr::retry(Edits::new(&self.message), whole, &answers, self.state.as_deref())
+            .and_then(Edits::finish)
+            .map_err(unfit)
+    }
+
+    /// The envelope of the request, each time.
+    pub(super) fn letter<'a>(&self, backend: &'a Backend, user: &'a str) -> Letter<'a> {
+        Letter {
+            to: backend,
+            user,
+            trail: Trail::INTERNAL,
+            revision: Some(revision::MODERN[0]),
+            session: None,
+            mirrored: self.mirrored.clone(),
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unfit(fault: Unfit) -> Refusal {
+    Refusal::new(Reason::BackendError, format!("the backend's answer cannot be read: {fault}"))
+}
