@@ -195,7 +195,8 @@ http {{
             # The shipped format, to a file, as a real installation would.
             "ACCESS_LOG": os.path.join(folder, "access.log"),
             "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port),
-            "GATEWAY": f"127.0.0.1:{gateway}", "REAL_IP": "", "MAX_BODY_BYTES": "4194304",
+            "GATEWAY": f"127.0.0.1:{gateway}", "MORE_GATEWAYS": "", "REAL_IP": "",
+            "MAX_BODY_BYTES": "4194304",
             "ANONYMOUS_RATE": "20", "ANONYMOUS_BURST": "40", "ANONYMOUS_CONNECTIONS": "20",
         }
         for name, value in values.items():
