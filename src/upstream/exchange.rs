@@ -233,7 +233,7 @@ impl Upstream {
     ) -> Result<Reply, Refusal> {
         Ok(match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => {
-                Reply::Stream(Box::new(Flow::new(self, client, ask, Some(events), turn)))
+                Reply::Stream(Box::new(Flow::new(self, client, ask, Some(*events), turn)))
             }
             Told::Whole { status, message, is_error } => {
                 turn.landed();
@@ -322,7 +322,7 @@ impl Upstream {
         let response = self.post(client, letter, message).await?;
         let turn = Turn::up(ask, flight);
         let mut flow = match response.told(self.max_reply_bytes, &turn).await? {
-            Told::Events(events) => Flow::new(self, client, ask, Some(events), turn),
+            Told::Events(events) => Flow::new(self, client, ask, Some(*events), turn),
             Told::Whole { message, is_error, .. } => {
                 let mut flow = Flow::new(self, client, ask, None, turn);
                 flow.rounds = Some(Box::new(rounds));

@@ -216,7 +216,7 @@ impl Flow {
         let response = self.upstream.post(&self.client, letter, retry).await?;
         let limit = self.upstream.max_reply_bytes;
         match response.told(limit, &self.turn).await? {
-            super::wire::Told::Events(events) => self.events = Some(events),
+            super::wire::Told::Events(events) => self.events = Some(*events),
             super::wire::Told::Whole { message, is_error, .. } => {
                 self.answered(Event::message(message), is_error)?;
             }
