@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::flight::unless_called_back;
 use super::flow::Flow;
 use super::peer::{Legacy, Presented};
 use super::pool::{Held, Owner};
@@ -184,7 +185,8 @@ impl Upstream {
                 session: held.id.as_deref(),
                 mirrored: Vec::new(),
             };
-            let response = self.post(client, letter, message).await?;
+            let response =
+                unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
             if response.status == 404 {
                 // The backend has lost the session, and with it whatever the
                 // client had there.
@@ -231,7 +233,8 @@ impl Upstream {
         response: Response,
         mut turn: Turn,
     ) -> Result<Reply, Refusal> {
-        Ok(match response.told(self.max_reply_bytes, &turn).await? {
+        let telling = response.told(self.max_reply_bytes, &turn);
+        Ok(match unless_called_back(turn.flight(), telling).await? {
             Told::Events(events) => {
                 Reply::Stream(Box::new(Flow::new(self, client, ask, Some(events), turn)))
             }
@@ -319,7 +322,8 @@ impl Upstream {
         let rounds = Rounds::new(ask, message.clone(), mirrored);
         let mut letter = rounds.letter(ask.backend, ask.caller.user_id());
         letter.trail = ask.trail;
-        let response = self.post(client, letter, message).await?;
+        let response =
+            unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
         let turn = Turn::up(ask, flight);
         let mut flow = match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => Flow::new(self, client, ask, Some(events), turn),
