@@ -171,8 +171,9 @@ impl Upstream {
         ask: &Ask<'_>,
     ) -> Result<Reply, Refusal> {
         let mut again = true;
+        let mut is_lost = false;
         loop {
-            let (held, owner) = self.held(client, ask).await?;
+            let (held, owner) = self.held(client, ask, is_lost).await?;
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
             let message = splice::with_id(&ask.message, ask.id, id.get())
                 .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
@@ -189,9 +190,10 @@ impl Upstream {
                 unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
             if response.status == 404 {
                 // The backend has lost the session, and with it whatever the
-                // client had there.
+                // client had there, which is nothing if it is stateless.
                 match owner {
                     Some(owner) => self.forget(&owner),
+                    None if ask.backend.stateless => is_lost = true,
                     None => return Err(lost()),
                 }
                 if std::mem::take(&mut again) && (ask.backend.stateless || ask.seat.is_none()) {
@@ -205,20 +207,23 @@ impl Upstream {
     }
 
     /// The session a legacy request goes in: that of the client's own session,
-    /// or one of the pool.
+    /// or one of the pool, also where the former is known to be lost.
     async fn held(
         &self,
         client: &awc::Client,
         ask: &Ask<'_>,
+        is_lost: bool,
     ) -> Result<(Held, Option<Owner>), Refusal> {
-        if let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place)) {
-            return Ok((held, None));
-        }
         let owner = Owner {
             backend: ask.backend.id,
             caller: ask.caller.key().into(),
             seat: ask.seat.map(|seat| seat.uid()),
         };
+        let is_replaced = is_lost || (ask.backend.stateless && self.has(&owner));
+        if !is_replaced && let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place))
+        {
+            return Ok((held, None));
+        }
         let presented = ask.seat.map(|seat| Presented::of(seat.as_ref()));
         let user = ask.caller.user_id();
         let held = self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;
@@ -256,7 +261,7 @@ impl Upstream {
         let mut again = true;
         loop {
             let (held, owner) = match legacy {
-                Legacy::Sessions => self.held(client, ask).await?,
+                Legacy::Sessions => self.held(client, ask, false).await?,
                 Legacy::Stateless => (Held::NONE, None),
             };
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
