@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::flight::unless_called_back;
 use super::flow::Flow;
 use super::peer::{Legacy, Presented};
 use super::pool::{Held, Owner};
@@ -170,8 +171,9 @@ impl Upstream {
         ask: &Ask<'_>,
     ) -> Result<Reply, Refusal> {
         let mut again = true;
+        let mut is_lost = false;
         loop {
-            let (held, owner) = self.held(client, ask).await?;
+            let (held, owner) = self.held(client, ask, is_lost).await?;
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
             let message = splice::with_id(&ask.message, ask.id, id.get())
                 .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
@@ -184,12 +186,14 @@ impl Upstream {
                 session: held.id.as_deref(),
                 mirrored: Vec::new(),
             };
-            let response = self.post(client, letter, message).await?;
+            let response =
+                unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
             if response.status == 404 {
                 // The backend has lost the session, and with it whatever the
-                // client had there.
+                // client had there, which is nothing if it is stateless.
                 match owner {
                     Some(owner) => self.forget(&owner),
+                    None if ask.backend.stateless => is_lost = true,
                     None => return Err(lost()),
                 }
                 if std::mem::take(&mut again) && (ask.backend.stateless || ask.seat.is_none()) {
@@ -203,20 +207,23 @@ impl Upstream {
     }
 
     /// The session a legacy request goes in: that of the client's own session,
-    /// or one of the pool.
+    /// or one of the pool, also where the former is known to be lost.
     async fn held(
         &self,
         client: &awc::Client,
         ask: &Ask<'_>,
+        is_lost: bool,
     ) -> Result<(Held, Option<Owner>), Refusal> {
-        if let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place)) {
-            return Ok((held, None));
-        }
         let owner = Owner {
             backend: ask.backend.id,
             caller: ask.caller.key().into(),
             seat: ask.seat.map(|seat| seat.uid()),
         };
+        let is_replaced = is_lost || (ask.backend.stateless && self.has(&owner));
+        if !is_replaced && let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place))
+        {
+            return Ok((held, None));
+        }
         let presented = ask.seat.map(|seat| Presented::of(seat.as_ref()));
         let user = ask.caller.user_id();
         let held = self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;
@@ -231,7 +238,8 @@ impl Upstream {
         response: Response,
         mut turn: Turn,
     ) -> Result<Reply, Refusal> {
-        Ok(match response.told(self.max_reply_bytes, &turn).await? {
+        let telling = response.told(self.max_reply_bytes, &turn);
+        Ok(match unless_called_back(turn.flight(), telling).await? {
             Told::Events(events) => {
                 Reply::Stream(Box::new(Flow::new(self, client, ask, Some(*events), turn)))
             }
@@ -253,7 +261,7 @@ impl Upstream {
         let mut again = true;
         loop {
             let (held, owner) = match legacy {
-                Legacy::Sessions => self.held(client, ask).await?,
+                Legacy::Sessions => self.held(client, ask, false).await?,
                 Legacy::Stateless => (Held::NONE, None),
             };
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
@@ -319,7 +327,8 @@ impl Upstream {
         let rounds = Rounds::new(ask, message.clone(), mirrored);
         let mut letter = rounds.letter(ask.backend, ask.caller.user_id());
         letter.trail = ask.trail;
-        let response = self.post(client, letter, message).await?;
+        let response =
+            unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
         let turn = Turn::up(ask, flight);
         let mut flow = match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => Flow::new(self, client, ask, Some(*events), turn),

@@ -10,6 +10,7 @@ use super::exchange::Ask;
 use super::pool::Held;
 use super::wire::Letter;
 use super::{Trail, Upstream};
+use crate::error::{Reason, Refusal};
 use crate::registry::Backend;
 use crate::session::Uid;
 
@@ -39,6 +40,29 @@ pub(crate) struct Flying {
     upstream: Arc<Upstream>,
     key: Key,
     flight: Arc<Flight>,
+}
+
+/// What comes, unless the client calls the request back before.
+///
+/// # Errors
+/// [`Reason::Cancelled`], and those of what comes.
+pub(super) async fn unless_called_back<T>(
+    flight: Option<&Flying>,
+    coming: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    match flight {
+        None => coming.await,
+        Some(flight) => tokio::select! {
+            biased;
+            () = flight.called_back() => Err(called_back()),
+            came = coming => came,
+        },
+    }
+}
+
+/// The client took its request back.
+pub(super) fn called_back() -> Refusal {
+    Refusal::new(Reason::Cancelled, "called back by the client")
 }
 
 impl Flying {
@@ -90,6 +114,9 @@ impl Upstream {
         let Some(flying) = self.flights.flying.get(&key).map(|flying| flying.clone()) else {
             return false;
         };
+        // The client first: its stream must not end with the backend's, as if
+        // it were to be gone on with.
+        flying.iter().for_each(|flight| flight.called_back.notify_one());
         for flight in &flying {
             if let Some((held, id)) = &flight.at {
                 let reason =
@@ -114,7 +141,6 @@ impl Upstream {
                     );
                 }
             }
-            flight.called_back.notify_one();
         }
         true
     }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::events::Events;
 use super::exchange::Ask;
+use super::flight::{called_back, unless_called_back};
 use super::rounds::{Next, Rounds};
 use super::turn::{Turn, Turned};
 use super::wire::Letter;
@@ -146,13 +147,7 @@ impl Flow {
         let Some(events) = &mut self.events else {
             return self.ask_again().await.map(|()| true);
         };
-        let arrived = match self.turn.flight() {
-            None => events.next(self.idle).await,
-            Some(flight) => tokio::select! {
-                arrived = events.next(self.idle) => arrived,
-                () = flight.called_back() => Err(called_back()),
-            },
-        }?;
+        let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await?;
         let Some(event) = arrived else { return Ok(false) };
         self.resumable |= event.id.is_some() && self.turn.era() == Era::Legacy;
         match self.turn.turned(event) {
@@ -258,9 +253,4 @@ impl Flow {
             tracing::debug!(detail = &*refusal.detail, "a question could not be declined");
         }
     }
-}
-
-/// The client took its request back.
-fn called_back() -> Refusal {
-    Refusal::new(Reason::Cancelled, "called back by the client")
 }

@@ -125,6 +125,11 @@ impl Upstream {
         slot.held.get_or_try_init(opening).await.cloned()
     }
 
+    /// Whether the owner has a session here.
+    pub(super) fn has(&self, owner: &Owner) -> bool {
+        self.pool.slots.contains_key(owner)
+    }
+
     /// Forgets a session its backend has lost.
     pub(super) fn forget(&self, owner: &Owner) {
         self.pool.slots.remove(owner);
