@@ -5,6 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::protocol::number;
+use crate::protocol::raw::Object;
+
 /// The members of a message that are judged; all others pass.
 #[derive(Deserialize)]
 struct Members<'a> {
@@ -65,6 +68,12 @@ pub(super) fn is_error(result: Option<&RawValue>) -> bool {
         result.get().contains("\"isError\"")
             && serde_json::from_str::<ToolResult>(result.get()).is_ok_and(|r| r.is_error)
     })
+}
+
+/// The code of an error.
+pub(super) fn code(error: &RawValue) -> Option<i64> {
+    let code = Object::read(error).ok()?.get("code").ok()??;
+    number::integer(code.get())
 }
 
 /// A response with this `result` or `error`.
@@ -146,6 +155,15 @@ mod tests {
         ));
         assert!(matches!(Told::read(br#"{"id":1,"method":"x","result":{}}"#), Told::Noise));
         assert!(matches!(Told::read(b"[]"), Told::Noise));
+    }
+
+    #[test]
+    fn errors_have_codes() {
+        assert_eq!(code(&raw(r#"{"message":"m","code":-32022}"#)), Some(-32022));
+        assert_eq!(code(&raw(r#"{"code":-32022.0}"#)), Some(-32022));
+        for none in ["{}", "7", r#"{"code":"x"}"#, r#"{"code":1,"code":1}"#] {
+            assert_eq!(code(&raw(none)), None, "{none}");
+        }
     }
 
     #[test]

@@ -26,10 +26,7 @@ pub(crate) fn compare() {
         std::fs::write(file(), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(
-        found, table,
-        "docs/clients.md is stale: run the tests with CLIENTS_WRITE=1"
-    );
+    assert_eq!(found, table, "docs/clients.md is stale: run the tests with CLIENTS_WRITE=1");
 }
 
 fn table() -> String {

@@ -125,12 +125,15 @@ impl Run<'_> {
                 .collect();
             running.into_iter().map(|step| step.join().unwrap()).collect::<Vec<_>>()
         });
-        reports.into_iter().map(|(name, report)| (name.to_owned(), report)).collect::<Map<_, _>>().into()
+        reports
+            .into_iter()
+            .map(|(name, report)| (name.to_owned(), report))
+            .collect::<Map<_, _>>()
+            .into()
     }
 
     fn inspected(&self, arguments: &[&str], path: &str) -> Value {
-        let program =
-            "inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js";
+        let program = "inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js";
         let mut command = Command::new(installed("node"));
         command.arg(installed(program)).args(["--cli", &self.url, "--transport", "http"]);
         command.args(["--header", &format!("Authorization: Bearer {}", self.token)]);
