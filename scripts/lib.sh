@@ -96,6 +96,16 @@ need_rust() {
     need cc:build-essential
 }
 
+# need_cargo_tool NAME VERSION: a program that extends cargo, built once.
+need_cargo_tool() {
+    local tools=$PWD/target/tools
+    PATH="$PATH:$tools/bin"
+    command -v "$1" >/dev/null && return
+    say "    $1 is not installed: building it once, about two minutes"
+    cargo install --quiet --locked --root "$tools" "$1@$2" ||
+        die "cannot install $1; with a network: cargo install --locked $1"
+}
+
 # ---- nginx ----
 
 # render_nginx FILE NAME=VALUE…: the template with these values put in.

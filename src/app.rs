@@ -37,6 +37,9 @@ use crate::upstream::Upstream;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// Longest time to end the sessions at backends.
+const SESSIONS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What can be judged without touching anything: the files the settings name.
 struct Files {
     quota: Quota,
@@ -340,6 +343,13 @@ impl Running {
             handle.stop(true).await;
         }
         self.finished.await??;
+        let gateway = &self.site.gateway;
+        // Backends that do not listen end them by themselves some day.
+        let _ = tokio::time::timeout(
+            SESSIONS_TIMEOUT,
+            gateway.upstream.end_all(&gateway.upstream.client()),
+        )
+        .await;
         if !self.site.gateway.audit.flush(self.shutdown).await {
             tracing::warn!("audit events are left in the journal; the next start ships them");
         }

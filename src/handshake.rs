@@ -3,11 +3,14 @@
 //! Both are answered from here, never by a quota or a rule: an answer that came
 //! and went would make clients change eras.
 
+use bytes::Bytes;
+use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
 
-use crate::protocol::mcp::meta;
+use crate::protocol::raw::value;
 use crate::protocol::revision;
+use crate::translate::capabilities::{ALL, Carried, mask, union};
+use crate::translate::{discover_result, initialize_result};
 
 /// How long a client may keep the discovery document, in milliseconds.
 const TTL_MS: u32 = 3_600_000;
@@ -35,27 +38,17 @@ impl Handshake {
 
     /// The result of `initialize`, legacy era.
     pub(crate) fn initialize(&self, revision: &str, offer: &Offer<'_>) -> Vec<u8> {
-        let mut result = json!({
-            "protocolVersion": revision,
-            "capabilities": offer.capabilities(),
-            "serverInfo": self.server_info,
-        });
-        add_instructions(&mut result, offer);
-        result.to_string().into_bytes()
+        let (capabilities, instructions) = (offer.capabilities(), offer.instructions());
+        let info = &self.server_info;
+        initialize_result(revision, &capabilities, info, instructions.as_deref()).to_vec()
     }
 
     /// The result of `server/discover`, modern era.
     pub(crate) fn discover(&self, offer: &Offer<'_>) -> Vec<u8> {
-        let mut result = json!({
-            "resultType": "complete",
-            "supportedVersions": revision::supported(),
-            "capabilities": offer.capabilities(),
-            "ttlMs": TTL_MS,
-            "cacheScope": "public",
-            "_meta": { meta::SERVER_INFO: self.server_info },
-        });
-        add_instructions(&mut result, offer);
-        result.to_string().into_bytes()
+        let (capabilities, instructions) = (offer.capabilities(), offer.instructions());
+        let (versions, info) = (revision::supported(), &self.server_info);
+        discover_result(&versions, &capabilities, info, instructions.as_deref(), TTL_MS, true)
+            .to_vec()
     }
 }
 
@@ -84,25 +77,15 @@ pub(crate) struct Backer<'a> {
 
 impl Offer<'_> {
     /// The capabilities of all together, as far as the gateway carries them.
-    fn capabilities(&self) -> Value {
-        let mut all = serde_json::Map::new();
-        if self.tools {
-            all.insert("tools".to_owned(), json!({ "listChanged": false }));
-        }
-        for backend in &self.backends {
-            let Some(told) = backend.capabilities else { continue };
-            let Ok(Value::Object(told)) = serde_json::from_str(told.get()) else { continue };
-            for (name, value) in told.iter().filter(|(name, _)| CARRIED.contains(&name.as_str())) {
-                let flags = all.entry(name.clone()).or_insert_with(|| json!({}));
-                for (flag, on) in value.as_object().into_iter().flatten() {
-                    // What changes is told on a stream of the same era only.
-                    if on == &Value::Bool(true) && backend.same_era {
-                        flags[flag] = json!(true);
-                    }
-                }
-            }
-        }
-        Value::Object(all)
+    fn capabilities(&self) -> String {
+        let own = self.tools.then_some(OWN);
+        let told = self.backends.iter().filter_map(|backend| {
+            let carried = if backend.same_era { CARRIED } else { TRANSLATED };
+            mask(backend.capabilities?, carried).ok()
+        });
+        let all: Vec<Bytes> = own.map(Bytes::from_static).into_iter().chain(told).collect();
+        let all: Vec<&RawValue> = all.iter().filter_map(|one| value(one).ok()).collect();
+        union(&all).unwrap_or_else(|_| "{}".to_owned())
     }
 
     fn instructions(&self) -> Option<String> {
@@ -114,27 +97,37 @@ impl Offer<'_> {
     }
 }
 
-/// Capabilities of servers that reach clients through the gateway.
-const CARRIED: [&str; 5] = ["tools", "prompts", "resources", "logging", "completions"];
+/// What the gateway itself can do with declared tools.
+const OWN: &[u8] = br#"{"tools":{"listChanged":false}}"#;
 
-fn add_instructions(result: &mut Value, offer: &Offer<'_>) {
-    if let Some(text) = offer.instructions() {
-        result["instructions"] = json!(text);
-    }
-}
+/// Capabilities that reach clients of the backend's own era.
+const CARRIED: Carried<'_> = &[
+    ("tools", &["listChanged"]),
+    ("prompts", &["listChanged"]),
+    ("resources", &["listChanged", "subscribe"]),
+    ("logging", ALL),
+    ("completions", ALL),
+];
+
+/// Capabilities that reach clients of the other era. What changes is told on
+/// streams of the same era only.
+const TRANSLATED: Carried<'_> =
+    &[("tools", &[]), ("prompts", &[]), ("resources", &[]), ("logging", ALL), ("completions", ALL)];
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
-    const OWN: Offer<'static> =
+    const DECLARED: Offer<'static> =
         Offer { tools: true, instructions: Some("Hi."), backends: Vec::new() };
 
     #[test]
     fn the_revision_is_the_one_that_was_settled_on() {
         let handshake = Handshake::new("MCP Gateway").unwrap();
         let result: Value =
-            serde_json::from_slice(&handshake.initialize("2025-03-26", &OWN)).unwrap();
+            serde_json::from_slice(&handshake.initialize("2025-03-26", &DECLARED)).unwrap();
         assert_eq!(result["protocolVersion"], "2025-03-26");
         assert_eq!(result["serverInfo"]["name"], "MCP Gateway");
         assert_eq!(result["instructions"], "Hi.");
@@ -144,7 +137,7 @@ mod tests {
     #[test]
     fn discovery_names_the_modern_revision_first() {
         let handshake = Handshake::new("x").unwrap();
-        let offer = Offer { instructions: None, ..OWN };
+        let offer = Offer { instructions: None, ..DECLARED };
         let result: Value = serde_json::from_slice(&handshake.discover(&offer)).unwrap();
         assert_eq!(result["supportedVersions"][0], "2026-07-28");
         assert_eq!(result["resultType"], "complete");
@@ -169,7 +162,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            offer.capabilities(),
+            serde_json::from_str::<Value>(&offer.capabilities()).unwrap(),
             json!({
                 "tools": { "listChanged": true },
                 "prompts": {},

@@ -62,8 +62,8 @@ pub(super) async fn open(
     // The opening is on record; what is said on the stream has records of its
     // own.
     let walked = Walked { known, entry, result: Ok(Answer::Accepted) };
-    let (_, refusal) = respond::settle(walked, visit.surroundings()).await;
-    if let Some(refusal) = refusal {
+    let settled = respond::settle(walked, visit.surroundings()).await;
+    if let Some(refusal) = settled.refusal {
         return respond::refuse(&refusal, visit.surroundings());
     }
     let address = format!("{}?{SESSION}={session}", request.path());
@@ -139,9 +139,9 @@ impl Talk {
                 texts.push(said.boxed_local());
             }
             Err(walked) => {
-                let (rendered, _) = respond::settle(walked, around).await;
-                if !rendered.body.is_empty() {
-                    let text = written(&Event::message(rendered.body));
+                let body = respond::settle(walked, around).await.rendered.body;
+                if !body.is_empty() {
+                    let text = written(&Event::message(body));
                     texts.push(futures_util::stream::iter([text]).boxed_local());
                 }
             }

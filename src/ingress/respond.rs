@@ -51,10 +51,8 @@ pub(super) async fn respond(
             stream::response(head, start)
         }
         Err(walked) => {
-            let known = Known { standing: walked.known.standing.clone(), ..Known::default() };
-            let accepts = walked.known.accepts;
-            let (rendered, refusal) = settle(walked, around).await;
-            finish(rendered, &Known { accepts, ..known }, refusal.as_ref(), around)
+            let Settled { rendered, known, refusal } = settle(walked, around).await;
+            finish(rendered, &known, refusal.as_ref(), around)
         }
     }
 }
@@ -85,11 +83,16 @@ pub(super) fn split(
     })
 }
 
+/// What came of a walk, on record.
+pub(super) struct Settled {
+    pub(super) rendered: Rendered,
+    known: Known,
+    /// Why it is not what was asked for.
+    pub(super) refusal: Option<Refusal>,
+}
+
 /// Renders what came of a walk, seals its entry and counts it.
-pub(super) async fn settle(
-    walked: Walked,
-    around: Surroundings<'_>,
-) -> (Rendered, Option<Refusal>) {
+pub(super) async fn settle(walked: Walked, around: Surroundings<'_>) -> Settled {
     let Walked { known, entry, result } = walked;
     let rendered = match &result {
         Ok(answer) => render::answer(answer, &known, around),
@@ -122,7 +125,7 @@ pub(super) async fn settle(
     };
     let seen = (rendered.status, rendered.is_error);
     count(around.site, around.surface, &known, seen, refusal.as_ref(), upstream_took);
-    (rendered, refusal)
+    Settled { rendered, known, refusal }
 }
 
 /// A refusal of a path that has no walk.

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::{
-    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, open, seats, trail, turn_away,
+    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, open, seats, turn_away,
     walk_message,
 };
 use crate::audit::{CallerFacts, Entry, Opening, Surface};

@@ -14,9 +14,10 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::handshake::{Backer, Offer};
 use crate::inbound::{Head, Message};
 use crate::protocol::revision::{self, Era};
-use crate::protocol::{headers, ids, splice};
+use crate::protocol::{headers, ids, raw, splice};
 use crate::registry::Scope;
 use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
+use crate::translate::capabilities::mask_client;
 use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, UNMIRRORED};
 
 /// What a client that declares nothing can do.
@@ -65,6 +66,11 @@ pub(super) async fn initialize(
     let capabilities = params.capabilities.unwrap_or(&nothing);
     let info = params.client_info.and_then(|raw| serde_json::from_str::<Info>(raw.get()).ok());
     let info = info.unwrap_or_default();
+    // Tasks of the two eras do not translate, and are not carried.
+    let shown = mask_client(capabilities, &["tasks"])
+        .map_err(|fault| Refusal::telling(Reason::InvalidParams, fault.to_string()))?;
+    let capabilities = raw::value(&shown)
+        .map_err(|fault| Refusal::telling(Reason::InvalidParams, fault.to_string()))?;
     let presented = Presented { revision, capabilities, client: (&info.name, &info.version) };
     let Visitor { caller, scope, trail, .. } = visitor;
     let boarded = gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;

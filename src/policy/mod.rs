@@ -156,7 +156,6 @@ impl Active {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for lists that backends give"))]
 impl Active {
     /// Whether the caller may see and call what only a backend offers, by the
     /// name that clients of the scope use.

@@ -100,7 +100,12 @@ pub fn parse(text: &[u8]) -> Result<Envelope<'_>, Malformed> {
         }
     }
     check_depth(text)?;
-    serde_json::from_slice::<Envelope<'_>>(text).map_err(|error| {
+    // Members that nobody judges are skipped without a look at their text, and
+    // would reach a backend that reads what is no UTF-8 in its own way.
+    let text = std::str::from_utf8(text).map_err(|error| {
+        Malformed::Syntax(format!("not UTF-8 from byte {}", error.valid_up_to()))
+    })?;
+    serde_json::from_str::<Envelope<'_>>(text).map_err(|error| {
         if error.is_data() {
             Malformed::Shape(brief(&error))
         } else {
@@ -386,6 +391,8 @@ mod tests {
         assert!(matches!(parse(b"{"), Err(Malformed::Syntax(_))));
         assert!(matches!(parse(b""), Err(Malformed::Syntax(_))));
         assert!(matches!(parse(b"nonsense"), Err(Malformed::Syntax(_))));
+        let skipped = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"other\":\"\xff\"}";
+        assert!(matches!(parse(skipped), Err(Malformed::Syntax(_))), "also where nobody looks");
         assert_eq!(
             parse(b"{\"jsonrpc\":\"2.0\"}").unwrap().kind().unwrap_err().code(),
             codes::INVALID_REQUEST

@@ -55,11 +55,9 @@ pub(crate) struct Backend {
     /// Where calls are posted.
     pub(crate) url: awc::http::Uri,
     /// Which era it speaks.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
     pub(crate) era: EraSetting,
     /// Whether nothing is lost with a session: only then may a legacy session
     /// that the backend has forgotten be opened anew.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
     pub(crate) stateless: bool,
     /// Longest time for an answer, where no declared tool says otherwise.
     pub(crate) timeout: Duration,
@@ -146,7 +144,6 @@ impl Snapshot {
     }
 
     /// All backends; each one's `id` is its place here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who keep state per backend"))]
     pub(crate) fn backends(&self) -> &[Arc<Backend>] {
         &self.backends
     }

@@ -47,7 +47,6 @@ pub(crate) struct Scope {
     /// backend's place in the scope is its place here.
     reachable: Vec<Arc<Backend>>,
     /// Those of the declared tools.
-    tool_backends: Vec<Arc<Backend>>,
 }
 
 impl Scope {
@@ -66,13 +65,11 @@ impl Scope {
             namespace,
             by_name: HashMap::new(),
             withheld: HashSet::new(),
-            tool_backends: Vec::new(),
         }
     }
 
     /// The place of a declared tool's backend, made where it has none.
     pub(super) fn place(&mut self, backend: &Arc<Backend>) -> usize {
-        push_new(&mut self.tool_backends, backend);
         push_new(&mut self.reachable, backend)
     }
 
@@ -126,14 +123,7 @@ impl Scope {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for those who ask backends for their lists"))]
 impl Scope {
-    /// The backends of the declared tools, each once, in the order of the
-    /// file.
-    pub(crate) fn tool_backends(&self) -> &[Arc<Backend>] {
-        &self.tool_backends
-    }
-
     /// All backends that calls in this scope can reach, by place.
     pub(crate) fn reachable(&self) -> &[Arc<Backend>] {
         &self.reachable

@@ -20,14 +20,12 @@ pub(crate) struct Subject {
     /// As clients call it, with the prefix of a namespaced scope.
     pub(crate) name: Arc<str>,
     /// As its backend calls it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
     pub(crate) inner: Arc<str>,
     /// The scope it was asked for in.
     pub(crate) scope: Arc<str>,
     /// Who has it.
     pub(crate) backend: Arc<Backend>,
     /// The backend's place in the scope.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who speak to backends"))]
     pub(crate) backend_index: usize,
     /// What the registry says of it; nothing for what only a backend lists.
     pub(crate) tool: Option<Arc<Tool>>,

@@ -113,6 +113,7 @@ impl Opened {
     }
 
     /// Who may use it.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn caller(&self) -> CallerKey {
         self.caller
@@ -156,6 +157,7 @@ impl Opened {
     }
 
     /// When it began, in seconds since the Unix epoch.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn issued_at(&self) -> i64 {
         self.issued_at

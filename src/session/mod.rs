@@ -195,6 +195,7 @@ impl Sessions {
     }
 
     /// How many sessions this replica keeps an eye on.
+    #[cfg(test)]
     pub(crate) fn tracked(&self) -> usize {
         self.tracker.len()
     }

@@ -65,6 +65,7 @@ impl Tracker {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
     }

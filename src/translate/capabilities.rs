@@ -4,12 +4,11 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::meta;
 use crate::protocol::raw::{Object, Unfit};
 use crate::protocol::splice::Edits;
 
 /// The tasks extension of the modern era, under `extensions`.
-pub(crate) const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// Capabilities that may pass, each with the members in it that may;
 /// [`ALL`] lets every member pass.
@@ -96,33 +95,8 @@ pub(crate) fn mask(capabilities: &RawValue, carried: Carried<'_>) -> Result<Byte
 /// # Errors
 /// [`Unfit`] when they are no object, or ambiguous.
 pub(crate) fn mask_client(capabilities: &RawValue, masked: &[&str]) -> Result<Bytes, Unfit> {
-    client_edits(Edits::new(capabilities.get().as_bytes()), capabilities, masked)?.finish()
-}
-
-/// The same in an `initialize` request; `message` is the whole message, the
-/// text of `edits`.
-///
-/// # Errors
-/// [`Unfit`] when message, parameters or capabilities are no object, or
-/// ambiguous.
-pub(crate) fn mask_initialize<'t>(
-    edits: Edits<'t>,
-    message: &'t RawValue,
-    masked: &[&str],
-) -> Result<Edits<'t>, Unfit> {
-    let Some(params) = meta::params(message)? else { return Ok(edits) };
-    match Object::read(params)?.get("capabilities")? {
-        Some(capabilities) => client_edits(edits, capabilities, masked),
-        None => Ok(edits),
-    }
-}
-
-fn client_edits<'t>(
-    mut edits: Edits<'t>,
-    capabilities: &'t RawValue,
-    masked: &[&str],
-) -> Result<Edits<'t>, Unfit> {
     let object = Object::read(capabilities)?;
+    let mut edits = Edits::new(capabilities.get().as_bytes());
     for name in masked {
         edits = edits.remove_member(capabilities, (*name).to_owned());
     }
@@ -132,7 +106,7 @@ fn client_edits<'t>(
     {
         edits = edits.remove_member(extensions, TASKS_EXTENSION);
     }
-    Ok(edits)
+    edits.finish()
 }
 
 #[cfg(test)]
@@ -184,22 +158,12 @@ mod tests {
 
     #[test]
     fn clients_are_not_asked_what_could_not_be_asked() {
-        let message = r#"{"id":1,"params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{"listChanged":true},"sampling":{},"elicitation":{"url":{}},"tasks":{},"experimental":{"x":1e-400},"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{}}},"clientInfo":{"name":"c"}}}"#;
-        let masked = |names: &[&str]| {
-            let edits = mask_initialize(Edits::new(message.as_bytes()), raw(message), names);
-            text(edits.unwrap().finish())
-        };
-        assert_eq!(masked(&[]), message);
+        let told = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"url":{}},"tasks":{},"experimental":{"x":1e-400},"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{}}}"#;
+        let masked = |names: &[&str]| text(mask_client(raw(told), names));
+        assert_eq!(masked(&[]), told);
         assert_eq!(
             masked(&["sampling", "elicitation", "roots", "tasks"]),
-            r#"{"id":1,"params":{"protocolVersion":"2025-11-25","capabilities":{"experimental":{"x":1e-400},"extensions":{"a/b":{}}},"clientInfo":{"name":"c"}}}"#
+            r#"{"experimental":{"x":1e-400},"extensions":{"a/b":{}}}"#
         );
-        assert_eq!(
-            text(mask_client(raw(r#"{"roots":{},"sampling":{"tools":{}}}"#), &["roots"])),
-            r#"{"sampling":{"tools":{}}}"#
-        );
-        let bare = r#"{"params":{}}"#;
-        let edits = mask_initialize(Edits::new(bare.as_bytes()), raw(bare), &["roots"]).unwrap();
-        assert_eq!(text(edits.finish()), bare);
     }
 }

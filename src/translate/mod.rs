@@ -19,7 +19,7 @@ pub(crate) mod request;
 pub(crate) mod to_legacy;
 pub(crate) mod to_modern;
 
-pub(crate) use hello::{Offer, discover_result, initialize_result};
+pub(crate) use hello::{discover_result, initialize_result};
 
 /// Whether results of a method say how long they may be kept (revision
 /// 2026-07-28, `server/utilities/caching`).

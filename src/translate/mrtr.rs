@@ -246,19 +246,6 @@ impl Declared {
     }
 }
 
-impl Kind {
-    /// The capability a question needs, as `requiredCapabilities` of the error
-    /// that says it is missing.
-    pub(crate) fn required(self) -> &'static str {
-        match self {
-            Self::Form => r#"{"elicitation":{"form":{}}}"#,
-            Self::Url => r#"{"elicitation":{"url":{}}}"#,
-            Self::Sampling => r#"{"sampling":{}}"#,
-            Self::Roots => r#"{"roots":{}}"#,
-        }
-    }
-}
-
 fn kind(method: &str, params: Option<&RawValue>) -> Result<Option<Kind>, Unfit> {
     Ok(match method {
         "elicitation/create" => {
@@ -352,7 +339,6 @@ mod tests {
         let unknown = Round::read(raw(r#"{"inputRequests":{"a":{"method":"x/y"}}}"#)).unwrap();
         let all = Declared { form: true, url: true, sampling: true, roots: true };
         assert!(unknown.undeclared(all).is_some());
-        assert_eq!(Kind::Url.required(), r#"{"elicitation":{"url":{}}}"#);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use serde_json::value::RawValue;
 
 use super::meta;
 use crate::protocol::codes;
-use crate::protocol::mcp::meta as names;
 use crate::protocol::number;
 use crate::protocol::raw::{Object, Unfit, elements, quote, text};
 use crate::protocol::splice::Edits;
@@ -43,23 +42,6 @@ pub(crate) fn error(method: &str, error: &RawValue) -> Result<Bytes, Unfit> {
     if method == "resources/read" && invalid {
         let not_found = codes::RESOURCE_NOT_FOUND.to_string().into_bytes();
         return edits.replace(code, not_found).finish();
-    }
-    edits.finish()
-}
-
-/// A notification of a `subscriptions/listen` stream, for a legacy client's
-/// GET stream: without the subscription it came by. `message` is the whole
-/// JSON-RPC message.
-///
-/// # Errors
-/// [`Unfit`] when the message is no object, or ambiguous.
-pub(crate) fn notification(message: &RawValue) -> Result<Bytes, Unfit> {
-    let mut edits = Edits::new(message.get().as_bytes());
-    if let Some(params) = Object::read(message)?.get("params")?
-        && params.get().starts_with('{')
-        && let Some(found) = meta::of(&Object::read(params)?)?
-    {
-        edits = edits.remove_member(found, names::SUBSCRIPTION_ID);
     }
     edits.finish()
 }
@@ -174,14 +156,5 @@ mod tests {
         let other = r#"{"code":-32603,"message":"no"}"#;
         assert_eq!(text(error("resources/read", raw(other))), other);
         assert_eq!(error("x", raw("{}")), Err(Unfit::Missing("code")));
-    }
-
-    #[test]
-    fn notifications_lose_their_subscription() {
-        let modern = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x","_meta":{"io.modelcontextprotocol/subscriptionId":"L1","k":1}}}"#;
-        let legacy = modern.replace(r#""io.modelcontextprotocol/subscriptionId":"L1","#, "");
-        assert_eq!(text(notification(raw(modern))), legacy);
-        let bare = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-        assert_eq!(text(notification(raw(bare))), bare);
     }
 }

@@ -81,18 +81,6 @@ pub(crate) fn error(error: &RawValue, server_info: &RawValue) -> Result<Answer, 
     }
 }
 
-/// A notification of a legacy stream, for the stream of a
-/// `subscriptions/listen` request with this id. `message` is the whole
-/// JSON-RPC message.
-///
-/// # Errors
-/// [`Unfit`] when the message or its parameters are no object, or ambiguous.
-pub(crate) fn notification(message: &RawValue, listen: &RawValue) -> Result<Bytes, Unfit> {
-    let edits = Edits::new(message.get().as_bytes());
-    let id = Cow::Borrowed(listen.get().as_bytes());
-    meta::set_in_params(edits, message, vec![(names::SUBSCRIPTION_ID, id)])?.finish()
-}
-
 /// The addresses an error wants visited, as parameters of modern elicitations.
 fn addresses(error: &Object<'_>) -> Result<Vec<Bytes>, Unfit> {
     let Some(data) = error.get("data")?.filter(|data| data.get().starts_with('{')) else {
@@ -186,7 +174,7 @@ mod tests {
         assert_eq!(modern("tools/call", own), expected);
         assert_eq!(
             modern("tools/call", r#"{"_meta":{ "k":1}}"#),
-            r#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}, "k":1}}"#
+            r#"{"resultType":"complete","_meta":{ "io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"k":1}}"#
         );
         assert_eq!(
             modern(
@@ -231,20 +219,5 @@ mod tests {
             error(raw(legacy), raw(INFO)).unwrap(),
             Answer::InputRequired(Bytes::from(expected))
         );
-    }
-
-    #[test]
-    fn notifications_name_their_subscription() {
-        let id = raw("9007199254740993");
-        let bare = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-        assert_eq!(
-            text(notification(raw(bare), id)),
-            r#"{"params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9007199254740993}},"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
-        );
-        let with = r#"{"jsonrpc":"2.0","method":"n","params":{"uri":"x"}}"#;
-        let told = text(notification(raw(with), id));
-        assert!(told.ends_with(r#""params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9007199254740993},"uri":"x"}}"#), "{told}");
-        let back = text(crate::translate::to_legacy::notification(raw(&told)));
-        assert_eq!(back, with.replace(r#"{"uri""#, r#"{"_meta":{},"uri""#));
     }
 }

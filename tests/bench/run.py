@@ -16,6 +16,7 @@ import time
 
 import measure
 import report
+import streams
 from servers import Gateway, House, Trouble, ask, call, need
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -49,7 +50,7 @@ def options():
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures what the gateway costs next to a plain nginx hop, in one run. "
-                    "With the defaults it takes about nine minutes after the build.")
+                    "With the defaults it takes about twelve minutes after the build.")
     parser.add_argument("--seconds", type=int, default=10, metavar="N",
                         help="load on each path at each concurrency (default 10)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N",
@@ -60,12 +61,25 @@ def options():
                         help="these paths only: " + ", ".join(name for name, _ in PATHS))
     parser.add_argument("--starts", type=int, default=7, metavar="N",
                         help="starts to take the median of (default 7)")
+    parser.add_argument("--streams", action="store_true",
+                        help="the streaming part only, which takes about three minutes")
+    parser.add_argument("--drift", type=int, nargs="?", const=600, metavar="SECONDS",
+                        help="watch the memory of silent streams for so long (default 60; "
+                             "without a number 600)")
     parser.add_argument("--quick", action="store_true",
-                        help="3 s in three turns, at 64 and 256 connections only")
+                        help="3 s in three turns, at 64 and 256 connections only; memory is "
+                             "watched for 20 s")
     parser.add_argument("--enforce", action="store_true",
                         help="end with 1 when a bar is missed or could not be measured")
     parser.add_argument("--no-build", action="store_true", help="measure what is built already")
     chosen = parser.parse_args()
+    if chosen.drift is None:
+        chosen.drift = 20 if chosen.quick else 60
+    if chosen.streams and chosen.only:
+        parser.error("--streams has paths of its own: leave --only out")
+    chosen.calls = not chosen.streams
+    # Whoever picks paths does not wait for streams.
+    chosen.streams = chosen.streams or not chosen.only
     if chosen.quick:
         chosen.seconds, chosen.rounds, chosen.connections = 3, 3, "64,256"
     try:
@@ -77,7 +91,8 @@ def options():
     for name in chosen.only:
         if name not in known:
             parser.error(f"no such path: {name}")
-    if min([chosen.seconds, chosen.rounds, chosen.starts, *chosen.connections]) < 1:
+    if min([chosen.seconds, chosen.rounds, chosen.starts, chosen.drift,
+            *chosen.connections]) < 1:
         parser.error("numbers begin at 1")
     if chosen.seconds % chosen.rounds:
         parser.error("--seconds must be a multiple of --rounds: a turn takes whole seconds")
@@ -89,7 +104,7 @@ def say(text):
 
 
 def build(chosen):
-    gateways = any(name in GATEWAYS or name == "front" for name in chosen.only)
+    gateways = chosen.streams or any(name in GATEWAYS or name == "front" for name in chosen.only)
     what = ["--bins", "--examples"] if gateways else ["--examples"]
     say("building (release) …")
 
@@ -221,6 +236,25 @@ def run(chosen, house):
     return order, windows, starts, audit, calls_of_stub
 
 
+@contextlib.contextmanager
+def house_in(output):
+    """Servers and their folder, which stays when something goes wrong."""
+    folder = tempfile.mkdtemp(prefix="run-", dir=output)
+    os.chmod(folder, 0o755)  # nginx and PostgreSQL run as somebody else
+    house = House(ROOT, folder)
+    keep = True
+    try:
+        yield house
+        keep = False
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            house.close()
+        if keep:
+            say(f"logs are in {os.path.relpath(folder, ROOT)}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Named:
     """A server under the name of its part on one path."""
 
@@ -243,11 +277,10 @@ def setting():
             "commit": commit.stdout.strip(), "date": time.strftime("%Y-%m-%d")}
 
 
-def print_report(chosen, where, order, windows, starts, audit):
+def calls_report(chosen, order, windows, starts):
+    """Tables of the calls, and what was measured as their bars take it."""
     results = {key: report.merged(list_) for key, list_ in windows.items()}
-    lines = [f"{where['date']}, commit {where['commit']}: {where['cores']} cores "
-             f"({where['processor']}), {where['rustc']}, {where['nginx']}; "
-             f"{chosen.seconds} s each, in {chosen.rounds} turns.", ""]
+    lines = []
     for connections in chosen.connections:
         lines += [report.table(order, results, connections), ""]
     foreign = [w["foreign"] for list_ in windows.values() for w in list_]
@@ -258,10 +291,26 @@ def print_report(chosen, where, order, windows, starts, audit):
                           f"{s['median_ms']:.0f} ms with a {name}" for name, s in starts.items())
         lines += [f"Start to ready, median of {chosen.starts}: {times}.".replace(
             "with existing", "with an existing"), ""]
+    return lines, results
+
+
+def print_report(chosen, where, calls, measured, audit):
+    """Everything as text; what was not measured is None."""
+    lines = [f"{where['date']}, commit {where['commit']}: {where['cores']} cores "
+             f"({where['processor']}), {where['rustc']}, {where['nginx']}"
+             + (f"; {chosen.seconds} s each, in {chosen.rounds} turns." if calls else "."), ""]
+    bars = []
+    if calls:
+        order, windows, starts, calls_audit = calls
+        tables, results = calls_report(chosen, order, windows, starts)
+        lines += tables
+        bars += report.bars(results, starts, calls_audit)
+    if measured:
+        lines += [streams.tables(measured), ""]
+        bars += streams.bars(measured)
     for name, one in audit.items():
         lines.append(f"- Audit of {name}: {one['calls_answered']:,} calls answered, "
                      f"{one['rows']:,} rows{': ' + one['problem'] if one['problem'] else ''}.")
-    bars = report.bars(results, starts, audit)
     lines += ["", "| bar | measured | |", "|---|--:|---|"]
     words = {True: "holds", False: "**missed**", None: "–"}
     lines += [f"| {b['bar']} | {b['measured']} | {words[b['holds']]} |" for b in bars]
@@ -277,29 +326,29 @@ def main():
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     output = os.path.join(ROOT, "target", "bench")
     os.makedirs(output, exist_ok=True)
-    need("wrk", "wrk")
+    if chosen.calls:
+        need("wrk", "wrk")
     where = setting()
     if not chosen.no_build:
         build(chosen)
-    folder = tempfile.mkdtemp(prefix="run-", dir=output)
-    os.chmod(folder, 0o755)  # nginx and PostgreSQL run as somebody else
-    house = House(ROOT, folder)
-    keep = True
-    try:
-        order, windows, starts, audit, calls = run(chosen, house)
-        keep = False
-    finally:
-        with contextlib.suppress(KeyboardInterrupt):
-            house.close()
-        if keep:
-            say(f"logs are in {os.path.relpath(folder, ROOT)}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-    bars, text = print_report(chosen, where, order, windows, starts, audit)
-    raw = {"setting": where, "seconds": chosen.seconds, "rounds": chosen.rounds,
-           "windows": [{"path": name, **window} for (name, _), list_ in windows.items()
-                       for window in list_],
-           "starts": starts, "audit": audit, "calls_of_stub": calls, "bars": bars}
+    calls, measured, audit = None, None, {}
+    raw = {"setting": where}
+    if chosen.calls:
+        with house_in(output) as house:
+            order, windows, starts, audit, answered = run(chosen, house)
+        calls = (order, windows, starts, audit)
+        raw |= {"seconds": chosen.seconds, "rounds": chosen.rounds,
+                "windows": [{"path": name, **window} for (name, _), list_ in windows.items()
+                            for window in list_],
+                "starts": starts, "calls_of_stub": answered}
+    if chosen.streams:
+        with house_in(output) as house:
+            measured, streams_audit = streams.run(house, chosen.rounds, chosen.drift, say,
+                                                  check_audit)
+        audit = {**audit, **streams_audit}
+        raw["streams"] = measured
+    bars, text = print_report(chosen, where, calls, measured, audit)
+    raw |= {"audit": audit, "bars": bars}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for name, content in ((f"{stamp}.json", json.dumps(raw, indent=1)), (f"{stamp}.md", text)):
         with open(os.path.join(output, name), "w") as file:

@@ -36,13 +36,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def ask(port, method, path, body=None, headers=None, timeout=10):
-    """Status and body of one request."""
+def ask(port, method, path, body=None, headers=None, timeout=10, with_headers=False):
+    """Status and body of one request, and if wanted the headers between."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, body, headers or {})
         reply = connection.getresponse()
-        return reply.status, reply.read()
+        answer = reply.read()
+        return (reply.status, reply.headers, answer) if with_headers else (reply.status, answer)
     finally:
         connection.close()
 
@@ -194,7 +195,8 @@ http {{
             # The shipped format, to a file, as a real installation would.
             "ACCESS_LOG": os.path.join(folder, "access.log"),
             "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port),
-            "GATEWAY": f"127.0.0.1:{gateway}", "REAL_IP": "", "MAX_BODY_BYTES": "4194304",
+            "GATEWAY": f"127.0.0.1:{gateway}", "MORE_GATEWAYS": "", "REAL_IP": "",
+            "MAX_BODY_BYTES": "4194304",
             "ANONYMOUS_RATE": "20", "ANONYMOUS_BURST": "40", "ANONYMOUS_CONNECTIONS": "20",
         }
         for name, value in values.items():
@@ -294,6 +296,9 @@ class Gateway:
         self.write("tools.yaml", f"""
 backends:
   stub: {{ url: "http://127.0.0.1:{stub}/mcp" }}
+  seated: {{ url: "http://127.0.0.1:{stub}/seated", era: legacy }}
+scopes:
+  news: {{ backends: [seated] }}
 tools:
   - name: exact_calculate
     description: Exact decimal arithmetic
@@ -308,11 +313,23 @@ tools:
         operator: {{ type: string, enum: [add, sub, mul, div] }}
         operands: {{ type: array, minItems: 1, maxItems: 1000, items: {{ type: string, maxLength: 202 }} }}
         precision: {{ type: integer, minimum: 1, maximum: 100 }}
+  - name: stream_events
+    description: An event, and later another one
+    backend: stub
+    scope: calculator
+    timeout_ms: 5000
+    input_schema: {{ type: object, additionalProperties: false }}
+  - name: stream_silence
+    description: An event, and then nothing
+    backend: stub
+    scope: calculator
+    timeout_ms: 3600000
+    input_schema: {{ type: object, additionalProperties: false }}
 """)
         self.write("policy.yaml", """
 default_action: deny
 roles:
-  bench: { allowed_tools: [exact_calculate] }
+  bench: { allowed_tools: [exact_calculate, stream_events, stream_silence] }
 workspaces:
   bench: { denied_tools: [] }
 """)
@@ -326,6 +343,8 @@ workspaces:
             "SCOPEGATE__SERVER__STATE_DIR": os.path.join(self.folder, "state"),
             "SCOPEGATE__REGISTRY__FILE": os.path.join(self.folder, "tools.yaml"),
             "SCOPEGATE__POLICY__FILE": os.path.join(self.folder, "policy.yaml"),
+            "SCOPEGATE__UPSTREAM__MAX_TIMEOUT_MS": "3600000",
+            "SCOPEGATE__SESSIONS__MAX_PER_CALLER": "10000",
             # Counted on every call, reached on none.
             "SCOPEGATE__QUOTA__USER__PER_MINUTE": "60000000",
             "SCOPEGATE__QUOTA__USER__BURST": "60000000",

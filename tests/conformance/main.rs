@@ -5,6 +5,8 @@
 
 mod alone;
 mod expected;
+#[path = "../product/mod.rs"]
+mod product;
 mod results;
 mod stack;
 mod suite;

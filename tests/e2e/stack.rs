@@ -218,6 +218,7 @@ fn nginx(gateway: u16) -> Nginx {
         ("ACCESS_LOG", "access.log"),
         ("LISTEN_HOST", "127.0.0.1"),
         ("GATEWAY", &format!("127.0.0.1:{gateway}")),
+        ("MORE_GATEWAYS", ""),
         ("REAL_IP", ""),
         ("MAX_BODY_BYTES", &MAX_BODY.to_string()),
         ("ANONYMOUS_RATE", "1000"),

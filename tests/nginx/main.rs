@@ -60,6 +60,7 @@ fn nginx(gateway: &str, changes: &[(&str, &str)]) -> Nginx {
         ("ACCESS_LOG", "access.log"),
         ("LISTEN_HOST", "127.0.0.1"),
         ("GATEWAY", gateway),
+        ("MORE_GATEWAYS", ""),
         ("REAL_IP", ""),
         ("MAX_BODY_BYTES", "4194304"),
         ("ANONYMOUS_RATE", "1000"),

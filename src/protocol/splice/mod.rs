@@ -143,7 +143,7 @@ impl<'t> Changes<'t> {
     /// whatever comes and goes.
     fn resolve(self, text: &'t [u8], spans: &mut Vec<Span<'t>>) -> Result<(), Unfit> {
         let Self { object, members: mut changes } = self;
-        let open = object.start + 1;
+        let mut first = object.start + 1;
         let written = Object::read(value(&text[object])?)?;
         let mut places: Vec<(Range<usize>, bool)> = Vec::new();
         let mut replaced: Vec<Cow<'t, str>> = Vec::new();
@@ -163,6 +163,9 @@ impl<'t> Changes<'t> {
             }
         }
         changes.retain(|(name, value)| value.is_some() && !replaced.contains(name));
+        if let Some((place, _)) = places.first() {
+            first = place.start;
+        }
         let last_kept = places.iter().rposition(|(_, kept)| *kept);
         let added: Vec<String> = changes.iter().map(|(name, _)| quote(name)).collect();
         let mut new = Vec::new();
@@ -178,7 +181,7 @@ impl<'t> Changes<'t> {
             if last_kept.is_some() {
                 new.push(b',');
             }
-            spans.push(Span { part: open..open, by: new.into() });
+            spans.push(Span { part: first..first, by: new.into() });
         }
         remove(&places, last_kept, spans);
         Ok(())

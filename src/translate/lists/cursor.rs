@@ -87,16 +87,6 @@ impl Cursor {
     }
 }
 
-/// Whether a backend answers a page with the cursor it was asked by, so that
-/// a client would ask for ever.
-///
-/// # Errors
-/// [`Unfit`] when the result is no object, or ambiguous.
-pub(crate) fn is_stuck(asked: Option<&RawValue>, result: &RawValue) -> Result<bool, Unfit> {
-    let next = next_cursor(result)?;
-    Ok(asked.zip(next).is_some_and(|(asked, next)| is_same(asked, next)))
-}
-
 /// A list request that asks for the page at this cursor, a JSON string, or for
 /// the first page. `message` is the whole JSON-RPC message, the text of
 /// `edits`.

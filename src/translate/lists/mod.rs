@@ -5,9 +5,9 @@ mod cursor;
 mod filter;
 mod merge;
 
-pub(crate) use cursor::{Cursor, is_stuck, with_cursor};
+pub(crate) use cursor::{Cursor, with_cursor};
 pub(crate) use filter::filter;
-pub(crate) use merge::{Merge, Merged, Page, UNAVAILABLE};
+pub(crate) use merge::{Merge, Page};
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
