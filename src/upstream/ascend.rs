@@ -50,10 +50,9 @@ impl Upstream {
             let arguments = self.annotated(client, ask, whole).await?;
             let mirrored = mirror::of(ask.method, ask.name, &arguments);
             let rounds = Rounds::new(ask, message.clone(), mirrored);
-            let mut letter = rounds.letter(ask.backend, ask.caller.user_id());
-            letter.trail = ask.trail;
-            let posting = self.post(client, letter, message.clone());
-            let mut response = unless_called_back(flight.as_ref(), posting).await?;
+            let flight = flight.as_ref();
+            let posting = self.post_and_linger(client, ask, &rounds, message.clone(), flight);
+            let mut response = posting.await?;
             match response.refusal(self.max_reply_bytes).await? {
                 // What was known of the tool's arguments is not true any more.
                 Some(HEADER_MISMATCH) if std::mem::take(&mut again) => {

@@ -47,7 +47,7 @@ pub(crate) struct Flow {
     /// Questions of a modern backend to a legacy client.
     pub(super) rounds: Option<Box<Rounds>>,
     /// Longest silence; none where silence is usual.
-    idle: Option<Duration>,
+    pub(super) idle: Option<Duration>,
     pending: VecDeque<Piece>,
     /// The client can go on with this stream on another connection.
     resumable: bool,
@@ -113,6 +113,11 @@ impl Flow {
             ended: false,
             began: upstream.clock.monotonic(),
         }
+    }
+
+    /// Whether its answer has come, or never will.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended || self.pending.iter().any(|piece| matches!(piece, Piece::Answer { .. }))
     }
 
     /// The next piece; `None` when the stream has ended, after its answer or
@@ -222,7 +227,7 @@ impl Flow {
         };
         let retry = unless_called_back(self.turn.flight(), rounds.answers()).await?;
         self.turn.asked_as(retry.id);
-        let letter = rounds.letter(&self.backend, &self.user);
+        let letter = rounds.envelope().letter(&self.backend, &self.user);
         let posting = self.upstream.post(&self.client, letter, retry.message);
         let response = unless_called_back(self.turn.flight(), posting).await?;
         let limit = self.upstream.max_reply_bytes;

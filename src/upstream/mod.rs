@@ -10,6 +10,7 @@ mod failure;
 mod flight;
 mod flow;
 mod in_session;
+mod linger;
 mod mirror;
 mod nonce;
 mod peer;

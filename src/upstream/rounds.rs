@@ -171,15 +171,27 @@ impl Rounds {
         Ok(Retry { id, message })
     }
 
-    /// The envelope of the request, each time.
-    pub(super) fn letter<'a>(&self, backend: &'a Backend, user: &'a str) -> Letter<'a> {
+    /// What the envelope of the request says, each time.
+    pub(super) fn envelope(&self) -> Envelope {
+        Envelope { mirrored: self.mirrored.clone() }
+    }
+}
+
+/// What the envelope of a request says.
+pub(super) struct Envelope {
+    mirrored: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Envelope {
+    /// The envelope.
+    pub(super) fn letter<'a>(self, backend: &'a Backend, user: &'a str) -> Letter<'a> {
         Letter {
             to: backend,
             user,
             trail: Trail::INTERNAL,
             revision: Some(revision::MODERN[0]),
             session: None,
-            mirrored: self.mirrored.clone(),
+            mirrored: self.mirrored,
         }
     }
 }
