@@ -46,7 +46,6 @@ pub(crate) struct Scope {
     /// `backends`, and after them further ones that declared tools use. A
     /// backend's place in the scope is its place here.
     reachable: Vec<Arc<Backend>>,
-    /// Those of the declared tools.
 }
 
 impl Scope {

@@ -304,7 +304,7 @@ pub(super) async fn verdict(
                 format!("the backend refuses the gateway's credentials: HTTP {status}"),
             ));
         }
-        (500.., _) | (408 | 429, _) => {
+        (500.. | 408 | 429, _) => {
             return Err(Refusal::new(
                 Reason::BackendUnavailable,
                 format!("the backend is not ready: HTTP {status}"),

@@ -31,8 +31,13 @@ fn a_streamed_call_is_one_record() {
             answer.bytes().len()
         };
         let row = row(&client);
-        let expected =
-            [&json!("count_progress"), &json!("tools/call"), &json!("success"), &json!(false), &json!(200)];
+        let expected = [
+            &json!("count_progress"),
+            &json!("tools/call"),
+            &json!("success"),
+            &json!(false),
+            &json!(200),
+        ];
         assert_eq!(facts(&row), expected, "{era:?} {accept}: {row}");
         assert_eq!(row["result_bytes"], size, "{era:?} {accept}: {row}");
         assert!(row["result_digest"].is_string(), "{row}");
@@ -62,7 +67,11 @@ fn a_stream_that_breaks_is_recorded_with_its_reason() {
     });
     client.post(&call(1, "any", json!({}))).events().rest();
     let row = row(&client);
-    assert_eq!((&row["status"], &row["reason"]), (&json!("error"), &json!("backend_error")), "{row}");
+    assert_eq!(
+        (&row["status"], &row["reason"]),
+        (&json!("error"), &json!("backend_error")),
+        "{row}"
+    );
     assert!(row["duration_ms"].is_number(), "{row}");
 }
 

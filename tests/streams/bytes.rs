@@ -75,8 +75,7 @@ fn breaks(scope: &str, era: Era, how: impl Fn(&mut Reply) + Send + Sync + 'stati
 
 #[test]
 fn a_stream_that_breaks_ends_with_an_error() {
-    for (scope, era) in
-        [("plain", Era::Legacy), ("plain", Era::Modern), ("sessions", Era::Legacy)]
+    for (scope, era) in [("plain", Era::Legacy), ("plain", Era::Modern), ("sessions", Era::Legacy)]
     {
         // In the middle of a chunk.
         breaks(scope, era, |reply| {

@@ -100,9 +100,9 @@ impl<'a> Client<'a> {
             .header("Accept", self.accept);
         match &self.session {
             None => request,
-            Some(session) => request
-                .header("Mcp-Session-Id", session)
-                .header("MCP-Protocol-Version", LEGACY),
+            Some(session) => {
+                request.header("Mcp-Session-Id", session).header("MCP-Protocol-Version", LEGACY)
+            }
         }
     }
 

@@ -104,7 +104,11 @@ fn errors_are_unchanged() {
         });
         let answer = client.request("POST").body(request("")).answer(client.port());
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.text(), format!(r#"{{"jsonrpc":"2.0","id":"mine", {ERROR}}}"#), "{scope}");
+        assert_eq!(
+            answer.text(),
+            format!(r#"{{"jsonrpc":"2.0","id":"mine", {ERROR}}}"#),
+            "{scope}"
+        );
     }
 }
 

@@ -91,7 +91,10 @@ fn a_slow_reader_slows_its_backend_down() {
     for answer in readers {
         let mut events = answer.events();
         for number in 0..100 {
-            assert_eq!(events.said("notifications/message")["params"]["logger"], number.to_string());
+            assert_eq!(
+                events.said("notifications/message")["params"]["logger"],
+                number.to_string()
+            );
         }
     }
 }

@@ -24,7 +24,8 @@ fn changes_of_lists_are_told_on_either_replica() {
             ("prompts", "notifications/prompts/list_changed"),
             ("resources", "notifications/resources/list_changed"),
         ] {
-            let told = client.through(Door::First).post(&call(1, "trigger", json!({ "what": what })));
+            let told =
+                client.through(Door::First).post(&call(1, "trigger", json!({ "what": what })));
             assert!(told.response()["result"].is_object());
             let said = events.said(method);
             assert!(said.get("id").is_none(), "{said}");

@@ -61,7 +61,11 @@ fn a_client_that_was_cut_off_gets_the_rest() {
                 None => break message,
             }
         };
-        assert_eq!(steps, [1.0, 2.0, 3.0, 4.0, 5.0], "{scope}: nothing is lost, nothing comes twice");
+        assert_eq!(
+            steps,
+            [1.0, 2.0, 3.0, 4.0, 5.0],
+            "{scope}: nothing is lost, nothing comes twice"
+        );
         assert_eq!((&response["id"], text(&response)), (&json!(5), "Counted."), "{scope}");
     }
 }

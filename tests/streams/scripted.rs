@@ -133,7 +133,11 @@ impl Scripted {
     }
 
     /// What becomes of a user's requests, handshakes apart.
-    pub(crate) fn script(&self, user: &str, script: impl Fn(&Seen, &mut Reply) + Send + Sync + 'static) {
+    pub(crate) fn script(
+        &self,
+        user: &str,
+        script: impl Fn(&Seen, &mut Reply) + Send + Sync + 'static,
+    ) {
         self.state.scripts.lock().unwrap().insert(user.to_owned(), Arc::new(script));
     }
 

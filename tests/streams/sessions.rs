@@ -37,7 +37,8 @@ fn a_session_is_good_on_both_replicas() {
         let session = client.session.clone().unwrap();
         assert!(session.len() <= 4096 && session.bytes().all(|b| b.is_ascii_graphic()));
         for door in [Door::First, Door::Second, Door::Both, Door::Both] {
-            let response = client.through(door).post(&call(1, "echo", json!({ "n": 1 }))).response();
+            let response =
+                client.through(door).post(&call(1, "echo", json!({ "n": 1 }))).response();
             assert_eq!(response["result"]["structuredContent"], json!({ "n": 1 }), "{response}");
         }
         assert_eq!(used(scope, &client.user).len(), 1, "one session at the backend");
@@ -188,9 +189,11 @@ fn one_session_too_many_ends_the_oldest() {
         client.initialize(json!({}));
         sessions.push(client.clone());
     }
-    support::eventually::wait_until(support::process::PATIENCE, "the other replica to know", || {
-        sessions[0].through(Door::Second).status() == 404
-    });
+    support::eventually::wait_until(
+        support::process::PATIENCE,
+        "the other replica to know",
+        || sessions[0].through(Door::Second).status() == 404,
+    );
     let statuses: Vec<u16> = sessions.iter().map(Client::status).collect();
     assert_eq!(statuses, [404, 200, 200]);
     let ended = watch::exchanges(&STRICT.rust, &client.user, |one| one["method"] == "DELETE");
