@@ -9,7 +9,7 @@ use super::told;
 use crate::protocol::codes;
 use crate::protocol::mcp::meta;
 use crate::protocol::raw::Object;
-use crate::translate::mrtr::{Declared, Kind};
+use crate::translate::mrtr::Declared;
 use crate::translate::to_modern;
 
 /// Levels of log messages, from the least.
@@ -143,9 +143,9 @@ impl Down {
 fn cannot_visit() -> Bytes {
     format!(
         "{{\"code\":{},\"message\":\"The server wants the user to visit an address, which this \
-         client has not declared.\",\"data\":{{\"requiredCapabilities\":{}}}}}",
+         client has not declared.\",\
+         \"data\":{{\"requiredCapabilities\":{{\"elicitation\":{{\"url\":{{}}}}}}}}}}",
         codes::MISSING_CAPABILITY,
-        Kind::Url.required()
     )
     .into()
 }

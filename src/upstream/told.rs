@@ -33,7 +33,7 @@ pub(super) enum Told<'a> {
     /// The end of a request.
     Answer { id: &'a RawValue, result: Option<&'a RawValue>, error: Option<&'a RawValue> },
     /// The backend wants something of the client.
-    Request { id: &'a RawValue },
+    Request { id: &'a RawValue, method: std::borrow::Cow<'a, str> },
     /// It tells something.
     Notification { method: std::borrow::Cow<'a, str> },
     /// It is none of these.
@@ -51,8 +51,8 @@ impl<'a> Told<'a> {
                 Self::Answer { id, result, error }
             }
             // An answer with `result: null` reads as one with neither.
-            Ok(Members { id: Some(id), method: Some(_), result: None, error: None }) => {
-                Self::Request { id }
+            Ok(Members { id: Some(id), method: Some(method), result: None, error: None }) => {
+                Self::Request { id, method }
             }
             Ok(Members { id: None, method: Some(method), result: None, error: None }) => {
                 Self::Notification { method }
@@ -147,7 +147,7 @@ mod tests {
     fn requests_and_notifications_are_told_apart() {
         assert!(matches!(
             Told::read(br#"{"jsonrpc":"2.0","id":3,"method":"elicitation/create","params":{}}"#),
-            Told::Request { id } if id.get() == "3"
+            Told::Request { id, method } if id.get() == "3" && method == "elicitation/create"
         ));
         assert!(matches!(
             Told::read(br#"{"jsonrpc":"2.0","method":"notifications/progress"}"#),
