@@ -174,8 +174,8 @@ impl Conversation {
             return self.answer(Some(request.id.text()), &Fault::TooMany).await;
         }
         let mut key = None;
-        let era = match &request.revision {
-            Some(revision) => exchange::Road::Modern(mirror::headers(
+        let way = match &request.revision {
+            Some(revision) => exchange::Way::Modern(mirror::headers(
                 &request.method,
                 revision,
                 &request.params(),
@@ -184,14 +184,14 @@ impl Conversation {
             None if request.method == "initialize" => {
                 self.desk.session.begin(&request.id, &request.message);
                 key = Some(self.close_gate());
-                exchange::Road::Opening
+                exchange::Way::Opening
             }
-            None => exchange::Road::Legacy(self.gate.clone()),
+            None => exchange::Way::Legacy(self.gate.clone()),
         };
         let modern = request.revision.is_some();
         let ticket = self.desk.in_flight.enter(request.id, request.method, modern);
         let desk = Rc::clone(&self.desk);
-        let exchange = Exchange { desk, ticket, message: request.message, era, key };
+        let exchange = Exchange { desk, ticket, message: request.message, way, key };
         self.tasks.spawn_local(exchange.run());
     }
 

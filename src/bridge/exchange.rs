@@ -37,13 +37,13 @@ pub(super) struct Exchange {
     pub(super) desk: Rc<Desk>,
     pub(super) ticket: Rc<Ticket>,
     pub(super) message: Bytes,
-    pub(super) era: Road,
+    pub(super) way: Way,
     /// Kept until it is over: later messages wait for it.
     pub(super) key: Option<Key>,
 }
 
-/// What era decides.
-pub(super) enum Road {
+/// How a request goes.
+pub(super) enum Way {
     /// `initialize`: no session, no gate.
     Opening,
     /// Within the session, behind the gate.
@@ -71,7 +71,7 @@ impl Exchange {
     }
 
     async fn carry(&self) -> Result<(), Fault> {
-        if let Road::Legacy(gate) = &self.era {
+        if let Way::Legacy(gate) = &self.way {
             gate.clone().passed().await;
         }
         // A subscription lasts; it must not keep a place from the others.
@@ -79,15 +79,15 @@ impl Exchange {
             "subscriptions/listen" => None,
             _ => self.desk.places.acquire().await.ok(),
         };
-        let headers = match &self.era {
-            Road::Opening => Headers::new(),
-            Road::Legacy(_) => self.desk.session.enter(&self.desk).await?,
-            Road::Modern(headers) => headers.clone(),
+        let headers = match &self.way {
+            Way::Opening => Headers::new(),
+            Way::Legacy(_) => self.desk.session.enter(&self.desk).await?,
+            Way::Modern(headers) => headers.clone(),
         };
         let ticket = Some(Rc::clone(&self.ticket));
         let reply = self.desk.road.post(&headers, self.message.clone(), ticket).await?;
         if reply.status == StatusCode::NOT_FOUND
-            && matches!(self.era, Road::Legacy(_))
+            && matches!(self.way, Way::Legacy(_))
             && self.desk.session.lost(&headers, true)
         {
             reopen_in_background(&self.desk);
@@ -145,7 +145,7 @@ impl Exchange {
                     }
                 }
                 Err(Stopped::TooLarge) => return Err(Fault::AnswerTooLarge(limit)),
-                Err(stopped) if !matches!(self.era, Road::Legacy(_)) || !place.is_known() => {
+                Err(stopped) if !matches!(self.way, Way::Legacy(_)) || !place.is_known() => {
                     return Err(match stopped {
                         Stopped::Broken(why) => Fault::Broken(why),
                         Stopped::Ended | Stopped::TooLarge => Fault::StreamEnded,
@@ -186,7 +186,7 @@ impl Exchange {
 
     /// The session must be known before the client hears that it is open.
     fn note_opening(&self, peek: &Peek<'_>, answer_headers: &awc::http::header::HeaderMap) {
-        if let (Road::Opening, Some(result)) = (&self.era, peek.result()) {
+        if let (Way::Opening, Some(result)) = (&self.way, peek.result()) {
             self.desk.session.opened(answer_headers, result.get());
         }
     }

@@ -111,10 +111,14 @@ impl Session {
     pub(super) fn lost(&self, used: &Headers, told: bool) -> bool {
         let Some(id) = session_id(used) else { return false };
         let mut phase = self.phase.borrow_mut();
-        if matches!(&*phase, Phase::Live(headers) if session_id(headers) == Some(id)) {
-            tracing::warn!("the endpoint has ended the session");
-            *phase = Phase::Lost { told };
-            self.stop_listening();
+        match &mut *phase {
+            Phase::Live(headers) if session_id(headers) == Some(id) => {
+                tracing::warn!("the endpoint has ended the session");
+                *phase = Phase::Lost { told };
+                self.stop_listening();
+            }
+            Phase::Lost { told: known } => *known |= told,
+            Phase::Live(_) | Phase::None => {}
         }
         true
     }

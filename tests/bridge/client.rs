@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(crate) struct Bridge {
     stdin: Option<ChildStdin>,
     messages: Receiver<Vec<u8>>,
     stderr: Arc<Mutex<String>>,
+    /// Reads the log to its end.
+    logging: Option<JoinHandle<()>>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
@@ -66,14 +68,14 @@ impl Bridge {
         });
         let stderr = Arc::new(Mutex::new(String::new()));
         let (log, source) = (Arc::clone(&stderr), child.stderr.take().unwrap());
-        thread::spawn(move || {
+        let logging = thread::spawn(move || {
             for line in BufReader::new(source).lines().map_while(Result::ok) {
                 let mut log = log.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
             }
         });
-        Self { child, stdin, messages, stderr }
+        Self { child, stdin, messages, stderr, logging: Some(logging) }
     }
 
     /// Writes bytes as they stand.
@@ -156,6 +158,7 @@ impl Bridge {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
+        self.read_log();
         let status = status.unwrap();
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
     }
@@ -174,6 +177,13 @@ impl Bridge {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits for the rest of the log of a bridge that has ended.
+    fn read_log(&mut self) {
+        if let Some(logging) = self.logging.take() {
+            logging.join().unwrap();
+        }
+    }
+
     /// What it logged so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
@@ -184,6 +194,7 @@ impl Drop for Bridge {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_log();
         let log = self.stderr();
         if !thread::panicking() {
             assert!(!log.contains(TOKEN), "the token is in the log: {log}");

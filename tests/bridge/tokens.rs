@@ -171,6 +171,8 @@ fn a_token_as_it_stands_cannot_be_renewed() {
     bridge.request(0, "initialize", json!({}));
     assert_eq!(bridge.next()["error"]["data"]["code"], json!("token_refused"));
     assert_eq!(server.seen().len(), 1);
+    bridge.close();
+    assert_eq!(bridge.wait(), 0);
     let log = bridge.stderr();
     assert!(log.contains("on the command line") && !log.contains("seen-by-all"), "{log}");
 }
