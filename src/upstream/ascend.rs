@@ -69,7 +69,7 @@ impl Upstream {
         let turn = Turn::up(ask, flight);
         let told = response.told(self.max_reply_bytes, &turn);
         let mut flow = match unless_called_back(turn.flight(), told).await? {
-            Told::Events(events) => Flow::new(self, client, ask, Some(events), turn),
+            Told::Events(events) => Flow::new(self, client, ask, Some(*events), turn),
             Told::Whole { message, is_error, .. } => {
                 let mut flow = Flow::new(self, client, ask, None, turn);
                 flow.rounds = Some(Box::new(rounds));

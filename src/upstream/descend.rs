@@ -63,11 +63,10 @@ impl Upstream {
                 recall.disarm();
             }
             match door {
-                None => {}
                 Some(Door::OtherEra) if !last && self.doubt(ask.backend) => {
                     return Err(Setback::Contradicted);
                 }
-                Some(Door::OtherEra) => {}
+                Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {
                     // The session was the gateway's own: nothing of the
                     // client's is lost with it.

@@ -199,7 +199,7 @@ impl Upstream {
     ) -> Result<Reply, Refusal> {
         Ok(match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => {
-                Reply::Stream(Box::new(Flow::new(self, client, ask, Some(events), turn)))
+                Reply::Stream(Box::new(Flow::new(self, client, ask, Some(*events), turn)))
             }
             Told::Whole { status, message, is_error } => {
                 turn.landed();

@@ -111,7 +111,9 @@ impl Upstream {
             return false;
         };
         // A modern backend notices that nobody reads its answer any more.
-        flying.iter().for_each(|flight| flight.called_back.notify_one());
+        for flight in &flying {
+            flight.called_back.notify_one();
+        }
         join_all(flying.iter().map(|flight| self.take_back(client, flight, reason))).await;
         true
     }

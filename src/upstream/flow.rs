@@ -232,7 +232,7 @@ impl Flow {
         let response = unless_called_back(self.turn.flight(), posting).await?;
         let limit = self.upstream.max_reply_bytes;
         match unless_called_back(self.turn.flight(), response.told(limit, &self.turn)).await? {
-            super::wire::Told::Events(events) => self.events = Some(events),
+            super::wire::Told::Events(events) => self.events = Some(*events),
             super::wire::Told::Whole { message, is_error, .. } => {
                 self.answered(Event::message(message), is_error)?;
             }

@@ -38,11 +38,10 @@ impl Upstream {
             let posting = self.post(client, letter, message);
             let mut response = unless_called_back(flight.as_ref(), posting).await?;
             match response.refused(&held, self.max_reply_bytes).await? {
-                None => {}
                 Some(Door::OtherEra) if !last && self.doubt(ask.backend) => {
                     return Err(Setback::Contradicted);
                 }
-                Some(Door::OtherEra) => {}
+                Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {
                     // The backend has lost the session, and with it whatever
                     // the client had there.

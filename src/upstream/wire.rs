@@ -66,7 +66,7 @@ pub(super) enum Told {
     /// In one piece, turned.
     Whole { status: u16, message: Bytes, is_error: bool },
     /// Event by event.
-    Events(Events),
+    Events(Box<Events>),
 }
 
 /// An answer whose body is still to come.
@@ -230,7 +230,7 @@ impl Response {
     pub(super) async fn told(mut self, limit: usize, turn: &Turn) -> Result<Told, Refusal> {
         let status = self.status;
         if status == 200 && self.shape == Shape::Events {
-            return Ok(Told::Events(self.events(limit)));
+            return Ok(Told::Events(Box::new(self.events(limit))));
         }
         let message = self.whole(limit).await?;
         // Answers come with 200; modern ones also with 400 and 404, always with

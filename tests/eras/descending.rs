@@ -12,37 +12,35 @@ use crate::world::{LEGACY, WORLD};
 
 const JSON: &str = "application/json";
 
+/// Not with the Rust SDK 3.9.0: it does not give out an answer that was ready
+/// before its client came back.
 #[test]
 fn a_stream_that_its_backend_closes_is_gone_on_with() {
-    for scope in LEGACY {
-        for accept in [EITHER, JSON] {
-            let client = Client::new(&WORLD.stack, scope).accepting(accept);
-            let away = modern(&call(1, "test_reconnection", json!({})));
-            let response = client.post_modern(&away).response();
-            assert!(!text(&response).is_empty(), "{scope} {accept}: {response}");
-        }
-        // Neither can legacy clients go on with what they do not read.
-        let client = Client::seated(&WORLD.stack, scope).accepting(JSON);
-        let response = client.post(&call(1, "test_reconnection", json!({}))).response();
-        assert!(!text(&response).is_empty(), "{scope}: {response}");
+    let away = call(1, "test_reconnection", json!({}));
+    for accept in [EITHER, JSON] {
+        let client = Client::new(&WORLD.stack, "typescript1").accepting(accept);
+        let response = client.post_modern(&modern(&away)).response();
+        assert_eq!(text(&response), "Answered after all.", "{accept}");
     }
+    // Neither can legacy clients go on with what they do not read.
+    let client = Client::seated(&WORLD.stack, "typescript1").accepting(JSON);
+    assert_eq!(text(&client.post(&away).response()), "Answered after all.");
 }
 
+/// Not with the Rust SDK 3.9.0: it logs on the stream that is no request's,
+/// and nobody could say whose messages they are.
 #[test]
 fn log_messages_come_as_each_request_wants_them() {
-    for scope in LEGACY {
-        let client = Client::new(&WORLD.stack, scope);
-        for (level, count) in [(None, 0), (Some("debug"), 3), (Some("info"), 3), (Some("error"), 0)]
-        {
-            let mut message = modern(&call(1, "test_tool_with_logging", json!({})));
-            if let Some(level) = level {
-                message["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = json!(level);
-            }
-            let mut events = client.post_modern(&message).events();
-            let told = events.rest().iter().map(|event| event.message()).collect::<Vec<_>>();
-            let logged = told.iter().filter(|it| it["method"] == "notifications/message").count();
-            assert_eq!(logged, count, "{scope} {level:?}: {told:?}");
+    let client = Client::new(&WORLD.stack, "typescript1");
+    for (level, count) in [(None, 0), (Some("debug"), 3), (Some("info"), 3), (Some("error"), 0)] {
+        let mut message = modern(&call(1, "test_tool_with_logging", json!({})));
+        if let Some(level) = level {
+            message["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = json!(level);
         }
+        let mut events = client.post_modern(&message).events();
+        let told = events.rest().iter().map(|event| event.message()).collect::<Vec<_>>();
+        let logged = told.iter().filter(|it| it["method"] == "notifications/message").count();
+        assert_eq!(logged, count, "{level:?}: {told:?}");
     }
 }
 

@@ -16,7 +16,7 @@ const POLICY: &str = "
 default_action: deny
 roles:
   admin: { allowed_tools: ['*'] }
-  tester: { allowed_tools: ['*'] }
+  tester: { allowed_tools: ['*'], allowed_prompts: ['*'], allowed_resources: ['*'] }
   reader: { allowed_tools: [echo] }
 ";
 
