@@ -1,40 +1,30 @@
 //! Arguments that a modern backend wants repeated in headers
-//! (`x-mcp-header`), where the gateway is its client.
+//! (`x-mcp-header`): written where the gateway is its client, and held against
+//! the body where a client has written them itself.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use dashmap::DashMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::exchange::Ask;
 use super::peer::verdict;
+use super::schemas::{Known, Plan};
 use super::wire::Letter;
 use super::{Trail, Upstream, mirror};
 use crate::error::{Reason, Refusal};
 use crate::protocol::mcp::meta;
-use crate::protocol::mirror::{Annotated, headers, plan};
-use crate::protocol::raw::{self, Object};
-use crate::protocol::{headers as names, revision};
-use crate::registry::Backend;
-
-/// How long the plans of a backend's tools are kept.
-const KEEP: Duration = Duration::from_mins(5);
+use crate::protocol::mirror::{Annotated, check, headers, plan};
+use crate::protocol::raw::Object;
+use crate::protocol::revision::{self, Era};
+use crate::registry::{Backend, Tool};
 
 /// Most pages of a list of tools that are read.
 const MOST_PAGES: usize = 64;
 
-/// What the input schemas of a backend's tools say.
-type Plans = HashMap<Box<str>, Vec<Annotated>>;
-
-/// By the backends' places in the registry.
-#[derive(Debug, Default)]
-pub(super) struct Schemas {
-    known: DashMap<usize, (Duration, Arc<Plans>)>,
-}
+/// What a schema that says anything of headers holds.
+const ANNOTATION: &str = "\"x-mcp-header\"";
 
 impl Upstream {
     /// The headers that repeat a call's annotated arguments.
@@ -50,44 +40,78 @@ impl Upstream {
         let Some(tool) = ask.name.filter(|_| ask.method == "tools/call") else {
             return Ok(Vec::new());
         };
-        let plans = self.plans(client, ask.backend, ask.caller.user_id()).await?;
-        let Some(plan) = plans.get(tool) else { return Ok(Vec::new()) };
-        let params = Object::read(message).and_then(|message| message.get("params"));
-        let params = params.ok().flatten().and_then(|params| Object::read(params).ok());
-        let arguments = params.and_then(|params| params.get("arguments").ok().flatten());
-        let told = headers(plan, arguments)
-            .map_err(|fault| Refusal::telling(Reason::InvalidParams, fault.to_string()))?;
-        let named = told.into_iter().map(|(name, value)| {
-            let name = format!("{}{}", names::PARAM_PREFIX, name.to_ascii_lowercase());
-            (Cow::Owned(name), Cow::Owned(value))
-        });
-        Ok(named.collect())
-    }
-
-    async fn plans(
-        &self,
-        client: &awc::Client,
-        backend: &Backend,
-        user: &str,
-    ) -> Result<Arc<Plans>, Refusal> {
         let now = self.clock.monotonic();
-        if let Some(known) = self.schemas.known.get(&backend.id)
-            && now.saturating_sub(known.0) < KEEP
-        {
-            return Ok(Arc::clone(&known.1));
-        }
-        let plans = Arc::new(Box::pin(self.read_plans(client, backend, user)).await?);
-        self.schemas.known.insert(backend.id, (now, Arc::clone(&plans)));
-        Ok(plans)
+        let known = match self.schemas.known(ask.backend, tool, now) {
+            Some(known) => Some(known),
+            None => self.listed(client, ask.backend, tool, ask.caller.user_id()).await?,
+        };
+        let Some(Known { plan, .. }) = known else { return Ok(Vec::new()) };
+        let told = headers(&plan, arguments(message))
+            .map_err(|fault| Refusal::telling(Reason::InvalidParams, fault.to_string()))?;
+        Ok(told.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    async fn read_plans(
+    /// Holds the headers of a modern client's call against its arguments, as
+    /// far as the registry, or a list that went by, says what they have to
+    /// repeat. `declared` is the registry's tool.
+    ///
+    /// # Errors
+    /// [`Reason::HeaderMismatch`].
+    pub(super) async fn check_mirrored(
+        &self,
+        client: &awc::Client,
+        ask: &Ask<'_>,
+        declared: Option<&Tool>,
+        arguments: Option<&RawValue>,
+    ) -> Result<(), Refusal> {
+        let Some(tool) = ask.name.filter(|_| ask.era == Era::Modern) else { return Ok(()) };
+        if let Some(declared) = declared {
+            let plan = stated(&declared.input_schema);
+            return held_against(&plan, ask, arguments);
+        }
+        let known = self.schemas.known(ask.backend, tool, self.clock.monotonic());
+        let Some(Known { plan, fresh }) = known else { return Ok(()) };
+        let Err(mismatch) = held_against(&plan, ask, arguments) else { return Ok(()) };
+        if fresh {
+            return Err(mismatch);
+        }
+        // The tool may have changed since; a list that cannot be had proves
+        // nothing against the client, whom the backend judges anyway.
+        match self.listed(client, ask.backend, tool, ask.caller.user_id()).await {
+            Ok(Some(Known { plan, .. })) => held_against(&plan, ask, arguments),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Learns from the answer to a `tools/list` that goes by.
+    pub(super) fn overhear_tools(&self, backend: &Backend, message: &[u8]) {
+        let message = crate::protocol::raw::value(message).and_then(Object::read);
+        let result = message.and_then(|message| message.get("result")).ok().flatten();
+        if let Some(page) = result.and_then(|result| Object::read(result).ok()) {
+            self.schemas.learn(backend, &page, self.clock.monotonic());
+        }
+    }
+
+    /// Reads a modern backend's list of tools, as this user sees it. What it
+    /// says of one of them.
+    async fn listed(
+        &self,
+        client: &awc::Client,
+        backend: &Backend,
+        tool: &str,
+        user: &str,
+    ) -> Result<Option<Known>, Refusal> {
+        // On the heap: seldom needed, and large.
+        Box::pin(self.read_tools(client, backend, user)).await?;
+        Ok(self.schemas.known(backend, tool, self.clock.monotonic()))
+    }
+
+    async fn read_tools(
         &self,
         client: &awc::Client,
         backend: &Backend,
         user: &str,
-    ) -> Result<Plans, Refusal> {
-        let mut plans = Plans::new();
+    ) -> Result<(), Refusal> {
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let mut params = json!({ "_meta": {
@@ -112,25 +136,61 @@ impl Upstream {
             let response = self.post(client, letter, body.to_string().into()).await?;
             let Some((page, _)) = verdict(response).await? else { break };
             let Ok(page) = Object::read(&page) else { break };
-            let tools = page.get("tools").ok().flatten();
-            for tool in tools.and_then(|tools| raw::elements(tools).ok()).unwrap_or_default() {
-                let Ok(tool) = Object::read(tool) else { continue };
-                let (Ok(name), Ok(Some(schema))) = (tool.text("name"), tool.get("inputSchema"))
-                else {
-                    continue;
-                };
-                if let Ok(plan) = plan(schema)
-                    && !plan.is_empty()
-                {
-                    plans.insert((&*name).into(), plan);
-                }
-            }
+            self.schemas.learn(backend, &page, self.clock.monotonic());
             let next = page.text("nextCursor").ok().map(Cow::into_owned);
             if next.is_none() || next == cursor {
                 break;
             }
             cursor = next;
         }
-        Ok(plans)
+        Ok(())
+    }
+}
+
+/// What a schema of the registry says of headers.
+fn stated(schema: &RawValue) -> Plan {
+    if !schema.get().contains(ANNOTATION) {
+        return Arc::default();
+    }
+    plan(schema).unwrap_or_default().into()
+}
+
+fn held_against(
+    plan: &[Annotated],
+    ask: &Ask<'_>,
+    arguments: Option<&RawValue>,
+) -> Result<(), Refusal> {
+    check(plan, ask.mirrored, arguments)
+        .map_err(|mismatch| Refusal::telling(Reason::HeaderMismatch, mismatch.to_string()))
+}
+
+/// The arguments of a call, as they lie in its message.
+fn arguments(message: &RawValue) -> Option<&RawValue> {
+    let params = Object::read(message).ok()?.get("params").ok()??;
+    Object::read(params).ok()?.get("arguments").ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> &RawValue {
+        crate::protocol::raw::value(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_schema_without_annotations_is_not_read() {
+        let annotated =
+            r#"{"type":"object","properties":{"r":{"type":"string","x-mcp-header":"Region"}}}"#;
+        assert_eq!(stated(raw(annotated)).len(), 1);
+        assert!(stated(raw(r#"{"type":"object"}"#)).is_empty());
+    }
+
+    #[test]
+    fn arguments_are_found_in_their_message() {
+        let message = raw(r#"{"params":{"name":"a","arguments":{"x":1e-400}}}"#);
+        assert_eq!(arguments(message).unwrap().get(), r#"{"x":1e-400}"#);
+        assert!(arguments(raw(r#"{"params":{"name":"a"}}"#)).is_none());
+        assert!(arguments(raw("{}")).is_none());
     }
 }

@@ -4,38 +4,29 @@
 //! |---|---|---|
 //! | modern | modern | as it is |
 //! | legacy | legacy, stateless | as it is |
-//! | legacy | legacy, sessions | under an id of the gateway's, in a session of the client's own |
-//! | modern | legacy | translated, in a session of the caller's |
-//! | legacy | modern | translated; questions of the backend become requests |
+//! | legacy | legacy, sessions | `in_session`: under an id of the gateway's, in a session of the client's own |
+//! | modern | legacy | `descend`: translated, in a session of the caller's |
+//! | legacy | modern | `ascend`: translated; questions of the backend become requests |
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::flight::unless_called_back;
 use super::flow::Flow;
-use super::peer::{Legacy, Presented};
-use super::pool::{Held, Owner};
-use super::recall::Recall;
-use super::rounds::Rounds;
-use super::turn::{Down, Turn};
+use super::peer::{Facts, Legacy};
+use super::turn::Turn;
 use super::wire::{Letter, Response, Told};
-use super::{Trail, Upstream, mirror, nonce};
+use super::{Trail, Upstream, mirror};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
-use crate::protocol::ids;
-use crate::protocol::mcp::meta;
-use crate::protocol::raw::{self as json_text, Object, Unfit};
-use crate::protocol::revision::{self, Era};
-use crate::protocol::splice::{self, Edits};
-use crate::protocol::sse::Event;
+use crate::protocol::codes;
+use crate::protocol::raw::Unfit;
+use crate::protocol::revision::Era;
 use crate::registry::Backend;
 use crate::session::Opened;
-use crate::translate::request::{self, Stamp};
 
 /// A request as its client wrote it, on its way to one backend.
 pub(crate) struct Ask<'a> {
@@ -124,20 +115,48 @@ impl Upstream {
         ask: &Ask<'_>,
     ) -> Result<Reply, Refusal> {
         let facts = self.facts(client, ask.backend).await?;
+        match self.go(client, ask, &facts, false).await {
+            Ok(reply) => return Ok(reply),
+            Err(Setback::Refused(refusal)) => return Err(refusal),
+            Err(Setback::Contradicted) => {}
+        }
+        // The request was refused at the backend's door, so it is safe to say
+        // it again in other words.
+        let facts = self.facts(client, ask.backend).await?;
+        match self.go(client, ask, &facts, true).await {
+            Ok(reply) => Ok(reply),
+            Err(Setback::Refused(refusal)) => Err(refusal),
+            Err(Setback::Contradicted) => Err(Refusal::new(
+                Reason::BackendError,
+                "the backend does not speak as it introduced itself",
+            )),
+        }
+    }
+
+    /// The way of the two eras. `last` says that what the backend answers is
+    /// passed on, even if it shows that the backend speaks otherwise.
+    async fn go(
+        self: &Arc<Self>,
+        client: &awc::Client,
+        ask: &Ask<'_>,
+        facts: &Facts,
+        last: bool,
+    ) -> Result<Reply, Setback> {
         match (ask.era, &facts.modern, &facts.legacy) {
             (Era::Modern, Some(_), _) | (Era::Legacy, _, Some((Legacy::Stateless, _))) => {
-                self.straight(client, ask).await
+                self.straight(client, ask, last).await
             }
+            // On the heap, so that the usual way does not carry their size.
             (Era::Legacy, _, Some((Legacy::Sessions, _))) => {
-                // On the heap, so that the usual way does not carry its size.
-                Box::pin(self.in_session(client, ask)).await
+                Box::pin(self.in_session(client, ask, last)).await
             }
             (Era::Modern, None, Some((legacy, _))) => {
-                Box::pin(self.down(client, ask, *legacy)).await
+                Box::pin(self.descend(client, ask, *legacy, facts.logs(), last)).await
             }
-            (Era::Legacy, Some(_), None) => Box::pin(self.up(client, ask)).await,
+            (Era::Legacy, Some(_), None) => Box::pin(self.ascend(client, ask, last)).await,
             (_, None, None) => {
-                Err(Refusal::new(Reason::BackendError, "the backend speaks no known revision"))
+                Err(Refusal::new(Reason::BackendError, "the backend speaks no known revision")
+                    .into())
             }
         }
     }
@@ -147,7 +166,8 @@ impl Upstream {
         self: &Arc<Self>,
         client: &awc::Client,
         ask: &Ask<'_>,
-    ) -> Result<Reply, Refusal> {
+        last: bool,
+    ) -> Result<Reply, Setback> {
         let letter = Letter {
             to: ask.backend,
             user: ask.caller.user_id(),
@@ -159,87 +179,25 @@ impl Upstream {
                 Era::Modern => mirror::of(ask.method, ask.name, ask.mirrored),
             },
         };
-        let response = self.post(client, letter, ask.message.clone()).await?;
-        let turn = Turn::straight(ask);
-        self.read(client, ask, response, turn).await
-    }
-
-    /// In the client's own session at the backend.
-    async fn in_session(
-        self: &Arc<Self>,
-        client: &awc::Client,
-        ask: &Ask<'_>,
-    ) -> Result<Reply, Refusal> {
-        let mut again = true;
-        let mut is_lost = false;
-        loop {
-            let (held, owner) = self.held(client, ask, is_lost).await?;
-            let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
-            let message = splice::with_id(&ask.message, ask.id, id.get())
-                .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-            let flight = ask.seat.map(|seat| self.take_off(seat.uid(), ask, Some((&held, &id))));
-            let letter = Letter {
-                to: ask.backend,
-                user: ask.caller.user_id(),
-                trail: ask.trail,
-                revision: Some(held.revision),
-                session: held.id.as_deref(),
-                mirrored: Vec::new(),
-            };
-            let response =
-                unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
-            if response.status == 404 {
-                // The backend has lost the session, and with it whatever the
-                // client had there, which is nothing if it is stateless.
-                match owner {
-                    Some(owner) => self.forget(&owner),
-                    None if ask.backend.stateless => is_lost = true,
-                    None => return Err(lost()),
-                }
-                if std::mem::take(&mut again) && (ask.backend.stateless || ask.seat.is_none()) {
-                    continue;
-                }
-                return Err(lost());
-            }
-            let turn = Turn::in_session(ask, id, &held, flight);
-            return self.read(client, ask, response, turn).await;
+        let mut response = self.post(client, letter, ask.message.clone()).await?;
+        let code = response.refusal(self.max_reply_bytes).await?;
+        // A legacy backend without sessions that asks for one wants it now.
+        let otherwise = matches!(code, Some(UNSUPPORTED_VERSION | REFUSED_AT_THE_DOOR));
+        if otherwise && !last && self.doubt(ask.backend) {
+            return Err(Setback::Contradicted);
         }
-    }
-
-    /// The session a legacy request goes in: that of the client's own session,
-    /// or one of the pool, also where the former is known to be lost.
-    async fn held(
-        &self,
-        client: &awc::Client,
-        ask: &Ask<'_>,
-        is_lost: bool,
-    ) -> Result<(Held, Option<Owner>), Refusal> {
-        let owner = Owner {
-            backend: ask.backend.id,
-            caller: ask.caller.key().into(),
-            seat: ask.seat.map(|seat| seat.uid()),
-        };
-        let is_replaced = is_lost || (ask.backend.stateless && self.has(&owner));
-        if !is_replaced && let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place))
-        {
-            return Ok((held, None));
-        }
-        let presented = ask.seat.map(|seat| Presented::of(seat.as_ref()));
-        let user = ask.caller.user_id();
-        let held = self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;
-        Ok((held, Some(owner)))
+        Ok(self.read(client, ask, response, Turn::straight(ask)).await?)
     }
 
     /// Reads an answer as far as it must be known how to pass it on.
-    async fn read(
+    pub(super) async fn read(
         self: &Arc<Self>,
         client: &awc::Client,
         ask: &Ask<'_>,
         response: Response,
         mut turn: Turn,
     ) -> Result<Reply, Refusal> {
-        let telling = response.told(self.max_reply_bytes, &turn);
-        Ok(match unless_called_back(turn.flight(), telling).await? {
+        Ok(match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => {
                 Reply::Stream(Box::new(Flow::new(self, client, ask, Some(*events), turn)))
             }
@@ -249,129 +207,40 @@ impl Upstream {
             }
         })
     }
+}
 
-    /// From a modern client to a legacy backend: in a session of the caller's,
-    /// which declares nothing, so that the backend asks nothing.
-    async fn down(
-        self: &Arc<Self>,
-        client: &awc::Client,
-        ask: &Ask<'_>,
-        legacy: Legacy,
-    ) -> Result<Reply, Refusal> {
-        let mut again = true;
-        loop {
-            let (held, owner) = match legacy {
-                Legacy::Sessions => self.held(client, ask, false).await?,
-                Legacy::Stateless => (Held::NONE, None),
-            };
-            let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
-            let whole = json_text::value(&ask.message).map_err(unfit)?;
-            let edits = Edits::new(&ask.message).replace(ask.id, id.get().as_bytes().to_vec());
-            let message = request::strip(edits, whole).and_then(Edits::finish).map_err(unfit)?;
-            let user = ask.caller.user_id();
-            let recall = Recall::of(self, client, ask.backend, user, &held, &id);
-            let letter = Letter {
-                to: ask.backend,
-                user,
-                trail: ask.trail,
-                revision: Some(held.revision),
-                session: held.id.as_deref(),
-                mirrored: Vec::new(),
-            };
-            let response = self.post(client, letter, message).await?;
-            if response.status == 404
-                && let Some(owner) = owner
-            {
-                // The session was the gateway's own: nothing of the client's
-                // is lost with it.
-                self.forget(&owner);
-                if std::mem::take(&mut again) {
-                    continue;
-                }
-            }
-            let down = Down {
-                method: ask.method.into(),
-                server_info: self.server_info.clone(),
-                logs: wants_logs(whole),
-                recall,
-            };
-            return self.read(client, ask, response, Turn::down(ask, id, &held, down)).await;
-        }
-    }
+/// Why a request did not go its way.
+pub(super) enum Setback {
+    Refused(Refusal),
+    /// The backend has refused it in a way that shows that it speaks
+    /// otherwise than was thought; what was known of it is forgotten.
+    Contradicted,
+}
 
-    /// From a legacy client to a modern backend.
-    async fn up(self: &Arc<Self>, client: &awc::Client, ask: &Ask<'_>) -> Result<Reply, Refusal> {
-        if matches!(ask.method, "resources/subscribe" | "resources/unsubscribe") {
-            // The client was told by the capabilities.
-            return Err(Refusal::telling(Reason::MethodNotFound, "Method not found"));
-        }
-        let whole = json_text::value(&ask.message).map_err(unfit)?;
-        let nothing = raw("{}")?;
-        let info = ask.seat.map(|seat| {
-            json!({ "name": seat.client_name(), "version": seat.client_version() }).to_string()
-        });
-        let info = info.map(|info| raw(&info)).transpose()?;
-        let level = ask.seat.and_then(|seat| self.level(seat.uid()));
-        let stamp = Stamp {
-            revision: revision::MODERN[0],
-            capabilities: ask.seat.filter(|_| ask.streams).map_or(&nothing, |s| s.capabilities()),
-            client_info: info.as_deref(),
-            log_level: level.as_deref(),
-        };
-        let message = request::stamp(Edits::new(&ask.message), whole, &stamp)
-            .and_then(Edits::finish)
-            .map_err(unfit)?;
-        let arguments = self.annotated(client, ask, whole).await?;
-        let mirrored = mirror::of(ask.method, ask.name, &arguments);
-        let flight = ask.seat.map(|seat| self.take_off(seat.uid(), ask, None));
-        let rounds = Rounds::new(ask, message.clone(), mirrored);
-        let mut letter = rounds.letter(ask.backend, ask.caller.user_id());
-        letter.trail = ask.trail;
-        let response =
-            unless_called_back(flight.as_ref(), self.post(client, letter, message)).await?;
-        let turn = Turn::up(ask, flight);
-        let mut flow = match response.told(self.max_reply_bytes, &turn).await? {
-            Told::Events(events) => Flow::new(self, client, ask, Some(*events), turn),
-            Told::Whole { message, is_error, .. } => {
-                let mut flow = Flow::new(self, client, ask, None, turn);
-                flow.rounds = Some(Box::new(rounds));
-                flow.answered(Event::message(message), is_error)?;
-                return match flow.only_answer() {
-                    Ok((message, is_error)) => Ok(Reply::Whole(Whole {
-                        status: 200,
-                        message,
-                        is_error,
-                        took: Duration::ZERO,
-                    })),
-                    Err(flow) => Ok(Reply::Stream(flow)),
-                };
-            }
-        };
-        flow.rounds = Some(Box::new(rounds));
-        Ok(Reply::Stream(Box::new(flow)))
+impl From<Refusal> for Setback {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
-/// Whether a modern request asks for log messages.
-fn wants_logs(message: &RawValue) -> bool {
-    fn inner<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-        Object::read(raw).ok()?.get(name).ok()?
-    }
-    inner(message, "params")
-        .and_then(|params| inner(params, "_meta"))
-        .is_some_and(|meta| inner(meta, meta::LOG_LEVEL).is_some())
-}
+/// The code of a modern backend that does not know a revision, and of both
+/// eras' where a message is not of theirs.
+pub(super) const UNSUPPORTED_VERSION: i64 = codes::UNSUPPORTED_VERSION as i64;
+
+/// The code with which legacy SDKs refuse what is no request of a session, by
+/// HTTP status 400.
+pub(super) const REFUSED_AT_THE_DOOR: i64 = -32000;
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unfit(fault: Unfit) -> Refusal {
+pub(super) fn unfit(fault: Unfit) -> Refusal {
     Refusal::new(Reason::InvalidRequest, fault.to_string())
 }
 
-fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
+pub(super) fn raw(text: &str) -> Result<Box<RawValue>, Refusal> {
     RawValue::from_string(text.to_owned())
         .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))
 }
 
-fn lost() -> Refusal {
+pub(super) fn lost() -> Refusal {
     Refusal::new(Reason::UnknownSession, "the backend has lost the session")
 }

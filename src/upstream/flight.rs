@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use futures_util::future::join_all;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 use super::exchange::Ask;
 use super::pool::Held;
+use super::recall::PATIENCE;
 use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
@@ -42,33 +44,27 @@ pub(crate) struct Flying {
     flight: Arc<Flight>,
 }
 
-/// What comes, unless the client calls the request back before.
-///
-/// # Errors
-/// [`Reason::Cancelled`], and those of what comes.
-pub(super) async fn unless_called_back<T>(
-    flight: Option<&Flying>,
-    coming: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
-    match flight {
-        None => coming.await,
-        Some(flight) => tokio::select! {
-            biased;
-            () = flight.called_back() => Err(called_back()),
-            came = coming => came,
-        },
-    }
-}
-
-/// The client took its request back.
-pub(super) fn called_back() -> Refusal {
-    Refusal::new(Reason::Cancelled, "called back by the client")
-}
-
 impl Flying {
     /// Waits until the client calls the request back.
     pub(super) async fn called_back(&self) {
         self.flight.called_back.notified().await;
+    }
+}
+
+/// Does something of a request, unless its client calls it back meanwhile.
+///
+/// # Errors
+/// [`Reason::Cancelled`], and those of the work.
+pub(super) async fn unless_called_back<T>(
+    flight: Option<&Flying>,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let Some(flight) = flight else { return work.await };
+    tokio::select! {
+        done = work => done,
+        () = flight.called_back() => {
+            Err(Refusal::new(Reason::Cancelled, "called back by the client"))
+        }
     }
 }
 
@@ -114,34 +110,40 @@ impl Upstream {
         let Some(flying) = self.flights.flying.get(&key).map(|flying| flying.clone()) else {
             return false;
         };
-        // The client first: its stream must not end with the backend's, as if
-        // it were to be gone on with.
-        flying.iter().for_each(|flight| flight.called_back.notify_one());
+        // A modern backend notices that nobody reads its answer any more.
         for flight in &flying {
-            if let Some((held, id)) = &flight.at {
-                let reason =
-                    reason.map_or(String::new(), |reason| format!(",\"reason\":{}", reason.get()));
-                let message = format!(
-                    "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
-                     \"params\":{{\"requestId\":{id}{reason}}}}}"
-                );
-                let letter = Letter {
-                    to: &flight.backend,
-                    user: &flight.user,
-                    trail: Trail::INTERNAL,
-                    revision: Some(held.revision),
-                    session: held.id.as_deref(),
-                    mirrored: Vec::new(),
-                };
-                if let Err(refusal) = self.post(client, letter, message.into()).await {
-                    tracing::warn!(
-                        backend = &*flight.backend.name,
-                        detail = &*refusal.detail,
-                        "a cancelled call could not be called back"
-                    );
-                }
-            }
+            flight.called_back.notify_one();
         }
+        join_all(flying.iter().map(|flight| self.take_back(client, flight, reason))).await;
         true
+    }
+
+    /// Tells a legacy backend, which does not take a closed connection for it.
+    async fn take_back(&self, client: &awc::Client, flight: &Flight, reason: Option<&RawValue>) {
+        let Some((held, id)) = &flight.at else { return };
+        let reason = reason.map_or(String::new(), |reason| format!(",\"reason\":{}", reason.get()));
+        let message = format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+             \"params\":{{\"requestId\":{id}{reason}}}}}"
+        );
+        let letter = Letter {
+            to: &flight.backend,
+            user: &flight.user,
+            trail: Trail::INTERNAL,
+            revision: Some(held.revision),
+            session: held.id.as_deref(),
+            mirrored: Vec::new(),
+        };
+        let telling = self.post(client, letter, message.into());
+        let detail = match tokio::time::timeout(PATIENCE, telling).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(refusal)) => refusal.detail,
+            Err(_) => "no answer in time".into(),
+        };
+        tracing::warn!(
+            backend = &*flight.backend.name,
+            detail = &*detail,
+            "a cancelled call could not be called back"
+        );
     }
 }

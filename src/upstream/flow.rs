@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::events::Events;
 use super::exchange::Ask;
-use super::flight::{called_back, unless_called_back};
+use super::flight::unless_called_back;
+use super::resume::Thread;
 use super::rounds::{Next, Rounds};
 use super::turn::{Turn, Turned};
 use super::wire::Letter;
@@ -46,10 +47,12 @@ pub(crate) struct Flow {
     /// Questions of a modern backend to a legacy client.
     pub(super) rounds: Option<Box<Rounds>>,
     /// Longest silence; none where silence is usual.
-    idle: Option<Duration>,
+    pub(super) idle: Option<Duration>,
     pending: VecDeque<Piece>,
-    /// The backend can go on with this stream on another connection.
+    /// The client can go on with this stream on another connection.
     resumable: bool,
+    /// Where the gateway goes on with it itself.
+    pub(super) thread: Thread,
     ended: bool,
     began: Duration,
 }
@@ -63,6 +66,12 @@ impl Flow {
         events: Option<Events>,
         turn: Turn,
     ) -> Self {
+        let in_session = turn.held().is_some_and(|held| held.id.is_some());
+        let thread = if in_session && (ask.era == Era::Modern || !ask.streams) {
+            Thread::held()
+        } else {
+            Thread::default()
+        };
         Self {
             upstream: Arc::clone(upstream),
             client: client.clone(),
@@ -74,6 +83,7 @@ impl Flow {
             idle: ask.idle,
             pending: VecDeque::new(),
             resumable: false,
+            thread,
             ended: false,
             began: upstream.clock.monotonic(),
         }
@@ -99,9 +109,15 @@ impl Flow {
             idle: None,
             pending: VecDeque::new(),
             resumable: true,
+            thread: Thread::default(),
             ended: false,
             began: upstream.clock.monotonic(),
         }
+    }
+
+    /// Whether its answer has come, or never will.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended || self.pending.iter().any(|piece| matches!(piece, Piece::Answer { .. }))
     }
 
     /// The next piece; `None` when the stream has ended, after its answer or
@@ -147,16 +163,25 @@ impl Flow {
         let Some(events) = &mut self.events else {
             return self.ask_again().await.map(|()| true);
         };
-        let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await?;
-        let Some(event) = arrived else { return Ok(false) };
-        self.resumable |= event.id.is_some() && self.turn.era() == Era::Legacy;
+        let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await;
+        let event = match arrived {
+            Ok(Some(event)) => event,
+            Ok(None) => return self.resume().await,
+            Err(refusal) if refusal.reason == Reason::BackendError => {
+                return if self.resume().await? { Ok(true) } else { Err(refusal) };
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        self.thread.note(&event);
+        let both = (self.turn.era(), self.turn.backend());
+        self.resumable |= event.id.is_some() && both == (Era::Legacy, Era::Legacy);
         match self.turn.turned(event) {
             None => {}
             Some(Turned::Piece(Piece::Answer { event, is_error })) if self.rounds.is_some() => {
                 self.answered(event, is_error)?;
             }
             Some(Turned::Piece(piece)) => self.pending.push_back(piece),
-            Some(Turned::Unanswerable(id)) => self.decline(&id).await,
+            Some(Turned::Unanswerable { id, method }) => self.decline(&id, &method).await,
         }
         Ok(true)
     }
@@ -200,17 +225,13 @@ impl Flow {
         let Some(rounds) = &mut self.rounds else {
             return Err(Refusal::new(Reason::Internal, "a stream without a source"));
         };
-        let retry = match self.turn.flight() {
-            None => rounds.answers().await?,
-            Some(flight) => tokio::select! {
-                answers = rounds.answers() => answers?,
-                () = flight.called_back() => return Err(called_back()),
-            },
-        };
-        let letter = rounds.letter(&self.backend, &self.user);
-        let response = self.upstream.post(&self.client, letter, retry).await?;
+        let retry = unless_called_back(self.turn.flight(), rounds.answers()).await?;
+        self.turn.asked_as(retry.id);
+        let letter = rounds.envelope().letter(&self.backend, &self.user);
+        let posting = self.upstream.post(&self.client, letter, retry.message);
+        let response = unless_called_back(self.turn.flight(), posting).await?;
         let limit = self.upstream.max_reply_bytes;
-        match response.told(limit, &self.turn).await? {
+        match unless_called_back(self.turn.flight(), response.told(limit, &self.turn)).await? {
             super::wire::Told::Events(events) => self.events = Some(*events),
             super::wire::Told::Whole { message, is_error, .. } => {
                 self.answered(Event::message(message), is_error)?;
@@ -235,11 +256,12 @@ impl Flow {
 
     /// Tells the backend that nobody will answer its question: silence would
     /// leave its tool waiting.
-    async fn decline(&self, id: &RawValue) {
-        let message = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\
-             \"message\":\"This client cannot be asked.\"}}}}"
-        );
+    async fn decline(&self, id: &RawValue, method: &str) {
+        let answer = match method {
+            "ping" => "\"result\":{}",
+            _ => "\"error\":{\"code\":-32601,\"message\":\"This client cannot be asked.\"}",
+        };
+        let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{answer}}}");
         let held = self.turn.held();
         let letter = Letter {
             to: &self.backend,

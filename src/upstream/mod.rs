@@ -1,18 +1,25 @@
 //! The only place that talks to backends.
 
 mod annotated;
+mod ascend;
+mod descend;
+mod down;
 mod events;
 mod exchange;
 mod failure;
 mod flight;
 mod flow;
+mod in_session;
+mod linger;
 mod mirror;
 mod nonce;
 mod peer;
 mod pool;
 mod questions;
 mod recall;
+mod resume;
 mod rounds;
+mod schemas;
 mod seat;
 mod told;
 mod turn;
@@ -35,14 +42,15 @@ use crate::audit::Recorded;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::outbound;
+use crate::protocol::mcp::Method;
 use crate::quota::Admission;
 use crate::session::{Opened, Uid};
 use crate::settings::UpstreamSettings;
-use annotated::Schemas;
 use flight::Flights;
 use peer::Peer;
 use pool::Pool;
 use questions::Questions;
+use schemas::Schemas;
 
 /// The road to the backends. Shared by all workers; what belongs to a thread
 /// comes in with each call.
@@ -126,7 +134,8 @@ impl Upstream {
     /// # Errors
     /// [`Reason::BackendUnavailable`], [`Reason::BackendTimeout`],
     /// [`Reason::BackendError`], [`Reason::ReplyTooLarge`],
-    /// [`Reason::UnknownSession`], [`Reason::Cancelled`].
+    /// [`Reason::UnknownSession`], [`Reason::Cancelled`],
+    /// [`Reason::HeaderMismatch`].
     ///
     /// [`Reason::BackendUnavailable`]: crate::error::Reason::BackendUnavailable
     /// [`Reason::BackendTimeout`]: crate::error::Reason::BackendTimeout
@@ -134,6 +143,7 @@ impl Upstream {
     /// [`Reason::ReplyTooLarge`]: crate::error::Reason::ReplyTooLarge
     /// [`Reason::UnknownSession`]: crate::error::Reason::UnknownSession
     /// [`Reason::Cancelled`]: crate::error::Reason::Cancelled
+    /// [`Reason::HeaderMismatch`]: crate::error::Reason::HeaderMismatch
     pub(crate) async fn forward(
         self: &Arc<Self>,
         client: &awc::Client,
@@ -161,6 +171,9 @@ impl Upstream {
             streams,
             trail,
         };
+        if call.method == Method::ToolsCall {
+            self.check_mirrored(client, &ask, subject.tool.as_deref(), call.arguments).await?;
+        }
         self.exchange(client, ask).await
     }
 
@@ -183,7 +196,14 @@ impl Upstream {
         client: &awc::Client,
         ask: Ask<'_>,
     ) -> Result<Reply, Refusal> {
-        self.exchange(client, ask).await
+        let (backend, method) = (ask.backend, ask.method);
+        let reply = self.exchange(client, ask).await?;
+        if method != "tools/list" {
+            return Ok(reply);
+        }
+        let whole = reply.whole().await?;
+        self.overhear_tools(backend, &whole.message);
+        Ok(Reply::Whole(whole))
     }
 }
 

@@ -30,6 +30,9 @@ const KEEP: Duration = Duration::from_mins(5);
 /// each wait for it.
 const KEEP_FAILURE: Duration = Duration::from_secs(1);
 
+/// How long a verdict is believed whatever the backend does.
+const BELIEF: Duration = Duration::from_secs(5);
+
 /// Longest time for one question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -132,11 +135,18 @@ impl Upstream {
         known.as_ref().and_then(|known| known.facts.clone().ok())
     }
 
-    /// Forgets what is known of a backend that has shown otherwise.
-    pub(super) fn doubt(&self, backend: &Backend) {
-        if let Some(peer) = self.peer(backend) {
-            peer.known.store(None);
+    /// Forgets what is known of a backend that has shown otherwise. `false`
+    /// when it has been asked only just now, and would say the same again.
+    pub(super) fn doubt(&self, backend: &Backend) -> bool {
+        let Some(peer) = self.peer(backend) else { return false };
+        let known = peer.known.load();
+        let now = self.clock.monotonic();
+        if known.as_ref().is_some_and(|known| now.saturating_sub(known.at) < BELIEF) {
+            return false;
         }
+        tracing::info!(backend = &*backend.name, "backend does not speak as it introduced itself");
+        peer.known.store(None);
+        true
     }
 
     fn peer(&self, backend: &Backend) -> Option<&Peer> {
@@ -175,6 +185,10 @@ impl Upstream {
                 "backend does not introduce itself"
             ),
         }
+        // No verdict changes nothing: what was known before is as true as it
+        // was.
+        let before = peer.known.load().as_ref().and_then(|known| known.facts.clone().ok());
+        let facts = facts.or_else(|refusal| before.ok_or(refusal));
         let known = Known { at: self.clock.monotonic(), facts: facts.clone() };
         peer.known.store(Some(Arc::new(known)));
         facts
@@ -398,7 +412,17 @@ impl Upstream {
             mirrored: Vec::new(),
         };
         let response = self.post(client, letter.clone(), Bytes::from(body.to_string())).await?;
-        let Some((result, session)) = verdict(response).await? else { return Ok(None) };
+        let (status, shape) = (response.status, response.shape);
+        let Some((result, session)) = verdict(response).await? else {
+            return match (status, shape) {
+                (200, _) | (_, Shape::Json) => Ok(None),
+                // Not even an error that a server of MCP would give.
+                _ => Err(Refusal::new(
+                    Reason::BackendError,
+                    format!("nothing there speaks MCP: HTTP {status}"),
+                )),
+            };
+        };
         let Ok(found) = serde_json::from_str::<Initialized>(result.get()) else { return Ok(None) };
         let revision = revision::LEGACY.into_iter().find(|known| *known == found.version);
         let Some(revision) = revision else { return Ok(None) };

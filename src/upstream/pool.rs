@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::OnceCell;
 
-use super::peer::Presented;
+use super::exchange::Ask;
+use super::peer::{PATIENCE, Presented};
 use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
@@ -50,6 +52,11 @@ impl Held {
     /// None at all, for backends that want none.
     pub(super) const NONE: Self = Self { id: None, revision: revision::LATEST_LEGACY };
 
+    /// Whether others hold it too: requests that are under way.
+    fn is_lent(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| Arc::strong_count(id) > 1)
+    }
+
     /// The session at a backend that a client's own session holds.
     pub(super) fn sealed(seat: &Opened, place: usize) -> Option<Self> {
         let session = seat.backend(u8::try_from(place).ok()?)?;
@@ -64,6 +71,19 @@ struct Slot {
     user: Box<str>,
     /// Seconds of the monotonic clock.
     used: AtomicU64,
+    /// The backend has been told to log everything.
+    hears_all: OnceCell<()>,
+}
+
+impl Slot {
+    /// Whether nobody has used it for long; whoever is at it uses it now.
+    fn is_idle(&self, now: u64) -> bool {
+        let in_use = self.held.get().is_some_and(Held::is_lent);
+        if in_use {
+            self.used.store(now, Ordering::Relaxed);
+        }
+        now.saturating_sub(self.used.load(Ordering::Relaxed)) > IDLE.as_secs()
+    }
 }
 
 /// The sessions of this process.
@@ -104,17 +124,15 @@ impl Upstream {
                     backend: Arc::clone(backend),
                     user: user.into(),
                     used: AtomicU64::new(now),
+                    hears_all: OnceCell::new(),
                 })
             };
             Arc::clone(&self.pool.slots.entry(owner.clone()).or_insert_with(made))
         };
         slot.used.store(now, Ordering::Relaxed);
         let opening = async || {
-            let limited = tokio::time::timeout(
-                self.connect_timeout.max(Duration::from_secs(1)),
-                self.initialize(client, backend, user, trail, presented),
-            );
-            let opened = limited.await.map_err(|_| {
+            let opening = self.initialize(client, backend, user, trail, presented);
+            let opened = tokio::time::timeout(PATIENCE, opening).await.map_err(|_| {
                 Refusal::new(Reason::BackendTimeout, "the backend opened no session in time")
             })??;
             let opened = opened.ok_or_else(|| {
@@ -123,6 +141,33 @@ impl Upstream {
             Ok(Held { id: opened.session.map(Arc::from), revision: opened.revision })
         };
         slot.held.get_or_try_init(opening).await.cloned()
+    }
+
+    /// Lets a backend log everything in a session of the gateway's own: each
+    /// request says which messages it wants, and gets no others.
+    pub(super) async fn hear_all(
+        &self,
+        client: &awc::Client,
+        ask: &Ask<'_>,
+        owner: &Owner,
+        held: &Held,
+    ) {
+        const MESSAGE: &[u8] = br#"{"jsonrpc":"2.0","id":"scopegate-level","method":"logging/setLevel","params":{"level":"debug"}}"#;
+        let slot = self.pool.slots.get(owner).map(|slot| Arc::clone(&slot));
+        let Some(slot) = slot.filter(|_| owner.seat.is_none()) else { return };
+        let telling = async || {
+            let letter = Letter {
+                to: ask.backend,
+                user: ask.caller.user_id(),
+                trail: ask.trail,
+                revision: Some(held.revision),
+                session: held.id.as_deref(),
+                mirrored: Vec::new(),
+            };
+            // One that refuses logs what it likes.
+            let _ = self.post(client, letter, Bytes::from_static(MESSAGE)).await;
+        };
+        slot.hears_all.get_or_init(telling).await;
     }
 
     /// Whether the owner has a session here.
@@ -148,11 +193,8 @@ impl Upstream {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            let now = self.clock.monotonic();
-            self.end(&client, |_, slot| {
-                now.as_secs().saturating_sub(slot.used.load(Ordering::Relaxed)) > IDLE.as_secs()
-            })
-            .await;
+            let now = self.clock.monotonic().as_secs();
+            self.end(&client, |_, slot| slot.is_idle(now)).await;
         }
     }
 
@@ -198,5 +240,36 @@ impl Upstream {
         let ending = tokio::time::timeout(Duration::from_secs(5), self.delete(client, letter));
         // A backend that does not listen ends it by itself some day.
         let _ = ending.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_in_use_is_not_idle_however_long_it_takes() {
+        let held = Held { id: Some(Arc::from("s")), revision: revision::LATEST_LEGACY };
+        let slot = Slot {
+            held: OnceCell::new_with(Some(held)),
+            backend: Arc::new(Backend {
+                id: 0,
+                name: Arc::from("b"),
+                url: "http://127.0.0.1/".parse().unwrap(),
+                era: crate::registry::EraSetting::Legacy,
+                stateless: false,
+                timeout: Duration::from_secs(1),
+            }),
+            user: "u".into(),
+            used: AtomicU64::new(0),
+            hears_all: OnceCell::new(),
+        };
+        let long = IDLE.as_secs() + 1;
+        assert!(!slot.is_idle(long - 1) && slot.is_idle(long));
+        let lent = slot.held.get().cloned();
+        assert!(!slot.is_idle(2 * long));
+        drop(lent);
+        assert!(!slot.is_idle(2 * long + 1), "it was in use a moment ago");
+        assert!(slot.is_idle(4 * long));
     }
 }

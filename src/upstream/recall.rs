@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
@@ -10,6 +11,9 @@ use super::pool::Held;
 use super::wire::Letter;
 use super::{Trail, Upstream};
 use crate::registry::Backend;
+
+/// Longest time for a backend to take note.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Calls the request back when it is dropped, unless it was disarmed.
 pub(super) struct Recall {
@@ -53,6 +57,12 @@ impl Recall {
         Self { armed: Some(Box::new(order)) }
     }
 
+    /// For nothing.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { armed: None }
+    }
+
     /// The request has ended.
     pub(super) fn disarm(&mut self) {
         self.armed = None;
@@ -77,13 +87,17 @@ impl Drop for Recall {
                 session: held.id.as_deref(),
                 mirrored: Vec::new(),
             };
-            if let Err(refusal) = upstream.post(&client, letter, message.into()).await {
-                tracing::warn!(
-                    backend = &*backend.name,
-                    detail = &*refusal.detail,
-                    "a call whose client left could not be called back"
-                );
-            }
+            let telling = upstream.post(&client, letter, message.into());
+            let detail = match tokio::time::timeout(PATIENCE, telling).await {
+                Ok(Ok(_)) => return,
+                Ok(Err(refusal)) => refusal.detail,
+                Err(_) => "no answer in time".into(),
+            };
+            tracing::warn!(
+                backend = &*backend.name,
+                detail = &*detail,
+                "a call whose client left could not be called back"
+            );
         });
     }
 }

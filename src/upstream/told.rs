@@ -5,6 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::protocol::number;
+use crate::protocol::raw::Object;
+
 /// The members of a message that are judged; all others pass.
 #[derive(Deserialize)]
 struct Members<'a> {
@@ -30,7 +33,7 @@ pub(super) enum Told<'a> {
     /// The end of a request.
     Answer { id: &'a RawValue, result: Option<&'a RawValue>, error: Option<&'a RawValue> },
     /// The backend wants something of the client.
-    Request { id: &'a RawValue },
+    Request { id: &'a RawValue, method: std::borrow::Cow<'a, str> },
     /// It tells something.
     Notification { method: std::borrow::Cow<'a, str> },
     /// It is none of these.
@@ -48,8 +51,8 @@ impl<'a> Told<'a> {
                 Self::Answer { id, result, error }
             }
             // An answer with `result: null` reads as one with neither.
-            Ok(Members { id: Some(id), method: Some(_), result: None, error: None }) => {
-                Self::Request { id }
+            Ok(Members { id: Some(id), method: Some(method), result: None, error: None }) => {
+                Self::Request { id, method }
             }
             Ok(Members { id: None, method: Some(method), result: None, error: None }) => {
                 Self::Notification { method }
@@ -65,6 +68,12 @@ pub(super) fn is_error(result: Option<&RawValue>) -> bool {
         result.get().contains("\"isError\"")
             && serde_json::from_str::<ToolResult>(result.get()).is_ok_and(|r| r.is_error)
     })
+}
+
+/// The code of an error.
+pub(super) fn code(error: &RawValue) -> Option<i64> {
+    let code = Object::read(error).ok()?.get("code").ok()??;
+    number::integer(code.get())
 }
 
 /// A response with this `result` or `error`.
@@ -141,7 +150,7 @@ mod tests {
     fn requests_and_notifications_are_told_apart() {
         assert!(matches!(
             Told::read(br#"{"jsonrpc":"2.0","id":3,"method":"elicitation/create","params":{}}"#),
-            Told::Request { id } if id.get() == "3"
+            Told::Request { id, method } if id.get() == "3" && method == "elicitation/create"
         ));
         assert!(matches!(
             Told::read(br#"{"jsonrpc":"2.0","method":"notifications/progress"}"#),
@@ -149,6 +158,15 @@ mod tests {
         ));
         assert!(matches!(Told::read(br#"{"id":1,"method":"x","result":{}}"#), Told::Noise));
         assert!(matches!(Told::read(b"[]"), Told::Noise));
+    }
+
+    #[test]
+    fn errors_have_codes() {
+        assert_eq!(code(&raw(r#"{"message":"m","code":-32022}"#)), Some(-32022));
+        assert_eq!(code(&raw(r#"{"code":-32022.0}"#)), Some(-32022));
+        for none in ["{}", "7", r#"{"code":"x"}"#, r#"{"code":1,"code":1}"#] {
+            assert_eq!(code(&raw(none)), None, "{none}");
+        }
     }
 
     #[test]

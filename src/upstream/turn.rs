@@ -3,22 +3,23 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::down::Down;
 use super::exchange::Ask;
 use super::flight::Flying;
 use super::flow::Piece;
 use super::pool::Held;
-use super::recall::Recall;
 use super::told::{self, Told};
 use crate::protocol::revision::Era;
 use crate::protocol::sse::Event;
 use crate::protocol::{ids, splice};
-use crate::translate::to_modern;
 
 /// How messages are turned.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// The client's.
     era: Era,
+    /// The one its backend is spoken to in.
+    backend: Era,
     place: usize,
     /// The client's id; `None` on streams outside of requests.
     id: Option<Box<RawValue>>,
@@ -33,22 +34,24 @@ pub(super) struct Turn {
     down: Option<Down>,
 }
 
-/// What a legacy backend's answer to a modern client needs.
-#[derive(Debug)]
-pub(super) struct Down {
-    pub(super) method: Box<str>,
-    pub(super) server_info: Box<RawValue>,
-    /// The client asked for log messages.
-    pub(super) logs: bool,
-    /// Tells the backend when the client leaves.
-    pub(super) recall: Recall,
-}
-
 /// A message turned.
 pub(super) enum Turned {
     Piece(Piece),
     /// A question of the backend that the client cannot be asked.
-    Unanswerable(Box<RawValue>),
+    Unanswerable {
+        id: Box<RawValue>,
+        method: Box<str>,
+    },
+}
+
+/// An answer turned.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) message: Bytes,
+    /// Whether it is an error, or a result with `isError`.
+    pub(super) is_error: bool,
+    /// The status it has in one piece; `None`: the backend's own.
+    pub(super) status: Option<u16>,
 }
 
 impl Turn {
@@ -56,6 +59,7 @@ impl Turn {
     pub(super) fn straight(ask: &Ask<'_>) -> Self {
         Self {
             era: ask.era,
+            backend: ask.era,
             place: ask.place,
             id: Some(ask.id.to_owned()),
             theirs: None,
@@ -79,6 +83,7 @@ impl Turn {
     /// Ids are put back, and answers translated for a modern client.
     pub(super) fn down(ask: &Ask<'_>, theirs: Box<RawValue>, held: &Held, down: Down) -> Self {
         Self {
+            backend: Era::Legacy,
             theirs: Some(theirs),
             held: Some(held.clone()),
             answers: false,
@@ -89,7 +94,7 @@ impl Turn {
 
     /// Answers are translated elsewhere, for a legacy client.
     pub(super) fn up(ask: &Ask<'_>, flight: Option<Flying>) -> Self {
-        Self { flight, answers: false, ..Self::straight(ask) }
+        Self { backend: Era::Modern, flight, answers: false, ..Self::straight(ask) }
     }
 
     /// What a backend says outside of requests, and the rest of streams that
@@ -97,6 +102,7 @@ impl Turn {
     pub(super) fn overheard(place: usize, held: Held) -> Self {
         Self {
             era: Era::Legacy,
+            backend: Era::Legacy,
             place,
             id: None,
             theirs: None,
@@ -111,6 +117,11 @@ impl Turn {
         self.era
     }
 
+    /// The era the backend is spoken to in.
+    pub(super) fn backend(&self) -> Era {
+        self.backend
+    }
+
     pub(super) fn id(&self) -> Option<&RawValue> {
         self.id.as_deref()
     }
@@ -123,40 +134,51 @@ impl Turn {
         self.flight.as_ref()
     }
 
+    /// The request is asked again, under this id.
+    pub(super) fn asked_as(&mut self, theirs: Box<RawValue>) {
+        self.theirs = Some(theirs);
+    }
+
     /// The answer has come: there is nothing left to call back.
     pub(super) fn landed(&mut self) {
         self.flight = None;
         if let Some(down) = &mut self.down {
-            down.recall.disarm();
+            down.landed();
         }
     }
 
-    /// The answer in a whole body, and whether it is an error; `None` when it
-    /// is not the answer.
-    pub(super) fn whole(&self, message: &Bytes) -> Option<(Bytes, bool)> {
+    /// The answer in a whole body; `None` when it is not the answer.
+    pub(super) fn whole(&self, message: &Bytes) -> Option<Answered> {
         let Told::Answer { id, result, error } = Told::read(message) else { return None };
         let own = self.id.as_deref()?;
         if !told::same_id(id, self.theirs.as_deref().unwrap_or(own)) {
             return None;
         }
         let is_error = told::is_error(result);
-        let message = match (&self.down, &self.theirs) {
-            (Some(down), _) => down.translated(own, result, error)?,
-            (None, None) => message.clone(),
-            (None, Some(_)) => splice::with_id(message, id, own.get()).ok()?,
+        let (message, status) = match (&self.down, &self.theirs) {
+            (Some(down), _) => {
+                let (message, status) = down.translated(own, result, error)?;
+                (message, Some(status))
+            }
+            (None, None) => (message.clone(), None),
+            (None, Some(_)) => (splice::with_id(message, id, own.get()).ok()?, None),
         };
-        Some((message, is_error))
+        // Legacy clients read answers on HTTP 200 alone.
+        let status = if self.era == Era::Legacy { Some(200) } else { status };
+        Some(Answered { message, is_error, status })
     }
 
     /// What the client gets of an event; `None`: nothing.
     pub(super) fn turned(&self, mut event: Event) -> Option<Turned> {
-        event.id = match self.era {
-            // Modern streams cannot be resumed.
-            Era::Modern => None,
-            Era::Legacy => event.id.map(|id| ids::event_to_client(self.place, &id)),
-        };
+        // Only streams between legacy ends can be gone on with elsewhere.
+        if (self.era, self.backend) == (Era::Legacy, Era::Legacy) {
+            event.id = event.id.map(|id| ids::event_to_client(self.place, &id));
+        } else {
+            (event.id, event.retry) = (None, None);
+        }
         let Some(data) = event.data.as_ref().filter(|data| !data.is_empty()) else {
-            return (self.era == Era::Legacy).then_some(Turned::Piece(Piece::Event(event)));
+            let tells = event.id.is_some() || event.retry.is_some();
+            return tells.then_some(Turned::Piece(Piece::Event(event)));
         };
         match Told::read(data) {
             Told::Answer { id, .. } if self.id.is_none() => {
@@ -165,47 +187,118 @@ impl Turn {
                 Some(Turned::Piece(Piece::Event(event)))
             }
             Told::Answer { .. } => {
-                let (message, is_error) = self.whole(data)?;
+                let Answered { message, is_error, .. } = self.whole(data)?;
                 event.data = Some(message);
                 Some(Turned::Piece(Piece::Answer { event, is_error }))
             }
             Told::Notification { method } => {
-                let passes = self.down.as_ref().is_none_or(|down| match &*method {
-                    "notifications/progress" => true,
-                    "notifications/message" => down.logs,
-                    _ => false,
-                });
+                let passes = self.down.as_ref().is_none_or(|down| down.passes(&method, data));
                 passes.then_some(Turned::Piece(Piece::Event(event)))
             }
-            Told::Request { id, .. } if self.era == Era::Legacy && self.answers => {
+            // Modern backends ask in their answers, and never so.
+            Told::Request { .. } if self.backend == Era::Modern => None,
+            Told::Request { id, .. } if self.answers => {
                 let marked = ids::to_client(self.place, id);
                 event.data = Some(splice::with_id(data, id, &marked).ok()?);
                 Some(Turned::Piece(Piece::Event(event)))
             }
-            Told::Request { id, .. } => Some(Turned::Unanswerable(id.to_owned())),
+            Told::Request { id, method } => {
+                Some(Turned::Unanswerable { id: id.to_owned(), method: (&*method).into() })
+            }
             Told::Noise => None,
         }
     }
 }
 
-impl Down {
-    /// The response a modern client gets.
-    fn translated(
-        &self,
-        id: &RawValue,
-        result: Option<&RawValue>,
-        error: Option<&RawValue>,
-    ) -> Option<Bytes> {
-        let (member, value) = match (result, error) {
-            (Some(result), _) => {
-                ("result", to_modern::result(&self.method, result, &self.server_info).ok()?)
-            }
-            (None, Some(error)) => match to_modern::error(error, &self.server_info).ok()? {
-                to_modern::Answer::Error(error) => ("error", error),
-                to_modern::Answer::InputRequired(result) => ("result", result),
-            },
-            (None, None) => return None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    /// A turn without anything around it.
+    fn turn(era: Era, backend: Era) -> Turn {
+        Turn {
+            era,
+            backend,
+            place: 2,
+            id: Some(raw("7")),
+            theirs: None,
+            answers: era == Era::Legacy && backend == Era::Legacy,
+            held: None,
+            flight: None,
+            down: None,
+        }
+    }
+
+    fn event(data: &'static str) -> Event {
+        Event {
+            id: Some(Bytes::from_static(b"e1")),
+            retry: Some(10),
+            ..Event::message(Bytes::from_static(data.as_bytes()))
+        }
+    }
+
+    const QUESTION: &str = r#"{"jsonrpc":"2.0","id":3,"method":"elicitation/create"}"#;
+    const TOLD: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+
+    #[test]
+    fn only_streams_between_legacy_ends_can_be_gone_on_with() {
+        for (era, backend, kept) in [
+            (Era::Legacy, Era::Legacy, true),
+            (Era::Legacy, Era::Modern, false),
+            (Era::Modern, Era::Modern, false),
+        ] {
+            let turn = turn(era, backend);
+            let Some(Turned::Piece(Piece::Event(told))) = turn.turned(event(TOLD)) else {
+                panic!("a notification passes")
+            };
+            let expected = kept.then(|| Bytes::from_static(b"2.e1"));
+            assert_eq!((told.id, told.retry), (expected, kept.then_some(10)));
+            let primed = turn.turned(event("")).is_some();
+            assert_eq!(primed, kept, "an event without a message");
+        }
+    }
+
+    #[test]
+    fn questions_reach_those_who_can_answer() {
+        let Some(Turned::Piece(Piece::Event(asked))) =
+            turn(Era::Legacy, Era::Legacy).turned(event(QUESTION))
+        else {
+            panic!("a question passes")
         };
-        Some(told::response(id, member, &value))
+        let expected = QUESTION.replace('3', r#""b2:3""#);
+        assert_eq!(asked.data.unwrap(), expected);
+        let mut alone = turn(Era::Legacy, Era::Legacy);
+        alone.answers = false;
+        let Some(Turned::Unanswerable { id, method }) = alone.turned(event(QUESTION)) else {
+            panic!("nobody is there to answer")
+        };
+        assert_eq!((id.get(), &*method), ("3", "elicitation/create"));
+        // A modern backend must not ask so, and there is no way to tell it.
+        for era in [Era::Legacy, Era::Modern] {
+            assert!(turn(era, Era::Modern).turned(event(QUESTION)).is_none());
+        }
+    }
+
+    #[test]
+    fn answers_under_another_id_get_the_clients() {
+        let mut turn = turn(Era::Legacy, Era::Modern);
+        turn.asked_as(raw(r#""n:7""#));
+        let answer = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"n:7","result":{}}"#);
+        let Answered { message, is_error, status } = turn.whole(&answer).unwrap();
+        assert_eq!(message, r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+        assert_eq!((is_error, status), (false, Some(200)));
+        let stale = Bytes::from_static(br#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+        assert!(turn.whole(&stale).is_none());
+    }
+
+    #[test]
+    fn the_status_is_the_backends_between_modern_ends() {
+        let answer = Bytes::from_static(br#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+        let status = |era| turn(era, Era::Modern).whole(&answer).unwrap().status;
+        assert_eq!((status(Era::Modern), status(Era::Legacy)), (None, Some(200)));
     }
 }

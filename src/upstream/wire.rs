@@ -10,11 +10,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::events::Events;
-use super::turn::Turn;
+use super::told;
+use super::turn::{Answered, Turn};
 use super::{Trail, Upstream, failure};
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{is_event_stream, is_json};
 use crate::protocol::headers;
+use crate::protocol::raw::{self, Object};
 use crate::protocol::revision::Era;
 use crate::registry::Backend;
 
@@ -204,6 +206,23 @@ impl Response {
         Ok(if joined.is_empty() { first } else { joined.freeze() })
     }
 
+    /// The code of the error with which the backend refuses the message as
+    /// such, by HTTP status 400; the body stays to be read.
+    ///
+    /// # Errors
+    /// As the body cannot be read.
+    pub(super) async fn refusal(&mut self, limit: usize) -> Result<Option<i64>, Refusal> {
+        if self.status != 400 || self.shape != Shape::Json {
+            return Ok(None);
+        }
+        let text = self.whole(limit).await?;
+        self.body = Box::pin(futures_util::stream::iter([Ok(text.clone())]));
+        // Whoever refuses a message need not have read its id.
+        let message = raw::value(&text).and_then(Object::read);
+        let error = message.and_then(|message| message.get("error")).ok().flatten();
+        Ok(error.and_then(told::code))
+    }
+
     /// Reads an answer as far as it must be known how to pass it on.
     ///
     /// # Errors
@@ -221,15 +240,12 @@ impl Response {
         let expected = match status {
             200 => true,
             400 => self.shape == Shape::Json,
-            404 => self.shape == Shape::Json && turn.era() == Era::Modern,
+            404 => self.shape == Shape::Json && turn.backend() == Era::Modern,
             _ => false,
         };
-        if expected && let Some((message, is_error)) = turn.whole(&message) {
-            let status = match turn.era() {
-                Era::Legacy => 200,
-                Era::Modern => status,
-            };
-            return Ok(Told::Whole { status, message, is_error });
+        if expected && let Some(Answered { message, is_error, status: own }) = turn.whole(&message)
+        {
+            return Ok(Told::Whole { status: own.unwrap_or(status), message, is_error });
         }
         Err(failure::no_answer(status, &self.media_type, &message))
     }

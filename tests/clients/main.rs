@@ -6,6 +6,8 @@
 mod cell;
 mod client;
 mod matrix;
+#[path = "../product/mod.rs"]
+mod product;
 mod results;
 mod run;
 mod stack;

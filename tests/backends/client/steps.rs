@@ -75,7 +75,7 @@ async fn call(client: &Client) -> Outcome {
 }
 
 async fn progress(client: &Client, told: &Progress) -> Outcome {
-    let arguments = json!({ "count": 3, "interval_ms": 5 });
+    let arguments = json!({ "count": 3, "interval_ms": 100 });
     told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     tool(client, "count_progress", arguments).await?;
     Ok(json!(*told.lock().unwrap_or_else(PoisonError::into_inner)))

@@ -69,7 +69,7 @@ class Steps:
             told.append(progress)
 
         await self.client.call_tool(
-            "count_progress", {"count": 3, "interval_ms": 5}, progress_callback=hear
+            "count_progress", {"count": 3, "interval_ms": 100}, progress_callback=hear
         )
         return told
 

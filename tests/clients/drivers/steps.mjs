@@ -59,7 +59,7 @@ const STEPS = {
     progress: async ({ call }) => {
         const told = [];
         await call(
-            { name: 'count_progress', arguments: { count: 3, interval_ms: 5 } },
+            { name: 'count_progress', arguments: { count: 3, interval_ms: 100 } },
             { onprogress: ({ progress }) => told.push(progress) },
         );
         return told;

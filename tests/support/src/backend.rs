@@ -59,6 +59,16 @@ impl Backend {
         self.server = Some(server);
     }
 
+    /// The same with a server of another kind.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart_as(&mut self, sdk: Sdk, arguments: &[&str]) {
+        self.sdk = sdk;
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.restart();
+    }
+
     /// Kills it.
     pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {

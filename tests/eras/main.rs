@@ -1,0 +1,27 @@
+//! Clients and backends that do not speak the same era, at the level of
+//! messages: what `tests/clients` cannot make its clients do.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+mod ascending;
+#[path = "../streams/client.rs"]
+#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
+mod client;
+mod descending;
+#[path = "../streams/events.rs"]
+#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
+mod events;
+#[path = "../streams/http.rs"]
+#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
+mod http;
+mod mirrored;
+mod moody;
+mod probing;
+#[path = "../product/mod.rs"]
+mod product;
+#[path = "../streams/stack.rs"]
+#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
+mod stack;
+#[path = "../streams/watch.rs"]
+#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
+mod watch;
+mod world;

@@ -1,0 +1,59 @@
+//! The backends behind the stack that all tests share, a scope for each.
+
+use std::sync::{LazyLock, Mutex};
+
+use support::backend::{Backend, Sdk};
+
+use crate::moody::Moody;
+use crate::product::SECRET;
+use crate::stack::Stack;
+
+pub(crate) static WORLD: LazyLock<World> = LazyLock::new(World::start);
+
+/// Scopes whose backends know 2026-07-28 alone.
+pub(crate) const MODERN: [&str; 2] = ["typescript", "rust"];
+
+/// Scopes whose backends know no revision after 2025-11-25.
+pub(crate) const LEGACY: [&str; 2] = ["typescript1", "rust-legacy"];
+
+/// A stack with its backends.
+pub(crate) struct World {
+    pub(crate) stack: Stack,
+    backends: Vec<(&'static str, Backend)>,
+    /// Scope `frail`; for one test, which starts it again.
+    pub(crate) frail: Mutex<Backend>,
+    /// Scope `changing`; the same.
+    pub(crate) changing: Mutex<Backend>,
+    /// Scope `moody`.
+    pub(crate) moody: Moody,
+}
+
+impl World {
+    fn start() -> Self {
+        let started = |sdk, arguments: &[&str]| Backend::start(sdk, arguments, Some(SECRET));
+        let backends = vec![
+            ("typescript", started(Sdk::TypeScript, &["--legacy", "reject"])),
+            ("rust", started(Sdk::Rust, &["--era", "modern"])),
+            ("typescript1", started(Sdk::TypeScript1, &[])),
+            ("rust-legacy", started(Sdk::Rust, &["--era", "legacy"])),
+        ];
+        let [frail, changing] = [(); 2].map(|()| started(Sdk::TypeScript1, &[]));
+        let moody = Moody::start();
+        let mut all: Vec<(&str, String)> =
+            backends.iter().map(|(scope, backend)| (*scope, backend.url())).collect();
+        all.extend([("frail", frail.url()), ("changing", changing.url()), ("moody", moody.url())]);
+        let line = |(scope, url): &(&str, String)| format!("  {scope}: {{ url: '{url}' }}\n");
+        let addresses: String = all.iter().map(line).collect();
+        let line = |(scope, _): &(&str, String)| format!("  {scope}: {{ backends: [{scope}] }}\n");
+        let scopes: String = all.iter().map(line).collect();
+        let stack = Stack::start(&format!("backends:\n{addresses}scopes:\n{scopes}"), &[]);
+        let (frail, changing) = (Mutex::new(frail), Mutex::new(changing));
+        Self { stack, backends, frail, changing, moody }
+    }
+
+    /// The backend of a scope.
+    pub(crate) fn backend(&self, scope: &str) -> &Backend {
+        let mut named = self.backends.iter().filter(|(name, _)| *name == scope);
+        &named.next().unwrap_or_else(|| panic!("no such backend: {scope}")).1
+    }
+}
