@@ -124,6 +124,8 @@ pub(crate) enum Reason {
     CannotBeAsked,
     /// The stream of the session is served to somebody already.
     StreamTaken,
+    /// The caller holds as many streams as it may.
+    TooManyStreams,
 
     /// A fault of the gateway's own.
     Internal,
@@ -131,7 +133,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 49] = [
+    pub(crate) const ALL: [Self; 50] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -180,6 +182,7 @@ impl Reason {
         Self::Cancelled,
         Self::CannotBeAsked,
         Self::StreamTaken,
+        Self::TooManyStreams,
         Self::Internal,
     ];
 
@@ -235,6 +238,7 @@ impl Reason {
             Self::Cancelled => "cancelled",
             Self::CannotBeAsked => "cannot_be_asked",
             Self::StreamTaken => "stream_taken",
+            Self::TooManyStreams => "too_many_streams",
             Self::Internal => "internal_error",
         }
     }
@@ -289,6 +293,7 @@ impl Reason {
             | Self::Cancelled
             | Self::CannotBeAsked
             | Self::StreamTaken
+            | Self::TooManyStreams
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

@@ -11,7 +11,7 @@ mod lists;
 mod offers;
 mod seats;
 
-pub(crate) use conversation::{Begun, Conversations, Line, begin, hang_up, reach, say};
+pub(crate) use conversation::{Begun, Conversations, Line, Post, begin, hang_up, reach, say};
 pub(crate) use listen::Listening;
 pub(crate) use offers::Offers;
 pub(crate) use seats::{Overheard, hear, leave};

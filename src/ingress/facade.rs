@@ -20,9 +20,10 @@ use super::respond::{self, ACCEL_BUFFERING, Came, EVENT_STREAM, Surroundings};
 use super::stream::{self, KEEP_ALIVE};
 use super::{Io, Site, Visit};
 use crate::audit::Surface;
-use crate::pipeline::{self, Answer, Begun, Line, Walked};
+use crate::pipeline::{self, Answer, Begun, Line, Post, Walked};
 use crate::protocol::headers;
 use crate::protocol::sse::{self, Event};
+use crate::session::Listener;
 use crate::upstream::{Flow, Piece};
 
 /// The parameter of the address that names the session.
@@ -52,7 +53,7 @@ pub(super) async fn open(
 ) -> HttpResponse {
     let visit = Visit::new(site, request, Surface::Mcp, "GET, POST");
     let (known, entry, begun) = pipeline::begin(&site.gateway, visit.inbound(body)).await;
-    let Begun { line, session, inbox } = match begun {
+    let Begun { line, session, inbox, at_most, listener } = match begun {
         Ok(begun) => begun,
         Err(refusal) => {
             let walked = Walked { known, entry, result: Err(refusal) };
@@ -86,6 +87,8 @@ pub(super) async fn open(
         asked: FuturesUnordered::new(),
         running: SelectAll::new(),
         quiet: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
+        expired: Box::pin(tokio::time::sleep(at_most.min(stream::LONGEST))),
+        _listener: listener,
     };
     HttpResponse::Ok()
         .content_type(EVENT_STREAM)
@@ -111,20 +114,22 @@ struct Talking {
     first: Option<Bytes>,
     /// Until it is over.
     talk: Option<Rc<Talk>>,
-    inbox: mpsc::Receiver<Bytes>,
+    inbox: mpsc::Receiver<Post>,
     /// Messages whose answers have not begun.
     asked: FuturesUnordered<LocalBoxFuture<'static, Vec<Texts>>>,
     running: SelectAll<Texts>,
     quiet: Pin<Box<Sleep>>,
+    /// When the caller's token does not hold any more.
+    expired: Pin<Box<Sleep>>,
+    _listener: Listener,
 }
 
 impl Talk {
     /// What comes of a message.
-    async fn hear(self: Rc<Self>, message: Bytes) -> Vec<Texts> {
+    async fn hear(self: Rc<Self>, post: Post) -> Vec<Texts> {
         let gateway = &self.site.gateway;
         let request_id = Uuid::now_v7().to_string();
-        let (walked, flows) =
-            pipeline::say(gateway, &self.io, &self.line, message, request_id).await;
+        let (walked, flows) = pipeline::say(gateway, &self.io, &self.line, post, request_id).await;
         let mut texts: Vec<Texts> = flows.into_iter().map(overheard).collect();
         let around = Surroundings {
             surface: Surface::Mcp,
@@ -156,12 +161,15 @@ impl Stream for Talking {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let Some(talk) = &this.talk else { return Poll::Ready(None) };
+        if this.expired.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
         if let Some(first) = this.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
-            if let Poll::Ready(Some(message)) = this.inbox.poll_recv(context) {
-                this.asked.push(Rc::clone(talk).hear(message).boxed_local());
+            if let Poll::Ready(Some(post)) = this.inbox.poll_recv(context) {
+                this.asked.push(Rc::clone(talk).hear(post).boxed_local());
                 continue;
             }
             if let Poll::Ready(Some(texts)) = this.asked.poll_next_unpin(context) {

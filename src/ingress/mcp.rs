@@ -9,6 +9,9 @@ use crate::pipeline;
 
 const ALLOW: &str = "GET, POST, DELETE";
 
+/// Where there is neither a session nor a stream to name.
+const ONLY_POST: &str = "POST";
+
 /// One JSON-RPC message.
 ///
 /// Any MCP revision from 2024-11-05 to 2026-07-28; the era is told from each
@@ -73,7 +76,7 @@ pub(super) async fn get(
     if facade::is_opened_by(&request) {
         return facade::open(&request, body, &site, io).await;
     }
-    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    let visit = Visit::new(&site, &request, Surface::Mcp, ONLY_POST);
     let walked = pipeline::hear(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings(), None).await
 }
@@ -98,7 +101,7 @@ pub(super) async fn delete(
     site: web::Data<Site>,
     io: Io,
 ) -> HttpResponse {
-    let visit = Visit::new(&site, &request, Surface::Mcp, ALLOW);
+    let visit = Visit::new(&site, &request, Surface::Mcp, ONLY_POST);
     let walked = pipeline::leave(&site.gateway, &io, visit.inbound(body)).await;
     respond::respond(walked, visit.surroundings(), None).await
 }

@@ -72,8 +72,9 @@ pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<
     let (pieces, wants_answer, seat) = match result {
         Ok(Answer::Streamed(flow)) => (stream::of(*flow), true, None),
         Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
-        Ok(Answer::Overheard(Overheard { flows, seat, at_most })) => {
-            (stream::for_a_time(stream::of_all(flows), at_most), false, Some(seat))
+        Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener })) => {
+            let pieces = stream::for_a_time(stream::of_all(flows), at_most);
+            (stream::held_by(pieces, listener), false, Some(seat))
         }
         result => return Came::Whole(Walked { known, entry, result }),
     };

@@ -18,13 +18,16 @@ use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
 use crate::pipeline::{Known, Listening};
 use crate::protocol::sse::{self, Event};
-use crate::session::Opened;
+use crate::session::{Listener, Opened};
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
 
 /// Longest silence towards a client: proxies on the way cut quiet
 /// connections, the strictest after half a minute.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Longest time of a stream: beyond that, no timer counts.
+pub(super) const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Pieces as they come.
 pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, Refusal>>>>;
@@ -80,7 +83,7 @@ pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
 /// The pieces of subscriptions that are held together: what is told, then what
 /// changes, and the end when no backend is left.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
-    let Listening { acknowledged, flows, ended, at_most } = listening;
+    let Listening { acknowledged, flows, ended, at_most, listener } = listening;
     let told = async |piece: Result<Piece, Refusal>| match piece {
         Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
         // One backend's end is not the client's.
@@ -97,13 +100,18 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
     let first = futures_util::stream::iter(first);
     let last = Piece::Answer { event: Event::message(ended), is_error: false };
-    Box::pin(first.chain(changes).chain(futures_util::stream::iter([Ok(last)])))
+    let all = first.chain(changes).chain(futures_util::stream::iter([Ok(last)]));
+    held_by(all.boxed_local(), listener)
+}
+
+/// The pieces, with the caller's place among listeners, which it keeps as long
+/// as they last.
+pub(super) fn held_by(pieces: Pieces, listener: Listener) -> Pieces {
+    Box::pin(pieces.inspect(move |_| _ = &listener))
 }
 
 /// The pieces as long as the caller may listen.
 pub(super) fn for_a_time(pieces: Pieces, at_most: Duration) -> Pieces {
-    // Beyond what a timer can count to, nobody listens.
-    const LONGEST: Duration = Duration::from_hours(24 * 365);
     Box::pin(pieces.take_until(tokio::time::sleep(at_most.min(LONGEST))))
 }
 

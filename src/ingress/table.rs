@@ -184,6 +184,11 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::StreamTaken => {
             door(409, gateway::CONFLICT, "The session has such a stream already.")
         }
+        Reason::TooManyStreams => door(
+            429,
+            gateway::RATE_LIMITED,
+            "Too many streams are open. Close one, or let several share one.",
+        ),
         Reason::Internal => {
             message(500, codes::INTERNAL_ERROR, 500, "Something failed in the gateway.")
         }

@@ -9,6 +9,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head};
 use crate::protocol::accept::Accepts;
 use crate::registry::Scope;
-use crate::session::{CallerKey, Contents, Notice, Opened, Uid};
+use crate::session::{CallerKey, Contents, Listener, Notice, Opened, Uid};
 use crate::upstream::{Flow, Trail};
 
 /// The revision of this transport.
@@ -42,17 +43,20 @@ const MOST_WAITING: usize = 64;
 /// Longest session id in an address, in bytes.
 const LONGEST: usize = 8 * 1024;
 
+/// A message for a conversation.
+pub(crate) type Post = (Option<Caller>, Bytes);
+
 /// The conversations of this process.
 #[derive(Debug, Default)]
 pub(crate) struct Conversations {
-    open: DashMap<Uid, mpsc::Sender<Bytes>>,
+    open: DashMap<Uid, mpsc::Sender<Post>>,
 }
 
 impl Conversations {
     /// Hands a message over. `false`: the conversation is not held here.
-    pub(super) async fn deliver(&self, uid: Uid, message: Bytes) -> bool {
+    pub(super) async fn deliver(&self, uid: Uid, post: Post) -> bool {
         let Some(line) = self.open.get(&uid).map(|line| line.clone()) else { return false };
-        line.send(message).await.is_ok()
+        line.send(post).await.is_ok()
     }
 }
 
@@ -72,8 +76,13 @@ pub(crate) struct Begun {
     pub(crate) line: Line,
     /// The session id in the address to post to.
     pub(crate) session: String,
-    /// What the client posts.
-    pub(crate) inbox: mpsc::Receiver<Bytes>,
+    /// What the client posts, and who it is by its newest token. Posts that
+    /// reached another replica come without: the opening's holds for them.
+    pub(crate) inbox: mpsc::Receiver<Post>,
+    /// How long the caller's token lets it listen.
+    pub(crate) at_most: Duration,
+    /// The caller's place among listeners.
+    pub(crate) listener: Listener,
 }
 
 /// `GET`: begins a conversation.
@@ -100,6 +109,8 @@ async fn walk_begin(
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let scope = gw.registry.scope(inbound.scope)?;
+    let listener = gw.sessions.listen(&CallerKey::of(caller.key()))?;
+    let at_most = super::remaining(gw, &caller);
     let nothing = RawValue::from_string("{}".to_owned())
         .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
     let started = gw
@@ -125,7 +136,7 @@ async fn walk_begin(
         client_addr: inbound.client_addr,
         seat: RefCell::default(),
     };
-    Ok(Begun { line, session: started.id, inbox })
+    Ok(Begun { line, session: started.id, inbox, at_most, listener })
 }
 
 /// `POST` to the address of a conversation: hands the message over.
@@ -150,17 +161,18 @@ async fn walk_reach(
             return Err(Refusal::new(Reason::UnknownSession, "the session id is too long"));
         }
         let scope = gw.registry.scope(inbound.scope)?;
-        gw.sessions.open(session, &scope.name, &CallerKey::of(caller.key()))
+        let seat = gw.sessions.open(session, &scope.name, &CallerKey::of(caller.key()))?;
+        Ok((caller, seat))
     };
-    let seat = match greeted.await {
-        Ok(seat) => seat,
+    let (caller, seat) = match greeted.await {
+        Ok(greeted) => greeted,
         Err(refusal) => return turn_away(inbound, refusal).await,
     };
     // Answers are JSON on the stream; a refusal here is JSON too.
     known.accepts = Some(Accepts { json: true, event_stream: false });
     gw.sessions.touch(&seat);
     let body = inbound::read(inbound.body, gw.limits).await?;
-    if !gw.conversations.deliver(seat.uid(), body.clone()).await {
+    if !gw.conversations.deliver(seat.uid(), (Some(caller), body.clone())).await {
         let notice = Notice::Answer { uid: seat.uid(), key: KEY.into(), message: body };
         gw.sessions.publish(&notice).map_err(|_| {
             Refusal::telling(Reason::PayloadTooLarge, "the message is too large for this transport")
@@ -174,9 +186,10 @@ pub(crate) async fn say(
     gw: &Gateway,
     io: &WorkerIo,
     line: &Line,
-    body: Bytes,
+    (caller, body): Post,
     request_id: String,
 ) -> (Walked, Vec<Flow>) {
+    let caller = caller.unwrap_or_else(|| line.caller.clone());
     let mut entry = gw.audit.begin(Opening {
         request_id: request_id.clone(),
         surface: Surface::Mcp,
@@ -185,16 +198,16 @@ pub(crate) async fn say(
         trace_id: None,
     });
     entry.caller(CallerFacts {
-        user_id: line.caller.shared_user_id(),
-        issuer: Some(line.caller.shared_issuer()),
-        tenant: line.caller.shared_tenant(),
-        agent: line.caller.only_agent(),
+        user_id: caller.shared_user_id(),
+        issuer: Some(caller.shared_issuer()),
+        tenant: caller.shared_tenant(),
+        agent: caller.only_agent(),
     });
     let accepts = Some(Accepts { json: true, event_stream: true });
     let mut known = Known { accepts, ..Known::default() };
     let headers = HeaderMap::new();
     let said = Said {
-        caller: line.caller.clone(),
+        caller,
         scope: &line.scope.name,
         head: Head::new(&headers),
         request_id: &request_id,

@@ -18,6 +18,7 @@ use crate::protocol::raw::{self, Object, Unfit, elements, text};
 use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
 use crate::registry::SubjectKind;
+use crate::session::{CallerKey, Listener};
 use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED};
 
 /// Longest wait for a backend to take a subscription.
@@ -34,6 +35,8 @@ pub(crate) struct Listening {
     pub(crate) ended: Bytes,
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
+    /// The caller's place among listeners.
+    pub(crate) listener: Listener,
 }
 
 pub(super) async fn listen(
@@ -50,6 +53,7 @@ pub(super) async fn listen(
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
+    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let read =
         jsonrpc::parse(&body).map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
@@ -75,6 +79,7 @@ pub(super) async fn listen(
                 flows: vec![*flow],
                 ended,
                 at_most,
+                listener,
             }),
             Reply::Whole(whole) => Answer::Forwarded(whole),
         });
@@ -102,6 +107,7 @@ pub(super) async fn listen(
         flows,
         ended,
         at_most,
+        listener,
     }))
 }
 

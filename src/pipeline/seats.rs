@@ -17,7 +17,7 @@ use crate::inbound::{Head, Message};
 use crate::protocol::revision::{self, Era};
 use crate::protocol::{headers, ids, raw, splice};
 use crate::registry::Scope;
-use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
+use crate::session::{BackendSession, CallerKey, Contents, Listener, Notice, Opened};
 use crate::translate::capabilities::mask_client;
 use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, UNMIRRORED};
 
@@ -313,6 +313,8 @@ pub(crate) struct Overheard {
     pub(crate) seat: Arc<Opened>,
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
+    /// The caller's place among listeners.
+    pub(crate) listener: Listener,
 }
 
 /// `GET`: what backends say outside of requests, or the rest of a stream that
@@ -348,6 +350,7 @@ async fn walk_hear(
         seat: Some(Arc::clone(&seat)),
         trail: trail(inbound.head, inbound.request_id),
     };
+    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
     let flows = match last.and_then(|id| ids::event_from_client(id.as_bytes())) {
         Some((place, id)) => {
@@ -364,7 +367,7 @@ async fn walk_hear(
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
     }
     let at_most = super::remaining(gw, &visitor.caller);
-    Ok(Answer::Overheard(Overheard { flows, seat, at_most }))
+    Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
 }
 
 /// The streams of all backends that have one.
@@ -462,7 +465,7 @@ impl Gateway {
                         }
                     }
                     Ok(Notice::Answer { uid, key, message }) if &*key == super::conversation::KEY => {
-                        self.conversations.deliver(uid, message).await;
+                        self.conversations.deliver(uid, (None, message)).await;
                     }
                     Ok(Notice::Answer { uid, key, message }) => {
                         self.upstream.answered(uid, &key, &message);

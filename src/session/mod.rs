@@ -18,6 +18,7 @@ mod error;
 mod ids;
 mod keys;
 mod link;
+mod listeners;
 mod memory;
 mod notice;
 mod reap;
@@ -34,6 +35,7 @@ pub(crate) use contents::{BackendSession, Contents, Opened};
 pub(crate) use error::{NoticeTooLarge, SealError, SessionsError};
 pub(crate) use ids::{CallerKey, Uid};
 pub(crate) use link::Background;
+pub(crate) use listeners::Listener;
 pub(crate) use notice::Notice;
 
 use crate::clock::Clock;
@@ -41,6 +43,7 @@ use crate::error::{Reason, Refusal};
 use crate::settings::{RedisSettings, SessionSettings, UpstreamSettings};
 use bus::Bus;
 use keys::KeyRing;
+use listeners::Listeners;
 use memory::{Ended, OpenedCache};
 use tracker::{SHARE_EVERY, Tracker};
 
@@ -50,6 +53,7 @@ pub(crate) struct Sessions {
     opened: OpenedCache,
     ended: Ended,
     tracker: Tracker,
+    listeners: Listeners,
     /// Sessions that had to give way, until [`Sessions::idle`] returns them.
     departed: Mutex<Vec<Arc<Opened>>>,
     max_departed: usize,
@@ -89,6 +93,7 @@ impl Sessions {
             ring: KeyRing::new(settings, upstream)?,
             opened: OpenedCache::new(),
             ended: Ended::new(Duration::from_secs(settings.max_age_seconds)),
+            listeners: Listeners::new(settings.max_streams_per_caller),
             tracker: Tracker::new(settings.max_per_caller, settings.max_tracked, share_every),
             departed: Mutex::default(),
             max_departed: settings.max_tracked,
@@ -153,6 +158,15 @@ impl Sessions {
             return Err(refused("the session is over"));
         }
         Ok(session)
+    }
+
+    /// Lets a caller hold a stream open, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// [`Reason::TooManyStreams`] when it holds `sessions.max_streams_per_caller`
+    /// on this replica already.
+    pub(crate) fn listen(&self, caller: &CallerKey) -> Result<Listener, Refusal> {
+        self.listeners.enter(*caller)
     }
 
     /// Notes that a session is used: it is not idle, here or elsewhere.

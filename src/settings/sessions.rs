@@ -22,6 +22,9 @@ pub struct SessionSettings {
     /// Sessions a caller may have at once; one more ends the one that was not
     /// used for longest.
     pub max_per_caller: usize,
+    /// Streams a caller may hold open at once at each gateway: those of its
+    /// sessions and of its subscriptions.
+    pub max_streams_per_caller: usize,
     /// Sessions that each gateway keeps an eye on.
     pub max_tracked: usize,
     /// Seals session ids and proves what gateways tell each other. The same
@@ -42,6 +45,11 @@ impl SessionSettings {
         findings.range("sessions.idle_seconds", &self.idle_seconds, &(1..=604_800));
         findings.range("sessions.max_age_seconds", &self.max_age_seconds, &(60..=2_592_000));
         findings.range("sessions.max_per_caller", &self.max_per_caller, &(1..=100_000));
+        findings.range(
+            "sessions.max_streams_per_caller",
+            &self.max_streams_per_caller,
+            &(1..=100_000),
+        );
         findings.range("sessions.max_tracked", &self.max_tracked, &(1..=10_000_000));
         if let Some(key) = &self.key {
             findings.strong("sessions.key", key);

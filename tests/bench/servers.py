@@ -345,6 +345,8 @@ workspaces:
             "SCOPEGATE__POLICY__FILE": os.path.join(self.folder, "policy.yaml"),
             "SCOPEGATE__UPSTREAM__MAX_TIMEOUT_MS": "3600000",
             "SCOPEGATE__SESSIONS__MAX_PER_CALLER": "10000",
+            "SCOPEGATE__SESSIONS__MAX_STREAMS_PER_CALLER": "10000",
+            "SCOPEGATE__SESSIONS__MAX_STREAMS_PER_CALLER": "100000",
             # Counted on every call, reached on none.
             "SCOPEGATE__QUOTA__USER__PER_MINUTE": "60000000",
             "SCOPEGATE__QUOTA__USER__BURST": "60000000",

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+use support::greeting::greeting;
 
 use crate::http::PATIENCE;
 
@@ -78,15 +79,19 @@ fn serve(
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read(&mut reader) {
-        record.lock().unwrap().push(seen.clone());
+        let greeting = greeting(&seen.body);
+        if greeting.is_none() {
+            record.lock().unwrap().push(seen.clone());
+        }
         if seen.body["params"]["arguments"]["hold"] == true {
             let _ = hold.send(());
             if wait.lock().unwrap().recv_timeout(PATIENCE).is_err() {
                 return;
             }
         }
-        let result =
+        let recorded =
             json!({ "content": [{ "type": "text", "text": "recorded" }], "isError": false });
+        let result = greeting.unwrap_or(recorded);
         let reply =
             json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": result }).to_string();
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+use support::greeting::greeting;
 
 /// What to answer.
 #[derive(Clone, Debug)]
@@ -79,7 +80,15 @@ impl Backend {
 fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read_request(&mut reader) {
-        let id = serde_json::from_str::<Value>(&seen.body).map_or(Value::Null, |m| m["id"].clone());
+        let message = serde_json::from_str::<Value>(&seen.body).unwrap_or_default();
+        let id = message["id"].clone();
+        if let Some(result) = greeting(&message) {
+            let told = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
+            if write(stream, 200, "application/json", &told).is_err() {
+                return;
+            }
+            continue;
+        }
         log.lock().unwrap().push(seen);
         let script = plan.lock().unwrap().clone();
         let with_id = |text: String| text.replace("ID", &id.to_string());
@@ -111,15 +120,24 @@ fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
             }
             Script::HangUp => return,
         };
-        let head = format!(
-            "HTTP/1.1 {status} Reply\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut out = stream;
-        if out.write_all(head.as_bytes()).and_then(|()| out.write_all(body.as_bytes())).is_err() {
+        if write(stream, status, content_type, &body).is_err() {
             return;
         }
     }
+}
+
+fn write(
+    mut stream: &TcpStream,
+    status: u16,
+    content_type: &str,
+    body: &str,
+) -> std::io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status} Reply\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Seen> {

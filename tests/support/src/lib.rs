@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod chaos;
 pub mod eventually;
+pub mod greeting;
 pub mod nginx;
 pub mod node;
 pub mod ports;
