@@ -158,15 +158,17 @@ fn no_log_has_tokens_or_query_strings() {
     edge.get("/mcp/tools?access_token=in-the-query&drop", &[]);
     edge.get("/nothing?access_token=in-the-query", &[]);
     edge.get("/mcp//tools?access_token=in-the-query", &[]);
+    // Of the HTTP+SSE transport.
+    edge.get("/calculator/sse?sessionId=in-the-query", &[]);
     for _ in 0..4 {
         ask(edge.nginx.port(), "GET /mcp/tools?access_token=in-the-query", &[], b"");
     }
     let read = || std::fs::read_to_string(edge.nginx.server().folder().join("access.log")).unwrap();
-    support::eventually::wait_until(crate::client::PATIENCE, "eight lines in the log", || {
-        read().lines().count() == 8
+    support::eventually::wait_until(crate::client::PATIENCE, "nine lines in the log", || {
+        read().lines().count() == 9
     });
     let (access, errors) = (read(), edge.nginx.server().log());
-    for secret in ["in-the-query", "access_token", "the-token-of-ann"] {
+    for secret in ["in-the-query", "access_token", "sessionId", "the-token-of-ann"] {
         assert!(!access.contains(secret), "{access}");
         assert!(!errors.contains(secret), "{errors}");
     }

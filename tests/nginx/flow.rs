@@ -83,6 +83,36 @@ fn a_client_that_leaves_takes_the_upstream_connection_along() {
     edge.stub.expect("left");
 }
 
+/// What sessions and streams of MCP live on.
+#[test]
+fn sessions_and_streams_find_their_headers() {
+    let edge = Edge::start();
+    let longest = "s".repeat(4096);
+    let headers = [
+        BEARER,
+        ("Mcp-Session-Id", longest.as_str()),
+        ("MCP-Protocol-Version", "2025-11-25"),
+        ("Last-Event-ID", "0.7"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "=?base64?w6Q=?="),
+        ("Mcp-Param-Region", "eu"),
+        ("Accept", "application/json, text/event-stream"),
+    ];
+    for path in ["/calculator/mcp", "/calculator/sse"] {
+        for method in ["GET", "POST", "DELETE"] {
+            let line = format!("{method} {path}?seated");
+            let answer = ask(edge.nginx.port(), &line, &headers, b"");
+            assert_eq!(answer.status, 200, "{line}");
+            assert_eq!(answer.all("Mcp-Session-Id"), [longest.as_str()], "{line}");
+            let seen = edge.stub.seen().pop().unwrap();
+            assert_eq!(seen.line, format!("{line} HTTP/1.1"));
+            for (name, value) in headers {
+                assert_eq!(seen.all(name), [value], "{line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn answers_of_the_gateway_pass_as_they_are() {
     let edge = Edge::start();

@@ -123,6 +123,10 @@ fn serve(
             "refuse" => "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer x=\"y\"\r\n\
                  X-Request-ID: the-gateways\r\nContent-Length: 9\r\n\r\n{\"own\":1}"
                 .to_owned(),
+            "seated" => {
+                let session = seen.all("Mcp-Session-Id").join(",");
+                format!("HTTP/1.1 200 OK\r\nMcp-Session-Id: {session}\r\nContent-Length: 0\r\n\r\n")
+            }
             "steer" => "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /admin/secrets\r\n\
                  Content-Length: 4\r\n\r\nmine"
                 .to_owned(),
