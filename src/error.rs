@@ -91,6 +91,11 @@ pub(crate) enum Reason {
     UnknownResource,
     /// The caller's roles, or its workspace, do not reach the resource.
     ResourceNotAllowed,
+    /// No task of the caller's has this id.
+    UnknownTask,
+    /// The method needs the extension for tasks, which the client did not
+    /// declare.
+    TasksNotDeclared,
     /// Several scopes offer the tool and the request names none.
     AmbiguousTool,
     /// The arguments do not fit the tool's input schema.
@@ -131,7 +136,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 49] = [
+    pub(crate) const ALL: [Self; 51] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -167,6 +172,8 @@ impl Reason {
         Self::PromptNotAllowed,
         Self::UnknownResource,
         Self::ResourceNotAllowed,
+        Self::UnknownTask,
+        Self::TasksNotDeclared,
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
@@ -222,6 +229,8 @@ impl Reason {
             Self::PromptNotAllowed => "prompt_not_allowed",
             Self::UnknownResource => "unknown_resource",
             Self::ResourceNotAllowed => "resource_not_allowed",
+            Self::UnknownTask => "unknown_task",
+            Self::TasksNotDeclared => "tasks_not_declared",
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
@@ -289,6 +298,8 @@ impl Reason {
             | Self::Cancelled
             | Self::CannotBeAsked
             | Self::StreamTaken
+            | Self::UnknownTask
+            | Self::TasksNotDeclared
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

@@ -21,6 +21,7 @@ mod link;
 mod memory;
 mod notice;
 mod reap;
+mod tasks;
 mod token;
 mod tracker;
 mod wire;
@@ -35,6 +36,7 @@ pub(crate) use error::{NoticeTooLarge, SealError, SessionsError};
 pub(crate) use ids::{CallerKey, Uid};
 pub(crate) use link::Background;
 pub(crate) use notice::Notice;
+pub(crate) use tasks::{Tasks, place_of};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};

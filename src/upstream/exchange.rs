@@ -37,6 +37,7 @@ use crate::session::Opened;
 use crate::translate::request::{self, Stamp};
 
 /// A request as its client wrote it, on its way to one backend.
+#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     pub(crate) backend: &'a Arc<Backend>,
     /// The backend's place in the scope.

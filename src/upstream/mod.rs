@@ -1,6 +1,7 @@
 //! The only place that talks to backends.
 
 mod annotated;
+mod bound;
 mod events;
 mod exchange;
 mod failure;
