@@ -91,6 +91,11 @@ pub(crate) enum Reason {
     UnknownResource,
     /// The caller's roles, or its workspace, do not reach the resource.
     ResourceNotAllowed,
+    /// No task of the caller's has this id.
+    UnknownTask,
+    /// The method needs the extension for tasks, which the client did not
+    /// declare.
+    TasksNotDeclared,
     /// Several scopes offer the tool and the request names none.
     AmbiguousTool,
     /// The arguments do not fit the tool's input schema.
@@ -133,7 +138,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 50] = [
+    pub(crate) const ALL: [Self; 52] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -169,6 +174,8 @@ impl Reason {
         Self::PromptNotAllowed,
         Self::UnknownResource,
         Self::ResourceNotAllowed,
+        Self::UnknownTask,
+        Self::TasksNotDeclared,
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
@@ -225,6 +232,8 @@ impl Reason {
             Self::PromptNotAllowed => "prompt_not_allowed",
             Self::UnknownResource => "unknown_resource",
             Self::ResourceNotAllowed => "resource_not_allowed",
+            Self::UnknownTask => "unknown_task",
+            Self::TasksNotDeclared => "tasks_not_declared",
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
@@ -294,6 +303,8 @@ impl Reason {
             | Self::CannotBeAsked
             | Self::StreamTaken
             | Self::TooManyStreams
+            | Self::UnknownTask
+            | Self::TasksNotDeclared
             | Self::AmbiguousTool
             | Self::AdminRequired
             | Self::QuotaUnavailable

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::protocol::mcp::TASKS_EXTENSION;
 use crate::protocol::raw::value;
 use crate::protocol::revision;
 use crate::translate::capabilities::{ALL, Carried, mask, union};
@@ -38,14 +39,14 @@ impl Handshake {
 
     /// The result of `initialize`, legacy era.
     pub(crate) fn initialize(&self, revision: &str, offer: &Offer<'_>) -> Vec<u8> {
-        let (capabilities, instructions) = (offer.capabilities(), offer.instructions());
+        let (capabilities, instructions) = (offer.capabilities(CARRIED), offer.instructions());
         let info = &self.server_info;
         initialize_result(revision, &capabilities, info, instructions.as_deref()).to_vec()
     }
 
     /// The result of `server/discover`, modern era.
     pub(crate) fn discover(&self, offer: &Offer<'_>) -> Vec<u8> {
-        let (capabilities, instructions) = (offer.capabilities(), offer.instructions());
+        let (capabilities, instructions) = (offer.capabilities(MODERN), offer.instructions());
         let (versions, info) = (revision::supported(), &self.server_info);
         discover_result(&versions, &capabilities, info, instructions.as_deref(), TTL_MS, true)
             .to_vec()
@@ -76,11 +77,12 @@ pub(crate) struct Backer<'a> {
 }
 
 impl Offer<'_> {
-    /// The capabilities of all together, as far as the gateway carries them.
-    fn capabilities(&self) -> String {
+    /// The capabilities of all together, as far as the gateway carries them;
+    /// `straight` are those of backends that speak the client's era.
+    fn capabilities(&self, straight: Carried<'_>) -> String {
         let own = self.tools.then_some(OWN);
         let told = self.backends.iter().filter_map(|backend| {
-            let carried = if backend.same_era { CARRIED } else { TRANSLATED };
+            let carried = if backend.same_era { straight } else { TRANSLATED };
             mask(backend.capabilities?, carried).ok()
         });
         let all: Vec<Bytes> = own.map(Bytes::from_static).into_iter().chain(told).collect();
@@ -100,13 +102,24 @@ impl Offer<'_> {
 /// What the gateway itself can do with declared tools.
 const OWN: &[u8] = br#"{"tools":{"listChanged":false}}"#;
 
-/// Capabilities that reach clients of the backend's own era.
+/// Capabilities that reach legacy clients of legacy backends.
 const CARRIED: Carried<'_> = &[
     ("tools", &["listChanged"]),
     ("prompts", &["listChanged"]),
     ("resources", &["listChanged", "subscribe"]),
     ("logging", ALL),
     ("completions", ALL),
+];
+
+/// Capabilities that reach modern clients of modern backends. The tasks of the
+/// two eras do not translate.
+const MODERN: Carried<'_> = &[
+    ("tools", &["listChanged"]),
+    ("prompts", &["listChanged"]),
+    ("resources", &["listChanged", "subscribe"]),
+    ("logging", ALL),
+    ("completions", ALL),
+    ("extensions", &[TASKS_EXTENSION]),
 ];
 
 /// Capabilities that reach clients of the other era. What changes is told on
@@ -162,7 +175,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            serde_json::from_str::<Value>(&offer.capabilities()).unwrap(),
+            serde_json::from_str::<Value>(&offer.capabilities(CARRIED)).unwrap(),
             json!({
                 "tools": { "listChanged": true },
                 "prompts": {},
@@ -170,5 +183,21 @@ mod tests {
             })
         );
         assert_eq!(offer.instructions().as_deref(), Some("One.\n\nOther."));
+    }
+
+    #[test]
+    fn tasks_are_offered_by_modern_backends_to_modern_clients() {
+        let told = r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{}},"tasks":{}}"#;
+        let told = RawValue::from_string(told.to_owned()).unwrap();
+        let of = |same_era| {
+            let backer = Backer { capabilities: Some(&told), instructions: None, same_era };
+            let offer = Offer { tools: false, instructions: None, backends: vec![backer] };
+            let handshake = Handshake::new("x").unwrap();
+            [handshake.discover(&offer), handshake.initialize("2025-11-25", &offer)]
+                .map(|told| serde_json::from_slice::<Value>(&told).unwrap()["capabilities"].take())
+        };
+        let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+        assert_eq!(of(true), [tasks, json!({})]);
+        assert_eq!(of(false), [json!({}), json!({})]);
     }
 }

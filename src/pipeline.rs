@@ -10,6 +10,7 @@ mod listen;
 mod lists;
 mod offers;
 mod seats;
+mod tasks;
 
 pub(crate) use conversation::{Begun, Conversations, Line, Post, begin, hang_up, reach, say};
 pub(crate) use listen::Listening;
@@ -297,6 +298,9 @@ async fn walk_message(
         (Method::Listen, Era::Modern) => {
             Box::pin(listen::listen(gw, io, &visitor, &message, body, known)).await
         }
+        (Method::TasksGet | Method::TasksUpdate | Method::TasksCancel, Era::Modern) => {
+            Box::pin(tasks::tend(gw, io, &visitor, &message, body, (known, entry))).await
+        }
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
             Ok(Answer::Result(seats::discover(gw, io, &visitor).await))
@@ -309,6 +313,9 @@ async fn walk_message(
             | Method::ResourcesUnsubscribe
             | Method::SetLevel
             | Method::Listen
+            | Method::TasksGet
+            | Method::TasksUpdate
+            | Method::TasksCancel
             | Method::Notification
             | Method::Other,
             _,
@@ -389,6 +396,7 @@ async fn call_subject(
         .upstream
         .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
         .await?;
+    let reply = tasks::bound(gw, recorded.as_ref().permit().target(), reply)?;
     Ok(match reply {
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
         reply @ (Reply::Whole(_) | Reply::Stream(_)) => Answer::Forwarded(reply.whole().await?),

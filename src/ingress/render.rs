@@ -13,7 +13,7 @@ use super::table::{Row, Shape, row};
 use crate::audit::Surface;
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{Answer, Known};
-use crate::protocol::mcp::meta;
+use crate::protocol::mcp::{TASKS_EXTENSION, meta};
 use crate::protocol::revision::{self, Era};
 use crate::upstream::Whole;
 
@@ -183,7 +183,14 @@ fn sentence(refusal: &Refusal, known: &Known, around: Surroundings<'_>) -> Cow<'
 
 /// The `data` of an error.
 fn data(refusal: &Refusal) -> Value {
+    if refusal.reason == Reason::UnknownTask {
+        // Like the backend's own answer, which has none.
+        return Value::Null;
+    }
     let mut data = json!({ "code": refusal.reason.public_code() });
+    if refusal.reason == Reason::TasksNotDeclared {
+        data["requiredCapabilities"] = json!({ "extensions": { TASKS_EXTENSION: {} } });
+    }
     if refusal.reason == Reason::UnsupportedVersion {
         data["supported"] = json!(revision::supported());
         data["requested"] = json!(refusal.public);
@@ -235,7 +242,10 @@ fn failure(id: Option<&RawValue>, code: i32, message: &str, data: &Value) -> Str
         id: Option<&'a RawValue>,
         error: Value,
     }
-    let error = json!({ "code": code, "message": message, "data": data });
+    let mut error = json!({ "code": code, "message": message });
+    if !data.is_null() {
+        error["data"] = data.clone();
+    }
     serde_json::to_string(&Failure { jsonrpc: "2.0", id, error }).unwrap_or_default()
 }
 

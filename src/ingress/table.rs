@@ -138,6 +138,10 @@ pub(crate) fn row(reason: Reason) -> Row {
             modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
             sentence: "Resource not found.",
         },
+        Reason::UnknownTask => message(404, codes::INVALID_PARAMS, 200, "Unknown task."),
+        Reason::TasksNotDeclared => {
+            message(400, codes::MISSING_CAPABILITY, 400, "The client did not declare tasks.")
+        }
         Reason::AmbiguousTool => {
             door(400, codes::INVALID_PARAMS, "Several scopes offer this tool: say which.")
         }

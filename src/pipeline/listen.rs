@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Known, Visitor};
+use super::{Answer, Known, Visitor, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -121,6 +121,12 @@ async fn ask(
     body: &Bytes,
 ) -> Result<Reply, Refusal> {
     let backend = &visitor.scope.backends[place];
+    let tasks = tasks::of(gw, visitor, place)
+        .ok_or_else(|| Refusal::new(Reason::Internal, "no backend at this place"))?;
+    let body = tasks::listened(&tasks, body).map_err(unfit)?;
+    let read =
+        jsonrpc::parse(&body).map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
+    let id = read.id.unwrap_or(id);
     let ask = Ask {
         backend,
         place,
@@ -138,7 +144,7 @@ async fn ask(
         streams: true,
         trail: visitor.trail,
     };
-    gw.upstream.consult(&io.http, ask).await
+    gw.upstream.consult(&io.http, ask).await?.binding(tasks)
 }
 
 /// The request without subscriptions to resources the caller may not read.

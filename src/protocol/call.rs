@@ -89,6 +89,9 @@ pub fn named<'a>(
         | Method::TemplatesList
         | Method::SetLevel
         | Method::Listen
+        | Method::TasksGet
+        | Method::TasksUpdate
+        | Method::TasksCancel
         | Method::Notification
         | Method::Other => return Ok(None),
     };

@@ -22,6 +22,10 @@ pub mod meta {
     pub const PREFIX: &str = "io.modelcontextprotocol/";
 }
 
+/// The extension for tasks (revision 2026-07-28), under `extensions` of
+/// capabilities.
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
 /// A method of the protocol that the gateway knows by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -55,15 +59,21 @@ pub enum Method {
     SetLevel,
     /// `subscriptions/listen`, modern era only.
     Listen,
+    /// `tasks/get`, modern era only.
+    TasksGet,
+    /// `tasks/update`, modern era only.
+    TasksUpdate,
+    /// `tasks/cancel`, modern era only.
+    TasksCancel,
     /// Any `notifications/…`.
     Notification,
-    /// Everything else, `tasks/…` included.
+    /// Everything else.
     Other,
 }
 
 impl Method {
     /// The methods that have a name of their own.
-    const NAMED: [Self; 15] = [
+    const NAMED: [Self; 18] = [
         Self::Initialize,
         Self::Ping,
         Self::Discover,
@@ -79,6 +89,9 @@ impl Method {
         Self::Complete,
         Self::SetLevel,
         Self::Listen,
+        Self::TasksGet,
+        Self::TasksUpdate,
+        Self::TasksCancel,
     ];
 
     /// Recognises a method name; names are case-sensitive.
@@ -110,6 +123,9 @@ impl Method {
             Self::Complete => Some("completion/complete"),
             Self::SetLevel => Some("logging/setLevel"),
             Self::Listen => Some("subscriptions/listen"),
+            Self::TasksGet => Some("tasks/get"),
+            Self::TasksUpdate => Some("tasks/update"),
+            Self::TasksCancel => Some("tasks/cancel"),
             Self::Notification | Self::Other => None,
         }
     }
@@ -138,7 +154,7 @@ mod tests {
             assert_eq!(Method::of(&name.to_uppercase()), Method::Other);
         }
         assert_eq!(Method::of("notifications/cancelled"), Method::Notification);
-        for name in ["tasks/get", "tools", "tools/", "prompts/get ", ""] {
+        for name in ["tasks/result", "tools", "tools/", "prompts/get ", ""] {
             assert_eq!(Method::of(name), Method::Other, "{name:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! The keys that seal sessions and prove who speaks on the bus.
+//! The keys that seal sessions, prove who speaks on the bus, and whose a task
+//! is.
 //!
 //! From each secret, HKDF-SHA256 (RFC 5869) derives a key for each use and an
 //! id that says which secret it was. The first secret seals and signs; all
@@ -24,6 +25,7 @@ pub(super) struct Key {
     pub(super) id: [u8; ID],
     pub(super) seal: RandomizedNonceKey,
     pub(super) sign: hmac::Key,
+    pub(super) task: hmac::Key,
 }
 
 /// All keys; the first is the one in use.
@@ -55,7 +57,12 @@ impl KeyRing {
 
     /// The keys of an id; hardly ever more than one.
     pub(super) fn with_id(&self, id: [u8; ID]) -> impl Iterator<Item = &Key> {
-        std::iter::once(&self.current).chain(&self.accepted).filter(move |key| key.id == id)
+        self.all().filter(move |key| key.id == id)
+    }
+
+    /// All keys, the one in use first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current).chain(&self.accepted)
     }
 }
 
@@ -67,6 +74,7 @@ impl Key {
             id: [a, b, c, d],
             seal: RandomizedNonceKey::new(&AES_256_GCM, &expand(&root, b"session id")?)?,
             sign: hmac::Key::new(hmac::HMAC_SHA256, &expand(&root, b"bus")?),
+            task: hmac::Key::new(hmac::HMAC_SHA256, &expand(&root, b"task id")?),
         })
     }
 }

@@ -22,6 +22,7 @@ mod listeners;
 mod memory;
 mod notice;
 mod reap;
+mod tasks;
 mod token;
 mod tracker;
 mod wire;
@@ -37,6 +38,7 @@ pub(crate) use ids::{CallerKey, Uid};
 pub(crate) use link::Background;
 pub(crate) use listeners::Listener;
 pub(crate) use notice::Notice;
+pub(crate) use tasks::{Tasks, place_of};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};

@@ -114,6 +114,9 @@ impl Request<'_> {
                 | Method::Complete
                 | Method::SetLevel
                 | Method::Listen
+                | Method::TasksGet
+                | Method::TasksUpdate
+                | Method::TasksCancel
                 | Method::Notification
                 | Method::Other,
                 era,

@@ -4,11 +4,9 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::protocol::mcp::TASKS_EXTENSION;
 use crate::protocol::raw::{Object, Unfit};
 use crate::protocol::splice::Edits;
-
-/// The tasks extension of the modern era, under `extensions`.
-const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// Capabilities that may pass, each with the members in it that may;
 /// [`ALL`] lets every member pass.
@@ -86,6 +84,12 @@ pub(crate) fn mask(capabilities: &RawValue, carried: Carried<'_>) -> Result<Byte
         }
     }
     edits.finish()
+}
+
+/// Whether capabilities, of either side, name the extension for tasks.
+pub(crate) fn has_tasks(capabilities: &RawValue) -> bool {
+    let inner = |raw, name: &str| Object::read(raw).ok()?.get(name).ok()?;
+    inner(capabilities, "extensions").and_then(|all| inner(all, TASKS_EXTENSION)).is_some()
 }
 
 /// A client's capabilities without these (`sampling`, `elicitation`, `roots`,

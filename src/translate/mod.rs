@@ -16,6 +16,7 @@ pub(crate) mod lists;
 mod meta;
 pub(crate) mod mrtr;
 pub(crate) mod request;
+pub(crate) mod tasks;
 pub(crate) mod to_legacy;
 pub(crate) mod to_modern;
 

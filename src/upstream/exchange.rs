@@ -29,6 +29,7 @@ use crate::registry::Backend;
 use crate::session::Opened;
 
 /// A request as its client wrote it, on its way to one backend.
+#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     pub(crate) backend: &'a Arc<Backend>,
     /// The backend's place in the scope.

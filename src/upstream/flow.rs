@@ -19,6 +19,7 @@ use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
 use crate::protocol::sse::Event;
 use crate::registry::Backend;
+use crate::session::Tasks;
 
 /// What a stream is made of.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct Flow {
     pub(super) turn: Turn,
     /// Questions of a modern backend to a legacy client.
     pub(super) rounds: Option<Box<Rounds>>,
+    /// Whose tasks it may tell of; ids pass as they are without.
+    pub(super) tasks: Option<Tasks>,
     /// Longest silence; none where silence is usual.
     pub(super) idle: Option<Duration>,
     pending: VecDeque<Piece>,
@@ -80,6 +83,7 @@ impl Flow {
             events,
             turn,
             rounds: None,
+            tasks: None,
             idle: ask.idle,
             pending: VecDeque::new(),
             resumable: false,
@@ -106,6 +110,7 @@ impl Flow {
             events: Some(events),
             turn,
             rounds: None,
+            tasks: None,
             idle: None,
             pending: VecDeque::new(),
             resumable: true,
@@ -133,7 +138,9 @@ impl Flow {
                 if self.ended {
                     self.turn.landed();
                 }
-                return Some(Ok(piece));
+                let piece = self.marked(piece);
+                self.ended |= piece.is_err();
+                return Some(piece);
             }
             if self.ended {
                 return None;

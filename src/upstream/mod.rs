@@ -2,6 +2,7 @@
 
 mod annotated;
 mod ascend;
+mod bound;
 mod descend;
 mod down;
 mod events;

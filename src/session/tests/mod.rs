@@ -6,6 +6,7 @@ mod notices;
 mod outage;
 mod replicas;
 mod rotation;
+mod tasks;
 mod tracking;
 
 use chrono::DateTime;

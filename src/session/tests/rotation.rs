@@ -2,10 +2,10 @@
 
 use super::*;
 
-const OLD: &str = "b1946ac92492d2347c6235b4d2611184c0de";
-const NEW: &str = "0a5c3e7f9b1d2846a0c4e8f1b3d5f7092b4d";
+pub(super) const OLD: &str = "b1946ac92492d2347c6235b4d2611184c0de";
+pub(super) const NEW: &str = "0a5c3e7f9b1d2846a0c4e8f1b3d5f7092b4d";
 
-fn with_keys(key: Option<&str>, previous: &[&str]) -> Arc<Sessions> {
+pub(super) fn with_keys(key: Option<&str>, previous: &[&str]) -> Arc<Sessions> {
     let (mut parts, _) = parts();
     parts.sessions.key = key.map(Secret::new);
     parts.sessions.previous_keys = previous.iter().copied().map(Secret::new).collect();
