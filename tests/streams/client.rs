@@ -95,7 +95,7 @@ impl<'a> Client<'a> {
     /// A request with a bearer token, and the session if there is one.
     pub(crate) fn request(&self, method: &str) -> Request {
         let request = Request::new(format!("{method} /{}/mcp", self.scope))
-            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Authorization", self.bearer())
             .header("Content-Type", "application/json")
             .header("Accept", self.accept);
         match &self.session {
@@ -104,6 +104,11 @@ impl<'a> Client<'a> {
                 request.header("Mcp-Session-Id", session).header("MCP-Protocol-Version", LEGACY)
             }
         }
+    }
+
+    /// Its `Authorization` header.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
     }
 
     /// The port of its door.

@@ -62,7 +62,7 @@ fn a_backend_never_sees_an_id_twice() {
     answered(&client, &json!(1));
     let seen = WORLD.scripted.seen(&client.user);
     let calls = seen.iter().filter(|seen| seen.message()["method"] == "tools/call");
-    let ids: BTreeSet<String> = calls.clone().map(|seen| seen.id()).collect();
+    let ids: BTreeSet<String> = calls.clone().map(super::scripted::Seen::id).collect();
     assert_eq!((ids.len(), calls.count()), (20, 20));
 }
 

@@ -1,7 +1,12 @@
 //! What the conformance suite does not notice: streams, sessions and
 //! cancellation, through nginx and two replicas of the gateway that know
 //! nothing of each other but what PostgreSQL and Redis tell them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail the test, and calls read like prose"
+)]
 
 mod audit;
 mod bytes;
@@ -14,6 +19,7 @@ mod ids;
 mod keep_alive;
 mod limits;
 mod listening;
+mod oldest;
 #[path = "../product/mod.rs"]
 mod product;
 mod questions;

@@ -45,7 +45,7 @@ impl<'a> Old<'a> {
     }
 
     fn begin(&mut self, capabilities: Value) -> Value {
-        let mut hello = initialize(&capabilities);
+        let mut hello = initialize(capabilities);
         hello["params"]["protocolVersion"] = json!("2024-11-05");
         let response = self.ask(Door::Both, &hello);
         let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
@@ -78,12 +78,12 @@ fn everything_is_answered_on_the_stream_whichever_replica_is_told() {
         assert_eq!(hello["result"]["protocolVersion"], "2024-11-05", "{hello}");
         assert!(hello["result"]["capabilities"]["tools"].is_object(), "{hello}");
         for door in [Door::First, Door::Second] {
-            let listed = old.ask(door, &request("l", "tools/list", &json!({})));
+            let listed = old.ask(door, &request("l", "tools/list", json!({})));
             assert!(listed["result"]["tools"].as_array().unwrap().len() > 5, "{listed}");
-            let called = old.ask(door, &call(7, "echo", &json!({ "door": format!("{door:?}") })));
+            let called = old.ask(door, &call(7, "echo", json!({ "door": format!("{door:?}") })));
             assert!(text(&called).contains(&format!("{door:?}")), "{called}");
         }
-        let progress = call(8, "count_progress", &json!({ "count": 3, "interval_ms": 1 }));
+        let progress = call(8, "count_progress", json!({ "count": 3, "interval_ms": 1 }));
         assert_eq!(old.say(Door::Second, &progress), 202);
         assert_eq!(old.events.said("notifications/progress")["params"]["progress"], 1);
         assert_eq!(old.events.response()["id"], 8);
@@ -95,7 +95,7 @@ fn questions_are_asked_on_the_stream_and_answered_by_a_post() {
     let client = Client::new(&WORLD.stack, "rust");
     let mut old = Old::connect(&client, "rust", Door::First);
     old.begin(json!({ "elicitation": {} }));
-    assert_eq!(old.say(Door::Both, &call(1, "ask", &json!({ "message": "well?" }))), 202);
+    assert_eq!(old.say(Door::Both, &call(1, "ask", json!({ "message": "well?" }))), 202);
     let question = old.events.said("elicitation/create");
     let answer = json!({
         "jsonrpc": "2.0", "id": question["id"],
@@ -112,8 +112,8 @@ fn a_call_can_be_taken_back() {
     let client = Client::new(&WORLD.stack, "rust");
     let mut old = Old::connect(&client, "rust", Door::First);
     old.begin(json!({}));
-    assert_eq!(old.say(Door::First, &call(5, "slow_silent", &json!({ "ms": 60_000 }))), 202);
-    let echoed = old.ask(Door::First, &call(6, "echo", &json!({})));
+    assert_eq!(old.say(Door::First, &call(5, "slow_silent", json!({ "ms": 60_000 }))), 202);
+    let echoed = old.ask(Door::First, &call(6, "echo", json!({})));
     assert!(echoed["result"].is_object(), "a silent call holds nobody up: {echoed}");
     assert_eq!(old.say(Door::Second, &cancelled(5)), 202);
     let end = old.events.response();
@@ -124,7 +124,7 @@ fn a_call_can_be_taken_back() {
 fn the_address_is_of_use_to_its_caller_only_and_as_long_as_the_stream() {
     let client = Client::new(&WORLD.stack, "rust");
     let old = Old::connect(&client, "rust", Door::First);
-    let hello = initialize(&json!({}));
+    let hello = initialize(json!({}));
     let stranger = Client::new(&WORLD.stack, "rust");
     assert_eq!(post(&stranger, &old.address, Door::Both, &hello).status, 404);
     let elsewhere = old.address.replace("/rust/", "/typescript/");

@@ -57,7 +57,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// A whole answer of one piece.
     pub(crate) fn json(&mut self, body: &str) {
-        self.write(&format!(
+        self.write(format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
@@ -91,7 +91,7 @@ impl Reply {
     }
 
     fn status(&mut self, status: &str) {
-        self.write(&format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+        self.write(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
     }
 }
 
@@ -201,7 +201,7 @@ fn initialize(seen: &Seen, reply: &mut Reply, state: &State) {
     } else {
         String::new()
     };
-    reply.write(&format!(
+    reply.write(format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n{session}\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
