@@ -336,14 +336,14 @@ async fn walk_hear(
 ) -> Result<Answer, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("GET");
-    if !inbound.head.accepts()?.event_stream {
-        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
-    }
     let scope = gw.registry.scope(inbound.scope)?;
     let seat = of(gw, inbound.head, &scope, &caller, Era::Legacy)?;
     let Some(seat) = seat else {
         return Err(Refusal::new(Reason::MethodNotAllowed, "a stream needs a session"));
     };
+    if !inbound.head.accepts()?.event_stream {
+        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
+    }
     let visitor = Visitor {
         caller,
         scope,

@@ -202,8 +202,8 @@ fn registry(calculator: u16, recorder: u16) -> String {
     let (there, here) = ("http://127.0.0.1:8001/mcp", format!("http://127.0.0.1:{calculator}/mcp"));
     assert!(shipped.contains(there), "the shipped registry names another address");
     let text = shipped.replace(there, &here).replacen(
-        "backends:\n",
-        &format!("backends:\n  recorder: {{ url: 'http://127.0.0.1:{recorder}/mcp' }}\n"),
+        "\nbackends:\n",
+        &format!("\nbackends:\n  recorder: {{ url: 'http://127.0.0.1:{recorder}/mcp' }}\n"),
         1,
     );
     format!("{text}\n  - {{ name: record, scope: git, backend: recorder, timeout_ms: 20000 }}\n")

@@ -63,11 +63,26 @@ fn event_streams_are_read_to_the_answer() {
         ": hello\r\n\r\nevent: message\r\ndata: {note}\r\n\r\nid: 3\r\ndata: {{\"jsonrpc\":\"2.0\",\r\ndata: \"id\":ID,\"result\":{{\"content\":[]}}}}\r\n\r\n"
     );
     gateway.backend.answer(Script::Events(stream));
-    let reply = wipe(&gateway);
+    // Who can read a stream gets one, with all that comes before the answer.
+    let streamed = wipe(&gateway);
+    assert_eq!(streamed.header("content-type"), Some("text/event-stream"));
+    let answer = r#"data: {"jsonrpc":"2.0",
+data: "id":7,"result":{"content":[]}}"#;
+    let text = streamed.text();
+    assert!(text.contains(&format!("data: {note}\n\n")) && text.contains(answer), "{text}");
+    // Who cannot gets the answer alone.
+    let body = json!({
+        "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": { "name": "wipe", "arguments": {} },
+    });
+    let only_json = [("Accept", "application/json")];
+    let bearer = developer().bearer();
+    let reply = gateway.post_raw("/main/mcp", &bearer, &only_json, body.to_string().as_bytes());
     assert_eq!(reply.header("content-type"), Some("application/json"));
     assert_eq!(reply.json(), json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [] } }));
     gateway.backend.answer(Script::Events("data: {}\n\n".to_owned()));
-    assert_eq!(wipe(&gateway).json()["error"]["code"], -32603);
+    let broken = gateway.post_raw("/main/mcp", &bearer, &only_json, body.to_string().as_bytes());
+    assert_eq!(broken.json()["error"]["code"], -32603);
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn everything_is_answered_on_the_stream_whichever_replica_is_told() {
         }
         let progress = call(8, "count_progress", json!({ "count": 3, "interval_ms": 1 }));
         assert_eq!(old.say(Door::Second, &progress), 202);
-        assert_eq!(old.events.said("notifications/progress")["params"]["progress"], 1);
+        let told = old.events.said("notifications/progress");
+        assert_eq!(told["params"]["progressToken"], "progress", "{told}");
         assert_eq!(old.events.response()["id"], 8);
     }
 }
