@@ -23,5 +23,6 @@ mod sessions;
 mod several;
 mod stack;
 mod streaming;
+mod tasks;
 mod watch;
 mod world;
