@@ -50,6 +50,10 @@ pub(crate) const RUST_2026: Expected = Expected {
     failing: &[],
 };
 
+/// One check fewer than alone: the gateway answers `tools/list` with JSON, and
+/// whether several streams work at once is not looked at then.
+pub(crate) const RUST_2026_THROUGH: Expected = Expected { scored_checks: 120, ..RUST_2026 };
+
 pub(crate) const TYPESCRIPT_2025: Expected = Expected {
     sdk: Sdk::TypeScript,
     name: "TypeScript SDK 2.4.0",

@@ -142,7 +142,8 @@ impl<'a> Client<'a> {
             .header("MCP-Protocol-Version", MODERN)
             .header("Mcp-Method", message["method"].as_str().unwrap());
         let params = &message["params"];
-        if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
+        let named = ["name", "uri", "taskId"].iter().find_map(|member| params[member].as_str());
+        if let Some(name) = named {
             request = request.header("Mcp-Name", name);
         }
         request.body(message.to_string())

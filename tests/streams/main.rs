@@ -29,5 +29,6 @@ mod sessions;
 mod several;
 mod stack;
 mod streaming;
+mod tasks;
 mod watch;
 mod world;

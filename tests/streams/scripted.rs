@@ -127,7 +127,8 @@ impl Scripted {
     }
 
     /// Where a backend is found: under `plain` one without sessions, under
-    /// `sessions` one with, and under `refusing` one that refuses everybody.
+    /// `sessions` one with, under `refusing` one that refuses everybody, and
+    /// under `tasks/…` some that have tasks.
     pub(crate) fn url(&self, kind: &str) -> String {
         format!("http://127.0.0.1:{}/{kind}", self.port)
     }
@@ -161,7 +162,7 @@ fn serve(stream: TcpStream, state: &State) {
     match (seen.method.as_str(), method) {
         ("DELETE", _) => reply.status("204 No Content"),
         ("GET", _) if seen.path == "/plain" => reply.status("405 Method Not Allowed"),
-        (_, Some("server/discover")) => reply.json(&seen.response(&discovered())),
+        (_, Some("server/discover")) => reply.json(&seen.response(&discovered(&seen.path))),
         (_, Some("initialize")) => initialize(&seen, &mut reply, state),
         ("GET", _) | (_, Some(_)) if seen.method == "GET" || message.get("id").is_some() => {
             let user = seen.header("X-User-ID");
@@ -180,10 +181,14 @@ fn serve(stream: TcpStream, state: &State) {
     }
 }
 
-fn discovered() -> String {
+fn discovered(path: &str) -> String {
+    let mut capabilities = json!({ "tools": {}, "prompts": {}, "resources": {} });
+    if path.starts_with("/tasks/") {
+        capabilities["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+    }
     json!({
         "resultType": "complete", "supportedVersions": ["2026-07-28"],
-        "capabilities": { "tools": {}, "prompts": {}, "resources": {} },
+        "capabilities": capabilities,
         "serverInfo": { "name": "scripted", "version": "1" }, "ttlMs": 0, "cacheScope": "public",
     })
     .to_string()

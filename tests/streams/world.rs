@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) typescript: Backend,
     /// Scope `typescript1`.
     pub(crate) typescript1: Backend,
-    /// Scopes `plain`, `sessions` and `refusing`.
+    /// Scopes `plain`, `sessions`, `refusing` and `both`.
     pub(crate) scripted: Scripted,
     /// Scope `frail`; for one test, which starts it again.
     pub(crate) frail: Mutex<Backend>,
@@ -48,6 +48,8 @@ impl World {
   plain: {{ url: '{}' }}
   sessions: {{ url: '{}' }}
   refusing: {{ url: '{}' }}
+  left: {{ url: '{}' }}
+  right: {{ url: '{}' }}
   dead: {{ url: 'http://127.0.0.1:1/mcp' }}
 scopes:
   rust: {{ backends: [rust] }}
@@ -60,6 +62,7 @@ scopes:
   sessions: {{ backends: [sessions] }}
   refusing: {{ backends: [refusing] }}
   half: {{ backends: [rust, dead] }}
+  both: {{ backends: [left, right], namespace: connection }}
 ",
             rust.url(),
             typescript.url(),
@@ -69,6 +72,8 @@ scopes:
             scripted.url("plain"),
             scripted.url("sessions"),
             scripted.url("refusing"),
+            scripted.url("tasks/left"),
+            scripted.url("tasks/right"),
         );
         let stack = Stack::start(&tools, &[]);
         let (frail, forgetful) = (Mutex::new(frail), Mutex::new(forgetful));
