@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -207,6 +207,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         quota,
         audit,
         offers: Offers::default(),
+        lists_incomplete: AtomicU64::new(0),
         conversations: Conversations::default(),
         sessions: Arc::new(Sessions::new(
             &settings.sessions,
@@ -291,6 +292,7 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         let gateway = &app_site.gateway;
         let io = WorkerIo { http: gateway.upstream.client(), quota: gateway.quota.worker_io() };
         App::new()
+            .wrap(ingress::cors(app_site.clone()))
             .wrap(TracingLogger::<RequestSpan>::new())
             .app_data(app_site.clone())
             .app_data(web::Data::new(io))
@@ -327,6 +329,7 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let audit = site.gateway.audit.health();
     site.metrics.audit_backlog(audit.backlog_bytes);
     site.metrics.audit_appended(audit.events);
+    site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }
 

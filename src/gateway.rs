@@ -1,6 +1,7 @@
 //! One handle for each room, shared by all workers; no logic.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
@@ -27,6 +28,8 @@ pub(crate) struct Gateway {
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
     pub(crate) offers: Offers,
+    /// Parts of lists that backends have not given, for metrics.
+    pub(crate) lists_incomplete: AtomicU64,
     pub(crate) conversations: Conversations,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) upstream: Arc<Upstream>,

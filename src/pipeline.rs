@@ -14,7 +14,7 @@ mod seats;
 pub(crate) use conversation::{Begun, Conversations, Line, begin, hang_up, reach, say};
 pub(crate) use listen::Listening;
 pub(crate) use offers::Offers;
-pub(crate) use seats::{hear, leave};
+pub(crate) use seats::{Overheard, hear, leave};
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -110,7 +110,7 @@ pub(crate) enum Answer {
     /// What changes, from several backends.
     Listening(Listening),
     /// What backends say outside of requests.
-    Overheard(Vec<Flow>),
+    Overheard(Overheard),
     /// The session has ended.
     Ended,
     /// Tools for REST, and whether an admin asks.
@@ -391,7 +391,7 @@ async fn call_subject(
         .await?;
     Ok(match reply {
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
-        reply => Answer::Forwarded(reply.whole().await?),
+        reply @ (Reply::Whole(_) | Reply::Stream(_)) => Answer::Forwarded(reply.whole().await?),
     })
 }
 
@@ -426,6 +426,13 @@ async fn walk_tools(
     let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
     let visible = tools.filter(|tool| active.allows(&caller, tool)).cloned().collect();
     Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
+}
+
+/// How long a caller's token still holds, with the tolerance for clocks that a
+/// new request would have.
+fn remaining(gw: &Gateway, caller: &Caller) -> Duration {
+    let left = caller.expires_at().signed_duration_since(gw.clock.now());
+    left.to_std().unwrap_or_default().saturating_add(gw.authn.clock_skew(caller))
 }
 
 fn trail<'a>(head: Head<'a>, request_id: &'a str) -> Trail<'a> {

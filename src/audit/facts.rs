@@ -93,7 +93,7 @@ pub(crate) enum Decision {
     UpstreamError,
     /// The backend did not answer in time.
     Timeout,
-    /// The caller went away, or the gateway stopped.
+    /// The caller went away or took it back, or the gateway stopped.
     Aborted,
     /// The call went on and was answered.
     Success,
@@ -119,13 +119,15 @@ impl Decision {
     /// What a reason comes to, before or after the call was sent on.
     pub(super) fn of(reason: Option<Reason>, sent_on: bool) -> Self {
         use Reason::{
-            BackendError, BackendTimeout, BackendUnavailable, Internal, RateLimited, ReplyTooLarge,
+            BackendError, BackendTimeout, BackendUnavailable, Cancelled, Internal, RateLimited,
+            ReplyTooLarge,
         };
         match reason {
             None if sent_on => Self::Success,
             None => Self::Allow,
             Some(RateLimited) => Self::RateLimited,
             Some(BackendTimeout) => Self::Timeout,
+            Some(Cancelled) => Self::Aborted,
             Some(BackendUnavailable | BackendError | ReplyTooLarge) => Self::UpstreamError,
             Some(reason) if sent_on || reason == Internal => Self::Error,
             Some(_) => Self::Deny,

@@ -86,6 +86,18 @@ impl Caller {
         }
     }
 
+    /// The issuer that vouches for the caller.
+    #[must_use]
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// When the token expires, without the tolerance for clock skew.
+    #[must_use]
+    pub(crate) fn expires_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0.times.expires, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     /// Whether the caller has a role; names are compared exactly.
     #[must_use]
     pub(crate) fn has_role(&self, role: &str) -> bool {
@@ -114,12 +126,6 @@ impl Caller {
 /// What the token says beyond what the walk asks today.
 #[cfg_attr(not(test), expect(dead_code, reason = "the policy's further layers ask for these"))]
 impl Caller {
-    /// The issuer that vouches for the caller.
-    #[must_use]
-    pub(crate) fn issuer(&self) -> &str {
-        &self.0.issuer
-    }
-
     /// The groups of the claim `groups`, in the token's order, each once.
     #[must_use]
     pub(crate) fn groups(&self) -> &[String] {
@@ -136,12 +142,6 @@ impl Caller {
     #[must_use]
     pub(crate) fn api_version(&self) -> Option<&str> {
         self.0.api_version.as_deref()
-    }
-
-    /// When the token expires, without the tolerance for clock skew.
-    #[must_use]
-    pub(crate) fn expires_at(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0.times.expires, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
 

@@ -29,6 +29,7 @@ mod token;
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -116,6 +117,14 @@ impl Authenticator {
         }
         // On the heap, so that the common path does not carry its size.
         Box::pin(self.verify(token, fingerprint)).await
+    }
+
+    /// The tolerance for clocks that tokens of the caller's issuer have.
+    pub(crate) fn clock_skew(&self, caller: &Caller) -> Duration {
+        let mut issuers = self.issuers.iter();
+        let issuer = issuers.find(|issuer| *issuer.rules.issuer == *caller.issuer());
+        let skew = issuer.map_or(0, |issuer| issuer.rules.skew);
+        Duration::from_secs(u64::try_from(skew).unwrap_or_default())
     }
 
     /// The names of all issuers, in the order of the settings.

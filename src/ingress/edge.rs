@@ -69,14 +69,18 @@ impl Edge {
         }
         let mut origins = request.headers().get_all(ORIGIN);
         let Some(origin) = origins.next() else { return Ok(()) };
-        let known = origin.to_str().is_ok_and(|origin| {
-            self.origins.contains(&*origin.to_ascii_lowercase()) || is_loopback(origin)
-        });
-        if known && origins.next().is_none() {
+        if self.knows_origin(origin.as_bytes()) && origins.next().is_none() {
             Ok(())
         } else {
             Err(Refusal::new(Reason::ForbiddenOrigin, "the origin is not in allowed_origins"))
         }
+    }
+
+    /// Whether pages of this origin may call.
+    pub(crate) fn knows_origin(&self, origin: &[u8]) -> bool {
+        std::str::from_utf8(origin).is_ok_and(|origin| {
+            self.origins.contains(&*origin.to_ascii_lowercase()) || is_loopback(origin)
+        })
     }
 
     /// Where the request comes from: the connection's peer, or, where that is

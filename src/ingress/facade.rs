@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::respond::{self, ACCEL_BUFFERING, EVENT_STREAM, Surroundings};
+use super::respond::{self, ACCEL_BUFFERING, Came, EVENT_STREAM, Surroundings};
 use super::stream::{self, KEEP_ALIVE};
 use super::{Io, Site, Visit};
 use crate::audit::Surface;
@@ -134,11 +134,11 @@ impl Talk {
             allow: "",
         };
         match respond::split(walked, around, None) {
-            Ok(start) => {
-                let said = stream::body(start).filter_map(async |text| text.ok());
+            Came::Stream(start) => {
+                let said = stream::body(*start).filter_map(async |text| text.ok());
                 texts.push(said.boxed_local());
             }
-            Err(walked) => {
+            Came::Whole(walked) => {
                 let body = respond::settle(walked, around).await.rendered.body;
                 if !body.is_empty() {
                     let text = written(&Event::message(body));

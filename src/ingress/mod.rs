@@ -2,6 +2,7 @@
 //! `toolkit` the only rooms that know the web framework.
 
 mod admin;
+mod cors;
 mod docs;
 mod edge;
 mod facade;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpRequest, web};
 
+pub(crate) use cors::cors;
 pub(crate) use edge::Edge;
 pub(crate) use health::Complaints;
 pub(crate) use routes::{AuthClass, ROUTES, configure};

@@ -14,7 +14,7 @@ use super::{Site, wellknown};
 use crate::audit::{Digest, Outcome, Surface};
 use crate::authn::challenge;
 use crate::error::{Reason, Refusal};
-use crate::pipeline::{Answer, Known, Walked};
+use crate::pipeline::{Answer, Known, Overheard, Walked};
 use crate::protocol::{headers, sse};
 use crate::quota::retry_after_seconds;
 use crate::telemetry::{self, InFlight};
@@ -45,33 +45,41 @@ pub(super) async fn respond(
     in_flight: Option<InFlight>,
 ) -> HttpResponse {
     match split(walked, around, in_flight) {
-        Ok(start) => {
+        Came::Stream(start) => {
             let mut head = HttpResponse::Ok();
             quota_headers(&mut head, &start.known);
-            stream::response(head, start)
+            stream::response(head, *start)
         }
-        Err(walked) => {
+        Came::Whole(walked) => {
             let Settled { rendered, known, refusal } = settle(walked, around).await;
             finish(rendered, &known, refusal.as_ref(), around)
         }
     }
 }
 
+/// What came of a walk.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made")]
+pub(super) enum Came {
+    /// A stream, with what it begins with.
+    Stream(Box<Start>),
+    /// Anything else.
+    Whole(Walked),
+}
+
 /// What a stream begins with, where that is what came of a walk.
-pub(super) fn split(
-    walked: Walked,
-    around: Surroundings<'_>,
-    in_flight: Option<InFlight>,
-) -> Result<Start, Walked> {
+pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<InFlight>) -> Came {
     let Walked { known, entry, result } = walked;
-    let (pieces, wants_answer) = match result {
-        Ok(Answer::Streamed(flow)) => (stream::of(*flow), true),
-        Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true),
-        Ok(Answer::Overheard(flows)) => (stream::of_all(flows), false),
-        result => return Err(Walked { known, entry, result }),
+    let (pieces, wants_answer, seat) = match result {
+        Ok(Answer::Streamed(flow)) => (stream::of(*flow), true, None),
+        Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
+        Ok(Answer::Overheard(Overheard { flows, seat, at_most })) => {
+            (stream::for_a_time(stream::of_all(flows), at_most), false, Some(seat))
+        }
+        result => return Came::Whole(Walked { known, entry, result }),
     };
-    Ok(Start {
+    Came::Stream(Box::new(Start {
         pieces,
+        seat,
         entry,
         known,
         site: around.site.clone(),
@@ -80,7 +88,7 @@ pub(super) fn split(
         scope: around.scope.into(),
         wants_answer,
         in_flight,
-    })
+    }))
 }
 
 /// What came of a walk, on record.

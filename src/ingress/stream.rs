@@ -2,6 +2,7 @@
 //! sealed at their end, whichever that is.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
 use crate::pipeline::{Known, Listening};
 use crate::protocol::sse::{self, Event};
+use crate::session::Opened;
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
 
@@ -30,6 +32,7 @@ pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, Refusal>>>>;
 /// The body of a streamed answer.
 pub(super) struct Streaming {
     pieces: Pieces,
+    seat: Option<Arc<Opened>>,
     /// Until it is sealed. One that is dropped has been aborted.
     entry: Option<Entry>,
     known: Known,
@@ -49,6 +52,8 @@ pub(super) struct Streaming {
 /// What a stream begins with.
 pub(super) struct Start {
     pub(super) pieces: Pieces,
+    /// The session that is in use while the stream is open.
+    pub(super) seat: Option<Arc<Opened>>,
     pub(super) entry: Entry,
     pub(super) known: Known,
     pub(super) site: web::Data<Site>,
@@ -75,7 +80,7 @@ pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
 /// The pieces of subscriptions that are held together: what is told, then what
 /// changes, and the end when no backend is left.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
-    let Listening { acknowledged, flows, ended } = listening;
+    let Listening { acknowledged, flows, ended, at_most } = listening;
     let told = async |piece: Result<Piece, Refusal>| match piece {
         Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
         // One backend's end is not the client's.
@@ -88,10 +93,18 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
     } else {
         of_all(flows)
     };
-    let changes = changes.filter_map(told);
-    let first = futures_util::stream::iter([Ok(Piece::Event(Event::message(acknowledged)))]);
+    let changes = for_a_time(changes.filter_map(told).boxed_local(), at_most);
+    let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
+    let first = futures_util::stream::iter(first);
     let last = Piece::Answer { event: Event::message(ended), is_error: false };
     Box::pin(first.chain(changes).chain(futures_util::stream::iter([Ok(last)])))
+}
+
+/// The pieces as long as the caller may listen.
+pub(super) fn for_a_time(pieces: Pieces, at_most: Duration) -> Pieces {
+    // Beyond what a timer can count to, nobody listens.
+    const LONGEST: Duration = Duration::from_hours(24 * 365);
+    Box::pin(pieces.take_until(tokio::time::sleep(at_most.min(LONGEST))))
 }
 
 /// The response whose body it is.
@@ -104,11 +117,22 @@ pub(super) fn response(mut head: actix_web::HttpResponseBuilder, start: Start) -
 
 /// The body.
 pub(super) fn body(start: Start) -> Streaming {
-    let Start { pieces, entry, known, site, surface, endpoint, scope, wants_answer, in_flight } =
-        start;
+    let Start {
+        pieces,
+        seat,
+        entry,
+        known,
+        site,
+        surface,
+        endpoint,
+        scope,
+        wants_answer,
+        in_flight,
+    } = start;
     let began = site.gateway.clock.monotonic();
     Streaming {
         pieces,
+        seat,
         entry: Some(entry),
         known,
         site,
@@ -202,6 +226,9 @@ impl Stream for Streaming {
                     return Poll::Pending;
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
+                if let Some(seat) = &this.seat {
+                    this.site.gateway.sessions.touch(seat);
+                }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);
                 Poll::Ready(Some(Ok(Bytes::from_static(b": keep-alive\n\n"))))

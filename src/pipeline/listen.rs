@@ -25,12 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Subscriptions that the gateway holds together.
 pub(crate) struct Listening {
-    /// The first message: what is told.
-    pub(crate) acknowledged: Bytes,
+    /// The first message: what is told. `None` where the only backend says it
+    /// itself.
+    pub(crate) acknowledged: Option<Bytes>,
     /// What the backends tell.
     pub(crate) flows: Vec<Flow>,
     /// The last message.
     pub(crate) ended: Bytes,
+    /// How long the caller's token lets it listen.
+    pub(crate) at_most: Duration,
 }
 
 pub(super) async fn listen(
@@ -58,9 +61,21 @@ pub(super) async fn listen(
             places.push(place);
         }
     }
+    let told = json!({ meta::SUBSCRIPTION_ID: id });
+    let ended = json!({
+        "jsonrpc": "2.0", "id": id,
+        "result": { "resultType": "complete", "_meta": told },
+    });
+    let ended = Bytes::from(ended.to_string());
+    let at_most = super::remaining(gw, &visitor.caller);
     if let ([place], 1) = (&places[..], visitor.scope.backends.len()) {
         return Ok(match ask(gw, io, visitor, message, *place, id, &body).await? {
-            Reply::Stream(flow) => Answer::Streamed(flow),
+            Reply::Stream(flow) => Answer::Listening(Listening {
+                acknowledged: None,
+                flows: vec![*flow],
+                ended,
+                at_most,
+            }),
             Reply::Whole(whole) => Answer::Forwarded(whole),
         });
     }
@@ -77,22 +92,16 @@ pub(super) async fn listen(
         flows.push(flow);
         unite(&mut all, honoured);
     }
-    let told = json!({ meta::SUBSCRIPTION_ID: id });
+    let acknowledged = json!({
+        "jsonrpc": "2.0",
+        "method": "notifications/subscriptions/acknowledged",
+        "params": { "_meta": told, "notifications": all },
+    });
     Ok(Answer::Listening(Listening {
-        acknowledged: json!({
-            "jsonrpc": "2.0",
-            "method": "notifications/subscriptions/acknowledged",
-            "params": { "_meta": told, "notifications": all },
-        })
-        .to_string()
-        .into(),
+        acknowledged: Some(acknowledged.to_string().into()),
         flows,
-        ended: json!({
-            "jsonrpc": "2.0", "id": id,
-            "result": { "resultType": "complete", "_meta": told },
-        })
-        .to_string()
-        .into(),
+        ended,
+        at_most,
     }))
 }
 

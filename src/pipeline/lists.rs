@@ -6,6 +6,7 @@
 //! the client.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -236,6 +237,7 @@ async fn together(
                     detail = &*refusal.detail,
                     "a list is given without the part of a backend"
                 );
+                gw.lists_incomplete.fetch_add(1, Ordering::Relaxed);
                 unavailable.push(name);
                 refused.get_or_insert(refusal);
             }

@@ -20,7 +20,7 @@ use crate::translate::lists::List;
 
 /// How long lists are believed. A name that is not in them is looked for at
 /// once, but not more often than this.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 const KEEP_MISSING: Duration = Duration::from_secs(2);
 
 /// Most pages of a backend's list that are read.

@@ -2,6 +2,7 @@
 //! of requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -304,6 +305,16 @@ pub(super) async fn set_level(
     }
 }
 
+/// The stream of a session.
+pub(crate) struct Overheard {
+    /// What backends say.
+    pub(crate) flows: Vec<Flow>,
+    /// The session, which is in use as long as somebody listens.
+    pub(crate) seat: Arc<Opened>,
+    /// How long the caller's token lets it listen.
+    pub(crate) at_most: Duration,
+}
+
 /// `GET`: what backends say outside of requests, or the rest of a stream that
 /// broke off.
 pub(crate) async fn hear(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
@@ -352,7 +363,8 @@ async fn walk_hear(
     if flows.is_empty() {
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
     }
-    Ok(Answer::Overheard(flows))
+    let at_most = super::remaining(gw, &visitor.caller);
+    Ok(Answer::Overheard(Overheard { flows, seat, at_most }))
 }
 
 /// The streams of all backends that have one.
@@ -432,7 +444,7 @@ impl Gateway {
     /// Looks after sessions, for ever: ends those nobody uses, and acts upon
     /// what other replicas tell. To be run once, in the background.
     pub(crate) async fn look_after_sessions(&self) {
-        const BETWEEN: std::time::Duration = std::time::Duration::from_secs(15);
+        const BETWEEN: Duration = Duration::from_secs(15);
         let client = self.upstream.client();
         let mut notices = self.sessions.notices();
         let mut ticks = tokio::time::interval(BETWEEN);

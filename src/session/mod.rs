@@ -42,7 +42,7 @@ use crate::settings::{RedisSettings, SessionSettings, UpstreamSettings};
 use bus::Bus;
 use keys::KeyRing;
 use memory::{Ended, OpenedCache};
-use tracker::Tracker;
+use tracker::{SHARE_EVERY, Tracker};
 
 /// The sessions. One for all workers.
 pub(crate) struct Sessions {
@@ -83,15 +83,17 @@ impl Sessions {
         redis: &RedisSettings,
         clock: Clock,
     ) -> Result<Self, SessionsError> {
+        let idle = Duration::from_secs(settings.idle_seconds);
+        let share_every = idle.min(SHARE_EVERY);
         Ok(Self {
             ring: KeyRing::new(settings, upstream)?,
             opened: OpenedCache::new(),
             ended: Ended::new(Duration::from_secs(settings.max_age_seconds)),
-            tracker: Tracker::new(settings.max_per_caller, settings.max_tracked),
+            tracker: Tracker::new(settings.max_per_caller, settings.max_tracked, share_every),
             departed: Mutex::default(),
             max_departed: settings.max_tracked,
             bus: Bus::new(redis)?,
-            idle: Duration::from_secs(settings.idle_seconds),
+            idle,
             max_age: i64::try_from(settings.max_age_seconds).unwrap_or(i64::MAX),
             clock,
         })

@@ -14,7 +14,7 @@ use super::contents::Opened;
 use super::ids::{CallerKey, Uid};
 
 /// Shortest time between two messages to the other replicas that a session
-/// was used here.
+/// was used here; shorter where sessions are idle sooner.
 pub(super) const SHARE_EVERY: Duration = Duration::from_mins(1);
 
 /// What part of all sessions is given up at once when there are too many: to
@@ -27,6 +27,7 @@ pub(super) struct Tracker {
     callers: DashMap<CallerKey, Vec<Uid>>,
     max_per_caller: usize,
     max_tracked: usize,
+    share_every: Duration,
     /// Held while room is made, so that only one thread looks at all.
     making_room: Mutex<()>,
 }
@@ -54,12 +55,13 @@ pub(super) struct Touched {
 }
 
 impl Tracker {
-    pub(super) fn new(max_per_caller: usize, max_tracked: usize) -> Self {
+    pub(super) fn new(max_per_caller: usize, max_tracked: usize, share_every: Duration) -> Self {
         Self {
             sessions: DashMap::new(),
             callers: DashMap::new(),
             max_per_caller,
             max_tracked,
+            share_every,
             making_room: Mutex::new(()),
         }
     }
@@ -75,7 +77,10 @@ impl Tracker {
         let now = millis(now);
         if let Some(tracked) = self.sessions.get(&session.uid) {
             tracked.used.fetch_max(now, Ordering::Relaxed);
-            return Touched { share: tracked.is_to_share(now), evicted: Vec::new() };
+            return Touched {
+                share: tracked.is_to_share(now, self.share_every),
+                evicted: Vec::new(),
+            };
         }
         let mut evicted = self.make_room();
         evicted.extend(self.insert(session, now));
@@ -176,9 +181,9 @@ impl Tracker {
 
 impl Tracked {
     /// Whether it is time to tell the others; true for one caller only.
-    fn is_to_share(&self, now: u64) -> bool {
+    fn is_to_share(&self, now: u64, every: Duration) -> bool {
         let shared = self.shared.load(Ordering::Relaxed);
-        now.saturating_sub(shared) >= millis(SHARE_EVERY)
+        now.saturating_sub(shared) >= millis(every)
             && self
                 .shared
                 .compare_exchange(shared, now, Ordering::Relaxed, Ordering::Relaxed)

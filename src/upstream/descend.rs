@@ -31,7 +31,7 @@ impl Upstream {
         let mut again = true;
         loop {
             let (held, owner) = match legacy {
-                Legacy::Sessions => self.held(client, ask).await?,
+                Legacy::Sessions => self.held(client, ask, false).await?,
                 Legacy::Stateless => (Held::NONE, None),
             };
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;

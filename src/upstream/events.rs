@@ -32,7 +32,7 @@ impl Events {
     /// [`Reason::BackendError`] when the stream breaks.
     pub(super) async fn next(&mut self, idle: Option<Duration>) -> Result<Option<Event>, Refusal> {
         loop {
-            while let Some(item) = self.parser.next() {
+            for item in self.parser.by_ref() {
                 match item {
                     Ok(Item::Event(event)) => return Ok(Some(event)),
                     Ok(Item::Comment(_)) => {}

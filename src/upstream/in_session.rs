@@ -21,8 +21,9 @@ impl Upstream {
         last: bool,
     ) -> Result<Reply, Setback> {
         let mut again = true;
+        let mut is_lost = false;
         loop {
-            let (held, owner) = self.held(client, ask).await?;
+            let (held, owner) = self.held(client, ask, is_lost).await?;
             let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
             let message = splice::with_id(&ask.message, ask.id, id.get())
                 .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
@@ -44,9 +45,11 @@ impl Upstream {
                 Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {
                     // The backend has lost the session, and with it whatever
-                    // the client had there.
+                    // the client had there, which is nothing if it is
+                    // stateless.
                     match owner {
                         Some(owner) => self.forget(&owner),
+                        None if ask.backend.stateless => is_lost = true,
                         None => return Err(lost().into()),
                     }
                     let nothing_lost = ask.backend.stateless || ask.seat.is_none();
@@ -62,20 +65,24 @@ impl Upstream {
     }
 
     /// The session a request goes in at a legacy backend: that of the client's
-    /// own session, or one of the pool.
+    /// own session, or one of the pool, also where the former is known to be
+    /// lost.
     pub(super) async fn held(
         &self,
         client: &awc::Client,
         ask: &Ask<'_>,
+        is_lost: bool,
     ) -> Result<(Held, Option<Owner>), Refusal> {
-        if let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place)) {
-            return Ok((held, None));
-        }
         let owner = Owner {
             backend: ask.backend.id,
             caller: ask.caller.key().into(),
             seat: ask.seat.map(|seat| seat.uid()),
         };
+        let is_replaced = is_lost || (ask.backend.stateless && self.has(&owner));
+        if !is_replaced && let Some(held) = ask.seat.and_then(|seat| Held::sealed(seat, ask.place))
+        {
+            return Ok((held, None));
+        }
         let presented = ask.seat.map(|seat| Presented::of(seat.as_ref()));
         let user = ask.caller.user_id();
         let held = self.session(client, ask.backend, &owner, user, ask.trail, presented).await?;

@@ -170,6 +170,11 @@ impl Upstream {
         slot.hears_all.get_or_init(telling).await;
     }
 
+    /// Whether the owner has a session here.
+    pub(super) fn has(&self, owner: &Owner) -> bool {
+        self.pool.slots.contains_key(owner)
+    }
+
     /// Forgets a session its backend has lost.
     pub(super) fn forget(&self, owner: &Owner) {
         self.pool.slots.remove(owner);

@@ -135,3 +135,17 @@ fn a_stream_may_end_with_its_connection() {
     assert_eq!(events.said("notifications/progress")["params"]["progress"], 1);
     assert_eq!(text(&events.response()), "old");
 }
+
+/// RFC 9112 §6.3 allows it in HTTP/1.1 too, but awc takes such an answer for
+/// one without a body.
+#[test]
+#[ignore = "awc reads no body without a length or chunks from HTTP/1.1"]
+fn a_stream_of_http_1_1_may_end_with_its_connection() {
+    let client = scripted(|seen, reply| {
+        let result = r#"{"content":[{"type":"text","text":"closed"}]}"#;
+        let event = format!("data: {}\n\n", seen.response(result));
+        reply.write(format!("{HEAD}Connection: close\r\n\r\n{event}"));
+    });
+    let response = client.post(&call(1, "any", json!({}))).response();
+    assert_eq!(text(&response), "closed");
+}

@@ -71,7 +71,8 @@ async fn tell(
 fn words(sessions: &Sessions, remote: &Remote, some: &[Outgoing]) -> Pipeline {
     let mut pipe = redis::pipe();
     let now = sessions.wall_millis() / 1000;
-    let life = sessions.idle_for() + SHARE_EVERY;
+    let idle = sessions.idle_for();
+    let life = idle + idle.min(SHARE_EVERY);
     let max_age = sessions.max_age_seconds();
     let mut ends = false;
     for it in some {

@@ -26,14 +26,16 @@ const QUOTA_DECISION: &str = "scopegate_quota_decision_seconds";
 const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
+const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 5] = [
+const COUNTERS: [(&str, &str); 6] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
     (AUTH_FAILURES, "Requests refused for their credentials, by reason."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
+    (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
 const GAUGES: [(&str, &str); 3] = [
@@ -195,6 +197,7 @@ pub struct Metrics {
     inflight: Gauge,
     audit_backlog: Gauge,
     audit_appended: Counter,
+    lists_incomplete: Counter,
 }
 
 impl Metrics {
@@ -238,6 +241,7 @@ impl Metrics {
             inflight: gauge(INFLIGHT, Vec::new()),
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
+            lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
         keep_up(&recorder)?;
@@ -300,6 +304,11 @@ impl Metrics {
     /// Notes how many events this process has appended to the journal so far.
     pub fn audit_appended(&self, events: u64) {
         self.audit_appended.absolute(events);
+    }
+
+    /// Notes how many parts of lists backends have not given so far.
+    pub fn lists_incomplete(&self, parts: u64) {
+        self.lists_incomplete.absolute(parts);
     }
 
     /// The counters of the tools that exist, as scope and tool. Made anew
