@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::flight::unless_called_back;
 use super::flow::Flow;
 use super::peer::{Facts, Legacy};
 use super::turn::Turn;
@@ -198,8 +197,7 @@ impl Upstream {
         response: Response,
         mut turn: Turn,
     ) -> Result<Reply, Refusal> {
-        let telling = response.told(self.max_reply_bytes, &turn);
-        Ok(match unless_called_back(turn.flight(), telling).await? {
+        Ok(match response.told(self.max_reply_bytes, &turn).await? {
             Told::Events(events) => {
                 Reply::Stream(Box::new(Flow::new(self, client, ask, Some(*events), turn)))
             }
