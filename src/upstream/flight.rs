@@ -44,27 +44,33 @@ pub(crate) struct Flying {
     flight: Arc<Flight>,
 }
 
+/// What comes, unless the client calls the request back before.
+///
+/// # Errors
+/// [`Reason::Cancelled`], and those of what comes.
+pub(super) async fn unless_called_back<T>(
+    flight: Option<&Flying>,
+    coming: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    match flight {
+        None => coming.await,
+        Some(flight) => tokio::select! {
+            biased;
+            () = flight.called_back() => Err(called_back()),
+            came = coming => came,
+        },
+    }
+}
+
+/// The client took its request back.
+fn called_back() -> Refusal {
+    Refusal::new(Reason::Cancelled, "called back by the client")
+}
+
 impl Flying {
     /// Waits until the client calls the request back.
     pub(super) async fn called_back(&self) {
         self.flight.called_back.notified().await;
-    }
-}
-
-/// Does something of a request, unless its client calls it back meanwhile.
-///
-/// # Errors
-/// [`Reason::Cancelled`], and those of the work.
-pub(super) async fn unless_called_back<T>(
-    flight: Option<&Flying>,
-    work: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
-    let Some(flight) = flight else { return work.await };
-    tokio::select! {
-        done = work => done,
-        () = flight.called_back() => {
-            Err(Refusal::new(Reason::Cancelled, "called back by the client"))
-        }
     }
 }
 
@@ -110,7 +116,9 @@ impl Upstream {
         let Some(flying) = self.flights.flying.get(&key).map(|flying| flying.clone()) else {
             return false;
         };
-        // A modern backend notices that nobody reads its answer any more.
+        // The client first: its stream must not end with the backend's, as if
+        // it were to be gone on with. A modern backend notices by itself that
+        // nobody reads its answer any more.
         for flight in &flying {
             flight.called_back.notify_one();
         }

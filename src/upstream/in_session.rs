@@ -45,7 +45,8 @@ impl Upstream {
                 Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {
                     // The backend has lost the session, and with it whatever
-                    // the client had there, which is nothing if it is stateless.
+                    // the client had there, which is nothing if it is
+                    // stateless.
                     match owner {
                         Some(owner) => self.forget(&owner),
                         None if ask.backend.stateless => is_lost = true,

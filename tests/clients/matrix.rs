@@ -80,5 +80,5 @@ fn uncancelled(stack: &Stack, kind: Kind, tag: &str) -> Option<String> {
 /// The lines of the gateway's log that are more than informative.
 fn warnings(log: &str) -> String {
     let lines = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }

@@ -30,16 +30,16 @@ pub(crate) fn compare() {
 }
 
 fn table() -> String {
-    let names: String = BACKENDS.iter().map(|kind| format!(" {} |", kind.name)).collect();
-    let rule = "---|".repeat(BACKENDS.len());
-    let rows: String = CLIENTS.iter().map(row).collect();
-    format!("| client |{names}\n|---|{rule}\n{rows}")
+    let names: Vec<&str> = BACKENDS.iter().map(|kind| kind.name).collect();
+    let head = format!("| client | {} |", names.join(" | "));
+    let rule = format!("|---|{}", "---|".repeat(BACKENDS.len()));
+    let rows = CLIENTS.iter().map(row);
+    [head, rule].into_iter().chain(rows).flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 fn row(client: &Client) -> String {
-    let cells: String =
-        BACKENDS.iter().map(|kind| format!(" {} |", cell(*client, *kind))).collect();
-    format!("| {} |{cells}\n", client.name)
+    let cells: Vec<String> = BACKENDS.iter().map(|kind| cell(*client, *kind)).collect();
+    format!("| {} | {} |", client.name, cells.join(" | "))
 }
 
 fn cell(client: Client, kind: Kind) -> String {
@@ -48,12 +48,12 @@ fn cell(client: Client, kind: Kind) -> String {
     };
     let (declined, absent) = (of(Fate::Declined), of(Fate::Absent));
     let way = if kind.eras.contains(&client.era) { "passed" } else { "translated" };
-    let mut text = way.to_owned();
+    let mut parts = vec![way.to_owned()];
     if !absent.is_empty() {
-        text += &format!(", {} steps", STEPS.len() - absent.len());
+        parts.push(format!("{} steps", STEPS.len() - absent.len()));
     }
     if !declined.is_empty() {
-        text += &format!(", declined: {}", declined.join(", "));
+        parts.push(format!("declined: {}", declined.join(", ")));
     }
-    text
+    parts.join(", ")
 }

@@ -143,13 +143,11 @@ impl Run<'_> {
             return json!({ "error": "hangs" });
         };
         let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        match said.pointer(path) {
-            Some(found) => json!({ "ok": found }),
-            None => {
-                let all = [output.stdout, output.stderr].concat();
-                json!({ "error": String::from_utf8_lossy(&all) })
-            }
+        if let Some(found) = said.pointer(path) {
+            return json!({ "ok": found });
         }
+        let all = [output.stdout, output.stderr].concat();
+        json!({ "error": String::from_utf8_lossy(&all) })
     }
 }
 

@@ -84,16 +84,14 @@ impl Stack {
             .map(|kind| Backend::start(kind.sdk, kind.arguments, Some(SECRET)))
             .collect();
         let issuer = Issuer::start(scratch.path());
-        let addresses: String = BACKENDS
-            .iter()
-            .zip(&backends)
-            .map(|(kind, backend)| format!("  {}: {{ url: '{}' }}\n", kind.scope, backend.url()))
-            .collect();
-        let scopes: String = BACKENDS
-            .iter()
-            .map(|Kind { scope, .. }| format!("  {scope}: {{ backends: [{scope}] }}\n"))
-            .collect();
-        let tools = format!("backends:\n{addresses}scopes:\n{scopes}");
+        let mut tools = "backends:\n".to_owned();
+        for (Kind { scope, .. }, backend) in BACKENDS.iter().zip(&backends) {
+            tools.extend(["  ", scope, ": { url: '", &backend.url(), "' }\n"]);
+        }
+        tools.push_str("scopes:\n");
+        for Kind { scope, .. } in &BACKENDS {
+            tools.extend(["  ", scope, ": { backends: [", scope, "] }\n"]);
+        }
         let files = Files { folder: scratch.path(), tools: &tools, policy: POLICY };
         let database = format!("sqlite://{}", scratch.path().join("scopegate.db").display());
         let settings = [("DATABASE_URL", database.as_str())];

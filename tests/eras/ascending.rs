@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::client::{Client, EITHER, call, cancelled, request, text};
+use crate::events::Event;
 use crate::stack::Door;
 use crate::watch::{self, SOON};
 use crate::world::{MODERN, WORLD};
@@ -93,7 +94,7 @@ fn a_level_of_log_messages_is_told_with_each_request() {
             if !answer.is_stream() {
                 return 0;
             }
-            let told: Vec<Value> = answer.events().rest().iter().map(|it| it.message()).collect();
+            let told: Vec<Value> = answer.events().rest().iter().map(Event::message).collect();
             told.iter().filter(|it| it["method"] == "notifications/message").count()
         };
         for (level, count) in [("info", 3), ("error", 0), ("debug", 3)] {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use support::backend::Backend;
 
 use crate::client::{Client, EITHER, call, modern, request, text};
+use crate::events::Event;
 use crate::stack::Door;
 use crate::watch::{self, SOON};
 use crate::world::{LEGACY, WORLD};
@@ -38,7 +39,7 @@ fn log_messages_come_as_each_request_wants_them() {
             message["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = json!(level);
         }
         let mut events = client.post_modern(&message).events();
-        let told = events.rest().iter().map(|event| event.message()).collect::<Vec<_>>();
+        let told = events.rest().iter().map(Event::message).collect::<Vec<_>>();
         let logged = told.iter().filter(|it| it["method"] == "notifications/message").count();
         assert_eq!(logged, count, "{level:?}: {told:?}");
     }

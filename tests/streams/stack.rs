@@ -15,7 +15,7 @@ use crate::product::{Files, Issuer, gateway, nginx};
 const POLICY: &str = "
 default_action: deny
 roles:
-  admin: { allowed_tools: ['*'] }
+  admin: {}
   tester: { allowed_tools: ['*'], allowed_prompts: ['*'], allowed_resources: ['*'] }
   reader: { allowed_tools: [echo] }
 ";
