@@ -80,6 +80,8 @@ pub(crate) struct Known {
     pub(crate) started: Option<Duration>,
     /// How long the decision about quotas took.
     pub(crate) quota_took: Option<Duration>,
+    /// When the call was sent on, by the monotonic clock.
+    pub(crate) sent: Option<Duration>,
     /// What the client can read; JSON, before that is known.
     pub(crate) accepts: Option<Accepts>,
 }
@@ -392,6 +394,7 @@ async fn call_subject(
     known.quota_took = Some(elapsed);
     let admission = admission?;
     let recorded = entry.intent(admission).await?;
+    known.sent = Some(gw.clock.monotonic());
     let reply = gw
         .upstream
         .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)

@@ -137,7 +137,7 @@ pub(super) fn body(start: Start) -> Streaming {
         wants_answer,
         in_flight,
     } = start;
-    let began = site.gateway.clock.monotonic();
+    let began = known.sent.unwrap_or_else(|| site.gateway.clock.monotonic());
     Streaming {
         pieces,
         seat,

@@ -8,10 +8,8 @@ mod ascending;
 mod client;
 mod descending;
 #[path = "../streams/events.rs"]
-#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
 mod events;
 #[path = "../streams/http.rs"]
-#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
 mod http;
 mod mirrored;
 mod moody;
