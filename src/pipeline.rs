@@ -11,9 +11,8 @@ mod lists;
 mod offers;
 mod seats;
 
-pub(crate) use conversation::{Begun, Conversations, Line, begin, hang_up, reach, say};
+pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use listen::Listening;
-pub(crate) use offers::Offers;
 pub(crate) use seats::{hear, leave};
 
 use std::borrow::Cow;
