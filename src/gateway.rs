@@ -8,11 +8,10 @@ use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
-use crate::pipeline::{Conversations, Offers};
 use crate::policy::Policy;
 use crate::quota::{Quota, QuotaIo};
-use crate::registry::Registry;
-use crate::session::Sessions;
+use crate::registry::{Offers, Registry};
+use crate::session::{Conversations, Sessions};
 use crate::store::Store;
 use crate::upstream::Upstream;
 

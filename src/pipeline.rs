@@ -12,9 +12,8 @@ mod offers;
 mod seats;
 mod tasks;
 
-pub(crate) use conversation::{Begun, Conversations, Line, Post, begin, hang_up, reach, say};
+pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use listen::Listening;
-pub(crate) use offers::Offers;
 pub(crate) use seats::{Overheard, hear, leave};
 
 use std::borrow::Cow;

@@ -23,6 +23,8 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
     ),
     paths(
         mcp::post,
+        mcp::get,
+        mcp::delete,
         rest::invoke,
         rest::tools,
         admin::audit_logs,

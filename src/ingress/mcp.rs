@@ -15,20 +15,20 @@ const ONLY_POST: &str = "POST";
 /// One JSON-RPC message.
 ///
 /// Any MCP revision from 2024-11-05 to 2026-07-28; the era is told from each
-/// message. Answers are JSON, or an event stream for clients that accept
-/// nothing else.
+/// message. Answers are JSON, or an event stream where the server streams and
+/// the client accepts one, and for clients that accept nothing else.
 #[utoipa::path(
     post,
     path = "/{scope}/mcp",
     tag = "mcp",
-    params(("scope" = String, Path, description = "Name of the scope. `/{scope}/sse` is an equal alias.")),
-    request_body(content = serde_json::Value, description = "A JSON-RPC 2.0 request or notification"),
+    params(("scope" = String, Path, description = "Name of the scope. `/{scope}/sse` is an equal alias, and has the HTTP+SSE transport of 2024-11-05 besides.")),
+    request_body(content = serde_json::Value, description = "A JSON-RPC 2.0 request or notification, or the response to a request of the server"),
     responses(
-        (status = 200, description = "The JSON-RPC response"),
-        (status = 202, description = "A notification was accepted"),
+        (status = 200, description = "The JSON-RPC response, or a stream that ends with it"),
+        (status = 202, description = "A notification or response was accepted"),
         (status = 400, description = "Not a message, or its headers disagree with it"),
         (status = 401, description = "No valid bearer token; see `WWW-Authenticate`"),
-        (status = 404, description = "No such scope (JSON-RPC error -32010), or no such method of a modern revision"),
+        (status = 404, description = "No such scope (JSON-RPC error -32010), no such session (-32001), or no such method of a modern revision"),
         (status = 413, description = "The body is larger than the limit"),
     ),
     security(("bearer" = []))

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
-use dashmap::DashMap;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
@@ -28,7 +27,7 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head};
 use crate::protocol::accept::Accepts;
 use crate::registry::Scope;
-use crate::session::{CallerKey, Contents, Listener, Notice, Opened, Uid};
+use crate::session::{CallerKey, Contents, Listener, Notice, Opened};
 use crate::upstream::{Flow, Trail};
 
 /// The revision of this transport.
@@ -37,28 +36,8 @@ const REVISION: &str = "2024-11-05";
 /// How messages for a conversation are marked on the bus.
 pub(super) const KEY: &str = "conversation";
 
-/// Most messages that wait for a conversation.
-const MOST_WAITING: usize = 64;
-
 /// Longest session id in an address, in bytes.
 const LONGEST: usize = 8 * 1024;
-
-/// A message for a conversation.
-pub(crate) type Post = (Option<Caller>, Bytes);
-
-/// The conversations of this process.
-#[derive(Debug, Default)]
-pub(crate) struct Conversations {
-    open: DashMap<Uid, mpsc::Sender<Post>>,
-}
-
-impl Conversations {
-    /// Hands a message over. `false`: the conversation is not held here.
-    pub(super) async fn deliver(&self, uid: Uid, post: Post) -> bool {
-        let Some(line) = self.open.get(&uid).map(|line| line.clone()) else { return false };
-        line.send(post).await.is_ok()
-    }
-}
 
 /// One side of a conversation: who speaks, and where.
 pub(crate) struct Line {
@@ -125,9 +104,7 @@ async fn walk_begin(
             backends: Vec::new(),
         })
         .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-    let (line, inbox) = mpsc::channel(MOST_WAITING);
-    let uid = started.session.uid();
-    gw.conversations.open.insert(uid, line);
+    let inbox = gw.conversations.begin(started.session.uid());
     let line = Line {
         caller,
         scope,
@@ -251,7 +228,7 @@ impl Gateway {
 
 /// The stream is closed: the conversation is over.
 pub(crate) async fn hang_up(gw: &Gateway, io: &WorkerIo, line: &Line) {
-    gw.conversations.open.remove(&line.own.uid());
+    gw.conversations.end(line.own.uid());
     gw.sessions.end(line.own.uid());
     let seat = line.seat.take();
     if let Some(seat) = seat {

@@ -1,12 +1,7 @@
 //! Which backend of a scope offers a name, where the name does not say it:
 //! read from the backends' own lists, and kept for a while.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
-use dashmap::DashMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -15,44 +10,11 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::protocol::mcp::meta;
 use crate::protocol::raw::{self, Object, elements};
 use crate::protocol::revision::{self, Era};
-use crate::registry::SubjectKind;
+use crate::registry::{Offered, SubjectKind};
 use crate::translate::lists::List;
-
-/// How long lists are believed. A name that is not in them is looked for at
-/// once, but not more often than this.
-const KEEP: Duration = Duration::from_mins(1);
-const KEEP_MISSING: Duration = Duration::from_secs(2);
 
 /// Most pages of a backend's list that are read.
 const MOST_PAGES: usize = 64;
-
-/// Names, and the places of the backends that offer them.
-#[derive(Debug, Default)]
-struct Offered {
-    names: HashMap<Box<str>, usize>,
-    /// Beginnings of addresses that templates make.
-    prefixes: Vec<(Box<str>, usize)>,
-}
-
-/// A scope, and what kind of names.
-type Key = (Box<str>, SubjectKind);
-
-/// What backends offer, by scope and kind.
-#[derive(Debug, Default)]
-pub(crate) struct Offers {
-    known: DashMap<Key, (Duration, Arc<Offered>)>,
-}
-
-impl Offered {
-    fn place(&self, name: &str) -> Option<usize> {
-        let templated = || {
-            let mut fitting =
-                self.prefixes.iter().filter(|(prefix, _)| name.starts_with(&**prefix));
-            fitting.next().map(|(_, place)| *place)
-        };
-        self.names.get(name).copied().or_else(templated)
-    }
-}
 
 /// The place of the backend that offers a name.
 pub(super) async fn place(
@@ -63,18 +25,14 @@ pub(super) async fn place(
     kind: SubjectKind,
     name: &str,
 ) -> Option<usize> {
-    let key: Key = (visitor.scope.name.as_ref().into(), kind);
+    let scope = &*visitor.scope.name;
     let now = gw.clock.monotonic();
-    if let Some((at, offered)) = gw.offers.known.get(&key).map(|known| known.clone()) {
-        let age = now.saturating_sub(at);
-        let place = offered.place(name);
-        if (place.is_some() && age < KEEP) || age < KEEP_MISSING {
-            return place;
-        }
+    if let Some(offered) = gw.offers.known(scope, kind, name, now) {
+        return offered.place(name);
     }
-    let offered = Arc::new(Box::pin(read(gw, io, visitor, era, kind)).await);
+    let offered = Box::pin(read(gw, io, visitor, era, kind)).await;
     let place = offered.place(name);
-    gw.offers.known.insert(key, (now, offered));
+    gw.offers.keep(scope, kind, offered, now);
     place
 }
 

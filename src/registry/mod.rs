@@ -6,6 +6,7 @@ mod build_tools;
 pub(crate) mod catalog;
 mod file;
 mod model;
+mod offers;
 mod resolve;
 mod scope;
 mod strict;
@@ -21,6 +22,7 @@ use arc_swap::{ArcSwap, Guard};
 
 pub(crate) use file::Bounds;
 pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
+pub(crate) use offers::{Offered, Offers};
 pub(crate) use scope::Scope;
 pub(crate) use target::Target;
 

@@ -14,6 +14,7 @@
 mod bus;
 mod capabilities;
 mod contents;
+mod conversations;
 mod error;
 mod ids;
 mod keys;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 pub(crate) use contents::{BackendSession, Contents, Opened};
+pub(crate) use conversations::Conversations;
 pub(crate) use error::{NoticeTooLarge, SealError, SessionsError};
 pub(crate) use ids::{CallerKey, Uid};
 pub(crate) use link::Background;
