@@ -20,7 +20,7 @@ use super::respond::{self, ACCEL_BUFFERING, Came, EVENT_STREAM, Surroundings};
 use super::stream::{self, KEEP_ALIVE};
 use super::{Io, Site, Visit};
 use crate::audit::Surface;
-use crate::pipeline::{self, Answer, Begun, Line, Post, Walked};
+use crate::pipeline::{self, Answer, Begun, Line, Walked};
 use crate::protocol::headers;
 use crate::protocol::sse::{self, Event};
 use crate::session::Listener;
@@ -28,6 +28,10 @@ use crate::upstream::{Flow, Piece};
 
 /// The parameter of the address that names the session.
 const SESSION: &str = "sessionId";
+
+/// Most messages of one conversation that are answered at once; further ones
+/// wait.
+const MOST_AT_ONCE: usize = 64;
 
 /// Whether a `GET` opens this transport: clients of later ones name their
 /// session or their revision, and open nothing else on this path.
@@ -65,6 +69,7 @@ pub(super) async fn open(
     let walked = Walked { known, entry, result: Ok(Answer::Accepted) };
     let settled = respond::settle(walked, visit.surroundings()).await;
     if let Some(refusal) = settled.refusal {
+        pipeline::hang_up(&site.gateway, &io, &line).await;
         return respond::refuse(&refusal, visit.surroundings());
     }
     let address = format!("{}?{SESSION}={session}", request.path());
@@ -114,7 +119,7 @@ struct Talking {
     first: Option<Bytes>,
     /// Until it is over.
     talk: Option<Rc<Talk>>,
-    inbox: mpsc::Receiver<Post>,
+    inbox: mpsc::Receiver<Bytes>,
     /// Messages whose answers have not begun.
     asked: FuturesUnordered<LocalBoxFuture<'static, Vec<Texts>>>,
     running: SelectAll<Texts>,
@@ -126,7 +131,7 @@ struct Talking {
 
 impl Talk {
     /// What comes of a message.
-    async fn hear(self: Rc<Self>, post: Post) -> Vec<Texts> {
+    async fn hear(self: Rc<Self>, post: Bytes) -> Vec<Texts> {
         let gateway = &self.site.gateway;
         let request_id = Uuid::now_v7().to_string();
         let (walked, flows) = pipeline::say(gateway, &self.io, &self.line, post, request_id).await;
@@ -168,7 +173,8 @@ impl Stream for Talking {
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
-            if let Poll::Ready(Some(post)) = this.inbox.poll_recv(context) {
+            let room = this.asked.len() + this.running.len() < MOST_AT_ONCE;
+            if room && let Poll::Ready(Some(post)) = this.inbox.poll_recv(context) {
                 this.asked.push(Rc::clone(talk).hear(post).boxed_local());
                 continue;
             }
@@ -186,7 +192,9 @@ impl Stream for Talking {
             this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
             // The new silence has to be waited for as well.
             let _ = this.quiet.as_mut().poll(context);
-            talk.site.gateway.stay(&talk.line);
+            if !talk.site.gateway.stay(&talk.line) {
+                return Poll::Ready(None);
+            }
             return Poll::Ready(Some(Ok(Bytes::from_static(b": keep-alive\n\n"))));
         }
     }

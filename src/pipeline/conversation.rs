@@ -5,6 +5,8 @@
 //! A post may reach another replica than the one that holds the stream; it is
 //! handed over by the bus then. The address names a session of the caller's
 //! own, so that nobody else can speak in it, and every post is authenticated.
+//! It is bound to the caller's rights too: what is said is judged by those the
+//! conversation was opened with, so whoever has others by now opens a new one.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -55,9 +57,8 @@ pub(crate) struct Begun {
     pub(crate) line: Line,
     /// The session id in the address to post to.
     pub(crate) session: String,
-    /// What the client posts, and who it is by its newest token. Posts that
-    /// reached another replica come without: the opening's holds for them.
-    pub(crate) inbox: mpsc::Receiver<Post>,
+    /// What the client posts.
+    pub(crate) inbox: mpsc::Receiver<Bytes>,
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
     /// The caller's place among listeners.
@@ -96,7 +97,7 @@ async fn walk_begin(
         .sessions
         .start(Contents {
             scope: &scope.name,
-            caller: CallerKey::of(caller.key()),
+            caller: with_rights(&caller),
             revision: REVISION,
             capabilities: &nothing,
             client_name: "",
@@ -138,10 +139,10 @@ async fn walk_reach(
             return Err(Refusal::new(Reason::UnknownSession, "the session id is too long"));
         }
         let scope = gw.registry.scope(inbound.scope)?;
-        let seat = gw.sessions.open(session, &scope.name, &CallerKey::of(caller.key()))?;
-        Ok((caller, seat))
+        let seat = gw.sessions.open(session, &scope.name, &with_rights(&caller))?;
+        Ok(seat)
     };
-    let (caller, seat) = match greeted.await {
+    let seat = match greeted.await {
         Ok(greeted) => greeted,
         Err(refusal) => return turn_away(inbound, refusal).await,
     };
@@ -149,13 +150,29 @@ async fn walk_reach(
     known.accepts = Some(Accepts { json: true, event_stream: false });
     gw.sessions.touch(&seat);
     let body = inbound::read(inbound.body, gw.limits).await?;
-    if !gw.conversations.deliver(seat.uid(), (Some(caller), body.clone())).await {
-        let notice = Notice::Answer { uid: seat.uid(), key: KEY.into(), message: body };
-        gw.sessions.publish(&notice).map_err(|_| {
-            Refusal::telling(Reason::PayloadTooLarge, "the message is too large for this transport")
-        })?;
+    match gw.conversations.hand_over(seat.uid(), body.clone()) {
+        Some(true) => {}
+        Some(false) => {
+            let detail = "too many messages of this conversation wait; wait for answers";
+            return Err(Refusal::telling(Reason::RateLimited, detail));
+        }
+        None => {
+            let notice = Notice::Answer { uid: seat.uid(), key: KEY.into(), message: body };
+            gw.sessions.publish(&notice).map_err(|_| {
+                let detail = "the message is too large for this transport";
+                Refusal::telling(Reason::PayloadTooLarge, detail)
+            })?;
+        }
     }
     Ok(Answer::Accepted)
+}
+
+/// A caller together with what its token says that it may do: roles, tenant
+/// and agents.
+fn with_rights(caller: &Caller) -> CallerKey {
+    // As JSON, in which no two lists of texts look alike.
+    let rights = (caller.key(), caller.tenant(), caller.roles(), caller.agents());
+    CallerKey::of(&serde_json::to_string(&rights).unwrap_or_default())
 }
 
 /// One message of a conversation. What comes of it goes on the stream.
@@ -163,10 +180,10 @@ pub(crate) async fn say(
     gw: &Gateway,
     io: &WorkerIo,
     line: &Line,
-    (caller, body): Post,
+    body: Bytes,
     request_id: String,
 ) -> (Walked, Vec<Flow>) {
-    let caller = caller.unwrap_or_else(|| line.caller.clone());
+    let caller = line.caller.clone();
     let mut entry = gw.audit.begin(Opening {
         request_id: request_id.clone(),
         surface: Surface::Mcp,
@@ -202,12 +219,16 @@ pub(crate) async fn say(
 }
 
 impl Gateway {
-    /// The conversation goes on, though nothing is said.
-    pub(crate) fn stay(&self, line: &Line) {
+    /// The conversation goes on, though nothing is said. `false`: its session
+    /// is over, and with it the conversation.
+    pub(crate) fn stay(&self, line: &Line) -> bool {
         self.sessions.touch(&line.own);
-        if let Some(seat) = &*line.seat.borrow() {
+        let seat = line.seat.borrow();
+        if let Some(seat) = &*seat {
             self.sessions.touch(seat);
         }
+        let mut both = std::iter::once(&line.own).chain(&*seat);
+        both.all(|session| self.sessions.is_live(session))
     }
 
     /// The conversation has its session: what backends say outside of requests
@@ -215,6 +236,13 @@ impl Gateway {
     async fn settle_in(&self, io: &WorkerIo, line: &Line, id: &str) -> Result<Vec<Flow>, Refusal> {
         let key = CallerKey::of(line.caller.key());
         let seat = self.sessions.open(id, &line.scope.name, &key)?;
+        if line.seat.borrow().is_some() {
+            // One conversation, one session: the second is nobody's.
+            self.sessions.end(seat.uid());
+            self.part(&io.http, &seat, line.caller.user_id()).await;
+            let detail = "this conversation has been initialized already";
+            return Err(Refusal::telling(Reason::InvalidRequest, detail));
+        }
         line.seat.replace(Some(Arc::clone(&seat)));
         let visitor = Visitor {
             caller: line.caller.clone(),

@@ -71,9 +71,7 @@ async fn offered(
     let wanted = Wanted { list, era, revision: message.spoken.revision };
     if scope.backends.len() == 1 && (scope.tools.is_empty() || list != List::Tools) {
         let mut whole = ask(gw, io, visitor, wanted, 0, id, body.clone()).await?;
-        if !whole.is_error {
-            whole.message = visible_of(gw, visitor, wanted, &whole.message).map_err(unfit)?;
-        }
+        whole.message = visible_of(gw, visitor, wanted, &whole.message).map_err(unfit)?;
         return Ok(Answer::Forwarded(whole));
     }
     let asked = match message.params.cursor.as_deref() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
 use crate::authn::Caller;
@@ -184,8 +185,6 @@ pub(super) async fn notification(
     }
     let Some(seat) = &visitor.seat else { return Ok(Answer::Accepted) };
     match &*message.method_name {
-        // Backends were told when the session began.
-        "notifications/initialized" => {}
         "notifications/cancelled" => {
             let cancelled = message
                 .raw_params
@@ -199,7 +198,8 @@ pub(super) async fn notification(
                 let _ = gw.sessions.publish(&Notice::Cancel { uid: seat.uid(), request_id });
             }
         }
-        _ => {
+        // What else a client may tell servers.
+        "notifications/progress" | "notifications/roots/list_changed" => {
             for seated in everywhere(visitor, seat) {
                 if let Err(refusal) = gw.upstream.tell(&io.http, seated, body.clone()).await {
                     tracing::debug!(
@@ -210,6 +210,10 @@ pub(super) async fn notification(
                 }
             }
         }
+        // Backends were told `notifications/initialized` when the session
+        // began. Anything else without an id is dropped: a backend might take
+        // it for a call, which nobody judged.
+        _ => {}
     }
     Ok(Answer::Accepted)
 }
@@ -255,6 +259,9 @@ pub(super) async fn set_level(
     let (Some(id), true) = (message.id, visitor.scope.is_open()) else {
         return Err(super::no_such_method(&message.method_name));
     };
+    let Some(level) = level_of(message) else {
+        return Err(Refusal::telling(Reason::InvalidParams, "`params.level` is no log level"));
+    };
     let mut refused = None;
     let mut taken = false;
     for (place, backend) in visitor.scope.backends.iter().enumerate() {
@@ -264,7 +271,7 @@ pub(super) async fn set_level(
         }
         if !facts.speaks(Era::Legacy) {
             // A modern backend is told with each request.
-            if let (Some(seat), Some(level)) = (&visitor.seat, level_of(message)) {
+            if let Some(seat) = &visitor.seat {
                 gw.upstream.set_level(seat.uid(), &level);
                 taken = true;
             }
@@ -445,8 +452,10 @@ impl Gateway {
     }
 
     /// Looks after sessions, for ever: ends those nobody uses, and acts upon
-    /// what other replicas tell. To be run once, in the background.
-    pub(crate) async fn look_after_sessions(&self) {
+    /// what other replicas tell. To be run once, in the background. What is
+    /// said to backends is said by the way: one that is slow keeps nobody from
+    /// being heard.
+    pub(crate) async fn look_after_sessions(self: Arc<Self>) {
         const BETWEEN: Duration = Duration::from_secs(15);
         let client = self.upstream.client();
         let mut notices = self.sessions.notices();
@@ -455,30 +464,54 @@ impl Gateway {
             tokio::select! {
                 _ = ticks.tick() => {
                     for seat in self.sessions.idle().await {
-                        self.part(&client, &seat, "scopegate").await;
+                        let (gw, client) = (Arc::clone(&self), client.clone());
+                        actix_web::rt::spawn(async move {
+                            gw.part(&client, &seat, "scopegate").await;
+                        });
                     }
                 }
                 notice = notices.recv() => match notice {
-                    Ok(Notice::Cancel { uid, request_id }) => {
-                        if let Ok(id) = serde_json::from_str::<&RawValue>(&request_id) {
-                            self.upstream.call_back(&client, uid, id, None).await;
-                        }
+                    Ok(notice) => self.heed(&client, notice),
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "too much is told between replicas");
                     }
-                    Ok(Notice::Answer { uid, key, message }) if &*key == super::conversation::KEY => {
-                        self.conversations.deliver(uid, (None, message)).await;
-                    }
-                    Ok(Notice::Answer { uid, key, message }) => {
-                        self.upstream.answered(uid, &key, &message);
-                    }
-                    Ok(Notice::Ended { uid }) => self.upstream.end_seat(&client, uid).await,
-                    Err(_) => {}
+                    Err(RecvError::Closed) => return,
                 },
+            }
+        }
+    }
+
+    /// Acts upon what another replica tells.
+    fn heed(self: &Arc<Self>, client: &awc::Client, notice: Notice) {
+        match notice {
+            Notice::Answer { uid, key, message } if &*key == super::conversation::KEY => {
+                if self.conversations.hand_over(uid, message) == Some(false) {
+                    tracing::warn!("a conversation is too busy: a message for it is dropped");
+                }
+            }
+            Notice::Answer { uid, key, message } => {
+                self.upstream.answered(uid, &key, &message);
+            }
+            Notice::Cancel { uid, request_id } => {
+                let (gw, client) = (Arc::clone(self), client.clone());
+                actix_web::rt::spawn(async move {
+                    if let Ok(id) = serde_json::from_str::<&RawValue>(&request_id) {
+                        gw.upstream.call_back(&client, uid, id, None).await;
+                    }
+                });
+            }
+            Notice::Ended { uid } => {
+                let (gw, client) = (Arc::clone(self), client.clone());
+                actix_web::rt::spawn(async move { gw.upstream.end_seat(&client, uid).await });
             }
         }
     }
 }
 
-/// The level a `logging/setLevel` asks for.
+/// The level a `logging/setLevel` asks for; one of RFC 5424.
 fn level_of(message: &Message<'_>) -> Option<String> {
-    serde_json::from_str(message.params.level?.get()).ok()
+    const LEVELS: [&str; 8] =
+        ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+    let level: String = serde_json::from_str(message.params.level?.get()).ok()?;
+    LEVELS.contains(&&*level).then_some(level)
 }

@@ -92,9 +92,17 @@ impl Scope {
     }
 
     /// Whether the file takes this name out of what the backends offer: the
-    /// tool is declared, and not active.
+    /// tool is declared and not active, or the name is another spelling of a
+    /// declared tool, which would escape what the file asks for that.
     pub(crate) fn withholds(&self, kind: SubjectKind, name: &str) -> bool {
-        kind == SubjectKind::Tool && self.withheld.contains(name)
+        if kind != SubjectKind::Tool {
+            return false;
+        }
+        let is_respelled = |(index, inner): (usize, &str)| {
+            self.withheld.contains(inner)
+                || self.tools.iter().any(|it| it.backend_index == index && *it.inner == *inner)
+        };
+        self.withheld.contains(name) || self.split(name).is_some_and(is_respelled)
     }
 
     /// Whether it declares a tool of that name, or a backend of it could

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::ids::Uid;
 
@@ -24,10 +25,14 @@ impl Conversations {
         inbox
     }
 
-    /// Hands a message over. `false`: the conversation is not held here.
-    pub(crate) async fn deliver(&self, uid: Uid, message: Bytes) -> bool {
-        let Some(line) = self.open.get(&uid).map(|line| line.clone()) else { return false };
-        line.send(message).await.is_ok()
+    /// Hands a message over, and waits for nobody. `None`: the conversation is
+    /// not held here. `Some(false)`: too many messages wait for it already.
+    pub(crate) fn hand_over(&self, uid: Uid, message: Bytes) -> Option<bool> {
+        match self.open.get(&uid)?.try_send(message) {
+            Ok(()) => Some(true),
+            Err(TrySendError::Full(_)) => Some(false),
+            Err(TrySendError::Closed(_)) => None,
+        }
     }
 
     /// Ends one.
@@ -40,16 +45,29 @@ impl Conversations {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_message_reaches_its_conversation_until_that_is_over() {
+    #[test]
+    fn a_message_reaches_its_conversation_until_that_is_over() {
         let conversations = Conversations::default();
         let [uid, other] = [(); 2].map(|()| Uid::random().unwrap());
         let mut inbox = conversations.begin(uid);
-        assert!(conversations.deliver(uid, Bytes::from_static(b"1")).await);
-        assert!(!conversations.deliver(other, Bytes::from_static(b"2")).await);
-        assert_eq!(inbox.recv().await.unwrap(), "1");
+        let said = |uid, text| conversations.hand_over(uid, Bytes::from_static(text));
+        assert_eq!(said(uid, b"1"), Some(true));
+        assert_eq!(said(other, b"2"), None);
+        assert_eq!(inbox.try_recv().unwrap(), "1");
         conversations.end(uid);
-        assert!(!conversations.deliver(uid, Bytes::from_static(b"3")).await);
-        assert_eq!(inbox.recv().await, None);
+        assert_eq!(said(uid, b"3"), None);
+        assert!(inbox.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_conversation_does_not_keep_more_than_it_can_hear() {
+        let conversations = Conversations::default();
+        let uid = Uid::random().unwrap();
+        let inbox = conversations.begin(uid);
+        let said = || conversations.hand_over(uid, Bytes::from_static(b"1"));
+        assert!((0..MOST_WAITING).all(|_| said() == Some(true)));
+        assert_eq!(said(), Some(false));
+        drop(inbox);
+        assert_eq!(said(), None, "nobody listens any more");
     }
 }

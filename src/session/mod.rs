@@ -179,6 +179,11 @@ impl Sessions {
         self.depart(evicted);
     }
 
+    /// Whether a session that was opened is not over since.
+    pub(crate) fn is_live(&self, session: &Opened) -> bool {
+        !self.is_expired(session) && !self.ended.contains(session.uid)
+    }
+
     /// Ends a session: its id is refused from now on, here and at all
     /// replicas. What it holds at backends is not touched. [`Notice::Ended`]
     /// goes to the listeners of this replica too.
@@ -244,6 +249,10 @@ impl Sessions {
     }
 
     fn note_use(&self, session: &Arc<Opened>) -> Vec<Arc<Opened>> {
+        // A stream that goes on must not bring an ended session back.
+        if self.ended.contains(session.uid) {
+            return Vec::new();
+        }
         let touched = self.tracker.touch(session, self.clock.monotonic());
         if touched.share {
             self.bus.share_use(session.uid);

@@ -13,7 +13,7 @@ use super::flight::unless_called_back;
 use super::resume::Thread;
 use super::rounds::{Next, Rounds};
 use super::turn::{Turn, Turned};
-use super::wire::Letter;
+use super::wire::{Letter, in_time};
 use super::{Trail, Upstream};
 use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
@@ -235,10 +235,11 @@ impl Flow {
         let retry = unless_called_back(self.turn.flight(), rounds.answers()).await?;
         self.turn.asked_as(retry.id);
         let letter = rounds.envelope().letter(&self.backend, &self.user);
-        let posting = self.upstream.post(&self.client, letter, retry.message);
-        let response = unless_called_back(self.turn.flight(), posting).await?;
-        let limit = self.upstream.max_reply_bytes;
-        match unless_called_back(self.turn.flight(), response.told(limit, &self.turn)).await? {
+        let asking = in_time(self.idle.unwrap_or(self.backend.timeout), async {
+            let response = self.upstream.post(&self.client, letter, retry.message).await?;
+            response.told(self.upstream.max_reply_bytes, &self.turn).await
+        });
+        match unless_called_back(self.turn.flight(), asking).await? {
             super::wire::Told::Events(events) => self.events = Some(*events),
             super::wire::Told::Whole { message, is_error, .. } => {
                 self.answered(Event::message(message), is_error)?;
@@ -278,7 +279,8 @@ impl Flow {
             session: held.and_then(|held| held.id.as_deref()),
             mirrored: Vec::new(),
         };
-        if let Err(refusal) = self.upstream.post(&self.client, letter, message.into()).await {
+        let declining = self.upstream.post(&self.client, letter, message.into());
+        if let Err(refusal) = in_time(super::peer::PATIENCE, declining).await {
             tracing::debug!(detail = &*refusal.detail, "a question could not be declined");
         }
     }

@@ -24,7 +24,8 @@ impl Upstream {
         let mut is_lost = false;
         loop {
             let (held, owner) = self.held(client, ask, is_lost).await?;
-            let id = raw(&ids::outgoing(&nonce::fresh()?, ask.id))?;
+            let nonce = if ask.streams { nonce::fresh()? } else { nonce::for_whole()? };
+            let id = raw(&ids::outgoing(&nonce, ask.id))?;
             let message = splice::with_id(&ask.message, ask.id, id.get())
                 .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
             let flight = ask.seat.map(|seat| self.take_off(seat.uid(), ask, Some((&held, &id))));

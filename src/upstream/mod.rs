@@ -18,6 +18,7 @@ mod peer;
 mod pool;
 mod questions;
 mod recall;
+mod rename;
 mod resume;
 mod rounds;
 mod schemas;
@@ -41,8 +42,9 @@ pub(crate) use seat::{Berth, Seated};
 
 use crate::audit::Recorded;
 use crate::clock::Clock;
-use crate::error::Refusal;
+use crate::error::{Reason, Refusal};
 use crate::outbound;
+use crate::protocol::jsonrpc;
 use crate::protocol::mcp::Method;
 use crate::quota::Admission;
 use crate::session::{Opened, Uid};
@@ -155,6 +157,18 @@ impl Upstream {
     ) -> Result<Reply, Refusal> {
         let target = recorded.as_ref().permit().target();
         let (subject, call) = (target.subject(), target.call());
+        let (message, own_id);
+        let (message, id) = if subject.inner == subject.name {
+            (call.message.clone(), call.id)
+        } else {
+            message = rename::renamed(&call.message, call.method, &subject.inner)
+                .map_err(exchange::unfit)?;
+            own_id = jsonrpc::parse(&message)
+                .ok()
+                .and_then(|read| read.id)
+                .ok_or_else(|| Refusal::new(Reason::Internal, "a call lost its id"))?;
+            (message.clone(), own_id)
+        };
         let ask = Ask {
             backend: &subject.backend,
             place: subject.backend_index,
@@ -162,10 +176,10 @@ impl Upstream {
             seat,
             era: call.era,
             revision: call.revision,
-            id: call.id,
+            id,
             method: call.method.name().unwrap_or_default(),
             name: Some(&*subject.inner),
-            message: call.message.clone(),
+            message,
             mirrored: &call.mirrored,
             timeout: subject.timeout,
             idle: Some(subject.timeout),

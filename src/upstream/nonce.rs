@@ -37,9 +37,33 @@ pub(super) fn fresh() -> Result<String, Refusal> {
     })
 }
 
+/// Marks requests whose answers nobody gets as they come; not a character of
+/// [`fresh`].
+const FOR_WHOLE: char = '.';
+
+/// A nonce of a request whose answer is read and judged before it is passed
+/// on.
+///
+/// # Errors
+/// As [`fresh`].
+pub(super) fn for_whole() -> Result<String, Refusal> {
+    Ok(format!("{FOR_WHOLE}{}", fresh()?))
+}
+
+/// Whether [`for_whole`] made it.
+pub(super) fn is_for_whole(nonce: &str) -> bool {
+    nonce.starts_with(FOR_WHOLE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nonces_of_answers_that_are_judged_first_are_told_apart() {
+        assert!(is_for_whole(&for_whole().unwrap()));
+        assert!((0..1000).all(|_| !is_for_whole(&fresh().unwrap())));
+    }
 
     #[test]
     fn nonces_differ_and_hold_no_colon() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Trail;
 use super::flight::unless_called_back;
 use super::flow::Flow;
-use super::wire::{Letter, Shape};
+use super::wire::{Letter, Shape, in_time};
 use crate::error::Refusal;
 use crate::protocol::sse::Event;
 
@@ -82,7 +82,8 @@ impl Flow {
         };
         let coming_back = async {
             tokio::time::sleep(pause).await;
-            self.upstream.get(&self.client, letter, Some(&last)).await
+            let getting = self.upstream.get(&self.client, letter, Some(&last));
+            in_time(super::peer::PATIENCE, getting).await
         };
         let response = unless_called_back(flight, coming_back).await?;
         if (response.status, response.shape) != (200, Shape::Events) {

@@ -11,7 +11,7 @@ use super::flow::Flow;
 use super::peer::{Introduction, Legacy, Presented};
 use super::pool::{Held, Owner};
 use super::turn::Turn;
-use super::wire::{Letter, Shape};
+use super::wire::{Letter, Shape, in_time};
 use super::{Trail, Upstream};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
@@ -89,7 +89,8 @@ impl Upstream {
         message: Bytes,
     ) -> Result<(), Refusal> {
         let Some(held) = self.berth(client, seated).await? else { return Ok(()) };
-        let response = self.post(client, letter(seated, &held), message).await?;
+        let telling = self.post(client, letter(seated, &held), message);
+        let response = in_time(super::peer::PATIENCE, telling).await?;
         match response.status {
             200..=299 => Ok(()),
             404 => Err(Refusal::new(Reason::UnknownSession, "the backend has lost the session")),

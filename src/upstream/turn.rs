@@ -7,6 +7,7 @@ use super::down::Down;
 use super::exchange::Ask;
 use super::flight::Flying;
 use super::flow::Piece;
+use super::nonce;
 use super::pool::Held;
 use super::told::{self, Told};
 use crate::protocol::revision::Era;
@@ -63,7 +64,7 @@ impl Turn {
             place: ask.place,
             id: Some(ask.id.to_owned()),
             theirs: None,
-            answers: ask.seat.is_some(),
+            answers: ask.seat.is_some() && ask.streams,
             held: None,
             flight: None,
             down: None,
@@ -182,7 +183,9 @@ impl Turn {
         };
         match Told::read(data) {
             Told::Answer { id, .. } if self.id.is_none() => {
-                let own = ids::restore(id)?;
+                // The rest of a list would pass the policy by.
+                let unread = ids::nonce(id).is_some_and(|nonce| nonce::is_for_whole(&nonce));
+                let own = ids::restore(id).filter(|_| !unread)?;
                 event.data = Some(splice::with_id(data, id, own.get()).ok()?);
                 Some(Turned::Piece(Piece::Event(event)))
             }

@@ -2,6 +2,7 @@
 //! what comes back.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use awc::error::PayloadError;
 use awc::http::Method;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::events::Events;
+use super::exchange::REFUSED_AT_THE_DOOR;
 use super::told;
 use super::turn::{Answered, Turn};
 use super::{Trail, Upstream, failure};
@@ -78,6 +80,18 @@ pub(super) struct Response {
     /// The media type, for the operator.
     pub(super) media_type: Vec<u8>,
     body: Chunks,
+}
+
+/// What comes within that time.
+///
+/// # Errors
+/// Its own, and [`Reason::BackendTimeout`].
+pub(super) async fn in_time<T>(
+    most: Duration,
+    what: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let late = |_| Refusal::new(Reason::BackendTimeout, "the backend does not answer in time");
+    tokio::time::timeout(most, what).await.map_err(late)?
 }
 
 impl Upstream {
@@ -217,10 +231,12 @@ impl Response {
         }
         let text = self.whole(limit).await?;
         self.body = Box::pin(futures_util::stream::iter([Ok(text.clone())]));
-        // Whoever refuses a message need not have read its id.
-        let message = raw::value(&text).and_then(Object::read);
-        let error = message.and_then(|message| message.get("error")).ok().flatten();
-        Ok(error.and_then(told::code))
+        let Ok(message) = raw::value(&text).and_then(Object::read) else { return Ok(None) };
+        let code = message.get("error").ok().flatten().and_then(told::code);
+        // Whoever turns a message away has not read its id. One that has
+        // chooses this code for reasons of its own.
+        let unread = message.get("id").is_ok_and(|id| id.is_none_or(|id| id.get() == "null"));
+        Ok(code.filter(|code| unread || *code != REFUSED_AT_THE_DOOR))
     }
 
     /// Reads an answer as far as it must be known how to pass it on.
