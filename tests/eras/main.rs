@@ -1,6 +1,11 @@
 //! Clients and backends that do not speak the same era, at the level of
 //! messages: what `tests/clients` cannot make its clients do.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail the test, and calls read like prose"
+)]
 
 mod ascending;
 #[path = "../streams/client.rs"]
