@@ -179,8 +179,10 @@ impl Journal {
         }
         match queued.0.get() {
             Some(Err(error)) => Err(JournalError::Io(Arc::clone(error))),
-            // After `write`, whoever had the line in hand has let go of it.
-            Some(Ok(())) | None => Ok(()),
+            Some(Ok(())) => Ok(()),
+            // After `write`, whoever had the line in hand has told its fate,
+            // or has fallen over it.
+            None => Err(JournalError::Io(Arc::new(io::Error::other("the write was given up")))),
         }
     }
 
@@ -191,6 +193,8 @@ impl Journal {
             if queue.lines.is_empty() {
                 return;
             }
+            // Whatever a write that fell over has left.
+            files.lines.clear();
             std::mem::swap(&mut queue.lines, &mut files.lines);
             let (first_seq, next_seq) = (queue.first_seq, queue.next_seq);
             queue.first_seq = next_seq;

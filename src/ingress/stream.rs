@@ -235,7 +235,14 @@ impl Stream for Streaming {
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
                 if let Some(seat) = &this.seat {
-                    this.site.gateway.sessions.touch(seat);
+                    let sessions = &this.site.gateway.sessions;
+                    sessions.touch(seat);
+                    if !this.wants_answer && !sessions.is_live(seat) {
+                        // Nothing is told in a session that is over.
+                        let outcome = this.outcome(None, None);
+                        this.seal(&outcome, None);
+                        return Poll::Ready(None);
+                    }
                 }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);

@@ -55,7 +55,8 @@ async fn read(
     });
     let mut offered = Offered::default();
     // In the order of the scope: a name belongs to the first that offers it.
-    for (place, list, names) in join_all(asking).await {
+    for (place, list, (names, all_of_them)) in join_all(asking).await {
+        offered.is_partial |= !all_of_them;
         for name in names {
             if list == List::Templates {
                 let prefix = name.split('{').next().unwrap_or_default();
@@ -79,7 +80,7 @@ async fn read(
     offered
 }
 
-/// The names on a backend's list.
+/// The names on a backend's list, and whether these are all.
 async fn names(
     gw: &Gateway,
     io: &WorkerIo,
@@ -87,7 +88,7 @@ async fn names(
     era: Era,
     place: usize,
     list: List,
-) -> Vec<String> {
+) -> (Vec<String>, bool) {
     let revision = match era {
         Era::Modern => revision::MODERN[0],
         Era::Legacy => visitor.seat.as_ref().map_or(revision::LATEST_LEGACY, |s| s.revision()),
@@ -111,10 +112,17 @@ async fn names(
         });
         let message = Bytes::from(message.to_string());
         let Ok(answer) = lists::ask_unread(gw, io, visitor, wanted, place, message).await else {
-            break;
+            return (found, false);
         };
-        let Ok(Some(result)) = lists::part(&answer) else { break };
-        let Ok(page) = raw::value(&result).and_then(Object::read) else { break };
+        let result = match lists::part(&answer) {
+            Ok(Some(result)) => result,
+            // It has no such lists.
+            Ok(None) => break,
+            Err(_) => return (found, false),
+        };
+        let Ok(page) = raw::value(&result).and_then(Object::read) else {
+            return (found, false);
+        };
         let entries = page.get(list.member()).ok().flatten();
         for entry in entries.and_then(|entries| elements(entries).ok()).unwrap_or_default() {
             let name = Object::read(entry).and_then(|entry| entry.text(list.key()));
@@ -126,5 +134,5 @@ async fn names(
         }
         cursor = next;
     }
-    found
+    (found, true)
 }

@@ -23,6 +23,8 @@ pub(crate) struct Offered {
     pub(crate) names: HashMap<Box<str>, usize>,
     /// Beginnings of addresses that templates make.
     pub(crate) prefixes: Vec<(Box<str>, usize)>,
+    /// A backend has not said what it offers, so that a name could be its.
+    pub(crate) is_partial: bool,
 }
 
 /// What backends offer, by scope and kind.
@@ -55,7 +57,8 @@ impl Offers {
     ) -> Option<Arc<Offered>> {
         let (at, offered) = self.known.get(&key(scope, kind)).map(|known| known.clone())?;
         let age = now.saturating_sub(at);
-        let keep = if offered.place(name).is_some() { KEEP } else { KEEP_MISSING };
+        let is_sure = offered.place(name).is_some() && !offered.is_partial;
+        let keep = if is_sure { KEEP } else { KEEP_MISSING };
         (age < keep).then_some(offered)
     }
 
@@ -85,6 +88,7 @@ mod tests {
         let offered = Offered {
             names: HashMap::from([("a".into(), 1)]),
             prefixes: vec![("note://".into(), 2)],
+            is_partial: false,
         };
         offers.keep("desk", SubjectKind::Resource, offered, at(0));
         assert_eq!(known("a", at(59)), Some(Some(1)));
@@ -93,5 +97,10 @@ mod tests {
         assert_eq!(known("b", at(1)), Some(None));
         assert_eq!(known("b", at(2)), None);
         assert!(offers.known("desk", SubjectKind::Tool, "a", at(1)).is_none());
+        let names = HashMap::from([("c".into(), 1)]);
+        let partial = Offered { names, is_partial: true, ..Offered::default() };
+        offers.keep("desk", SubjectKind::Resource, partial, at(10));
+        assert_eq!(known("c", at(11)), Some(Some(1)));
+        assert_eq!(known("c", at(12)), None, "another backend may be back");
     }
 }

@@ -73,6 +73,11 @@ impl<'a> Client<'a> {
         Self { token, ..self.clone() }
     }
 
+    /// The same client whose token has another role.
+    pub(crate) fn demoted(&self) -> Self {
+        Self { token: self.stack.issuer.token(&self.user, "reader"), ..self.clone() }
+    }
+
     /// The same session in the hands of another client.
     pub(crate) fn stolen_by(&self, thief: &Self) -> Self {
         Self { session: self.session.clone(), ..thief.clone() }

@@ -128,6 +128,9 @@ fn the_address_is_of_use_to_its_caller_only_and_as_long_as_the_stream() {
     let hello = initialize(json!({}));
     let stranger = Client::new(&WORLD.stack, "rust");
     assert_eq!(post(&stranger, &old.address, Door::Both, &hello).status, 404);
+    // What is said is judged by the rights the stream was opened with.
+    assert_eq!(post(&client.demoted(), &old.address, Door::Both, &hello).status, 404);
+    assert_eq!(post(&client.refreshed(), &old.address, Door::Both, &hello).status, 202);
     let elsewhere = old.address.replace("/rust/", "/typescript/");
     assert_eq!(post(&client, &elsewhere, Door::Both, &hello).status, 404);
     let anonymous = Request::new(format!("POST {}", old.address))

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, MODERN, call, modern, request, text};
 use crate::stack::Door;
+use crate::watch;
 use crate::world::WORLD;
 
 fn has_echo(response: &Value) -> bool {
@@ -59,4 +60,52 @@ fn a_backend_that_refuses_the_gateway_does_not_look_empty() {
     let discover = modern(&request(1, "server/discover", json!({})));
     let response = client.post_modern(&discover).response();
     assert_eq!(response["result"]["supportedVersions"][0], MODERN, "{response}");
+}
+
+#[test]
+fn backends_of_a_namespaced_scope_are_called_by_their_own_names() {
+    let mut client = Client::new(&WORLD.stack, "named");
+    client.initialize(json!({}));
+    for backend in ["rust", "typescript"] {
+        let named = format!("{backend}__echo");
+        let listing = request(1, "tools/list", json!({}));
+        let response = client.post(&listing).response();
+        let tools = response["result"]["tools"].as_array().unwrap();
+        assert!(tools.iter().any(|tool| tool["name"] == named), "{response}");
+        let echo = call(2, &named, json!({ "name": named }));
+        let said = json!({ "name": named }).to_string();
+        assert_eq!(text(&client.post(&echo).response()), said);
+        assert_eq!(text(&client.post_modern(&modern(&echo)).response()), said);
+        let prompts = client.post(&request(3, "prompts/list", json!({}))).response();
+        let prompts = prompts["result"]["prompts"].as_array().unwrap();
+        assert!(!prompts.is_empty());
+        for prompt in prompts {
+            assert!(prompt["name"].as_str().unwrap().contains("__"), "{prompt}");
+        }
+    }
+    // The bare name is nobody's.
+    let response = client.post(&call(4, "echo", json!({}))).response();
+    assert_eq!(response["error"]["code"], -32602, "{response}");
+}
+
+#[test]
+fn a_call_that_pretends_to_be_a_notification_reaches_nobody() {
+    let client = Client::seated(&WORLD.stack, "rust");
+    let mut pretended = call(0, "echo", json!({ "pretended": true }));
+    pretended.as_object_mut().unwrap().remove("id");
+    assert_eq!(client.post(&pretended).status, 202);
+    let unknown = json!({ "jsonrpc": "2.0", "method": "notifications/of/nobody" });
+    assert_eq!(client.post(&unknown).status, 202);
+    let roots = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" });
+    assert_eq!(client.post(&roots).status, 202);
+    watch::exchanges(&WORLD.rust, &client.user, |one| {
+        one["message"] == "notifications/roots/list_changed"
+    });
+    let observed = WORLD.rust.observed();
+    let all = observed["exchanges"].as_array().unwrap().iter();
+    let own = all.filter(|one| one["headers"]["x-user-id"] == *client.user);
+    let told: Vec<_> = own.map(|one| one["message"].clone()).collect();
+    for forbidden in ["tools/call", "notifications/of/nobody"] {
+        assert!(!told.contains(&json!(forbidden)), "{told:?}");
+    }
 }

@@ -62,6 +62,7 @@ scopes:
   sessions: {{ backends: [sessions] }}
   refusing: {{ backends: [refusing] }}
   half: {{ backends: [rust, dead] }}
+  named: {{ backends: [rust, typescript], namespace: connection }}
   both: {{ backends: [left, right], namespace: connection }}
 ",
             rust.url(),
