@@ -93,6 +93,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "quota",
+            "session",
             "store",
             "upstream",
         ],

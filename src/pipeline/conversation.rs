@@ -96,7 +96,7 @@ async fn walk_begin(
     let started = gw
         .sessions
         .start(Contents {
-            scope: &scope.name,
+            scope: scope.label(),
             caller: with_rights(&caller),
             revision: REVISION,
             capabilities: &nothing,
@@ -139,7 +139,7 @@ async fn walk_reach(
             return Err(Refusal::new(Reason::UnknownSession, "the session id is too long"));
         }
         let scope = gw.registry.scope(inbound.scope)?;
-        let seat = gw.sessions.open(session, &scope.name, &with_rights(&caller))?;
+        let seat = gw.sessions.open(session, scope.label(), &with_rights(&caller))?;
         Ok(seat)
     };
     let seat = match greeted.await {
@@ -235,7 +235,7 @@ impl Gateway {
     /// is heard from now on.
     async fn settle_in(&self, io: &WorkerIo, line: &Line, id: &str) -> Result<Vec<Flow>, Refusal> {
         let key = CallerKey::of(line.caller.key());
-        let seat = self.sessions.open(id, &line.scope.name, &key)?;
+        let seat = self.sessions.open(id, line.scope.label(), &key)?;
         if line.seat.borrow().is_some() {
             // One conversation, one session: the second is nobody's.
             self.sessions.end(seat.uid());

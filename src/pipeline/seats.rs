@@ -40,7 +40,7 @@ pub(super) fn of(
         return Ok(None);
     }
     let Some(id) = head.one(headers::SESSION_ID)? else { return Ok(None) };
-    let seat = gw.sessions.open(id, &scope.name, &CallerKey::of(caller.key()))?;
+    let seat = gw.sessions.open(id, scope.label(), &CallerKey::of(caller.key()))?;
     gw.sessions.touch(&seat);
     Ok(Some(seat))
 }
@@ -88,7 +88,7 @@ pub(super) async fn initialize(
     let started = gw
         .sessions
         .start(Contents {
-            scope: &scope.name,
+            scope: scope.label(),
             caller: CallerKey::of(caller.key()),
             revision,
             capabilities,
@@ -441,7 +441,9 @@ fn everywhere<'a>(
 impl Gateway {
     /// Ends at backends what a session that is over held there.
     pub(crate) async fn part(&self, client: &awc::Client, seat: &Opened, user: &str) {
-        let scope = self.registry.scope(seat.scope()).ok();
+        // After a change of its backends, nobody knows what the places meant.
+        let scope = self.registry.scope(Scope::of_label(seat.scope())).ok();
+        let scope = scope.filter(|scope| scope.label() == seat.scope());
         let ending = seat.backends().iter().filter_map(|session| {
             let backend = scope.as_ref()?.backend_at(usize::from(session.index))?;
             let id = session.id.as_deref()?;

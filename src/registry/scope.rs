@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::model::{Backend, Tool};
 use crate::protocol::call::SubjectKind;
@@ -46,6 +46,7 @@ pub(crate) struct Scope {
     /// `backends`, and after them further ones that declared tools use. A
     /// backend's place in the scope is its place here.
     reachable: Vec<Arc<Backend>>,
+    label: OnceLock<Box<str>>,
 }
 
 impl Scope {
@@ -64,7 +65,25 @@ impl Scope {
             namespace,
             by_name: HashMap::new(),
             withheld: HashSet::new(),
+            label: OnceLock::new(),
         }
+    }
+
+    /// Its name and its backends' in their places: what sessions are bound to.
+    /// When another backend takes a place, sessions begun before must not go
+    /// on at that one.
+    pub(crate) fn label(&self) -> &str {
+        self.label.get_or_init(|| {
+            let backends = self.reachable.iter().map(|backend| &*backend.name);
+            let parts: Vec<&str> = std::iter::once(&*self.name).chain(backends).collect();
+            // No name has a line break in it.
+            parts.join("\n").into()
+        })
+    }
+
+    /// The name of the scope in its label.
+    pub(crate) fn of_label(label: &str) -> &str {
+        label.split('\n').next().unwrap_or_default()
     }
 
     /// The place of a declared tool's backend, made where it has none.

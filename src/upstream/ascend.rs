@@ -53,7 +53,7 @@ impl Upstream {
             let flight = flight.as_ref();
             let posting = self.post_and_linger(client, ask, &rounds, message.clone(), flight);
             let mut response = posting.await?;
-            match response.refusal(self.max_reply_bytes).await? {
+            match response.refusal(self.max_reply_bytes).await?.map(|refusal| refusal.code) {
                 // What was known of the tool's arguments is not true any more.
                 Some(HEADER_MISMATCH) if std::mem::take(&mut again) => {
                     self.schemas.forget(ask.backend);
@@ -61,7 +61,7 @@ impl Upstream {
                 Some(UNSUPPORTED_VERSION | REFUSED_AT_THE_DOOR)
                     if !last && self.doubt(ask.backend) =>
                 {
-                    return Err(Setback::Contradicted);
+                    return Err(Setback::Contradicted(None));
                 }
                 _ => break (response, rounds),
             }

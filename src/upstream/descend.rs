@@ -64,7 +64,7 @@ impl Upstream {
             }
             match door {
                 Some(Door::OtherEra) if !last && self.doubt(ask.backend) => {
-                    return Err(Setback::Contradicted);
+                    return Err(Setback::Contradicted(None));
                 }
                 Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {

@@ -116,21 +116,27 @@ impl Upstream {
         ask: &Ask<'_>,
     ) -> Result<Reply, Refusal> {
         let facts = self.facts(client, ask.backend).await?;
-        match self.go(client, ask, &facts, false).await {
+        let otherwise = || {
+            Refusal::new(Reason::BackendError, "the backend does not speak as it introduced itself")
+        };
+        let answer = match self.go(client, ask, &facts, false).await {
             Ok(reply) => return Ok(reply),
             Err(Setback::Refused(refusal)) => return Err(refusal),
-            Err(Setback::Contradicted) => {}
+            Err(Setback::Contradicted(answer)) => answer,
+        };
+        let known = facts.ways();
+        let facts = self.facts(client, ask.backend).await?;
+        if facts.ways() == known {
+            // It was an answer like any other, and the request may have been
+            // carried out: it is not said twice.
+            return answer.ok_or_else(otherwise);
         }
         // The request was refused at the backend's door, so it is safe to say
         // it again in other words.
-        let facts = self.facts(client, ask.backend).await?;
         match self.go(client, ask, &facts, true).await {
             Ok(reply) => Ok(reply),
             Err(Setback::Refused(refusal)) => Err(refusal),
-            Err(Setback::Contradicted) => Err(Refusal::new(
-                Reason::BackendError,
-                "the backend does not speak as it introduced itself",
-            )),
+            Err(Setback::Contradicted(_)) => Err(otherwise()),
         }
     }
 
@@ -181,11 +187,12 @@ impl Upstream {
             },
         };
         let mut response = self.post(client, letter, ask.message.clone()).await?;
-        let code = response.refusal(self.max_reply_bytes).await?;
+        let code = response.refusal(self.max_reply_bytes).await?.map(|refusal| refusal.code);
         // A legacy backend without sessions that asks for one wants it now.
         let otherwise = matches!(code, Some(UNSUPPORTED_VERSION | REFUSED_AT_THE_DOOR));
         if otherwise && !last && self.doubt(ask.backend) {
-            return Err(Setback::Contradicted);
+            let answer = self.read(client, ask, response, Turn::straight(ask)).await.ok();
+            return Err(Setback::Contradicted(answer));
         }
         Ok(self.read(client, ask, response, Turn::straight(ask)).await?)
     }
@@ -214,8 +221,9 @@ impl Upstream {
 pub(super) enum Setback {
     Refused(Refusal),
     /// The backend has refused it in a way that shows that it speaks
-    /// otherwise than was thought; what was known of it is forgotten.
-    Contradicted,
+    /// otherwise than was thought; what was known of it is forgotten. With
+    /// what it is if it does not.
+    Contradicted(Option<Reply>),
 }
 
 impl From<Refusal> for Setback {

@@ -7,7 +7,7 @@ use super::flight::unless_called_back;
 use super::peer::Presented;
 use super::pool::{Held, Owner};
 use super::turn::Turn;
-use super::wire::{Letter, Response};
+use super::wire::{AtTheDoor, Letter, Response};
 use super::{Upstream, nonce};
 use crate::error::{Reason, Refusal};
 use crate::protocol::{ids, splice};
@@ -41,7 +41,7 @@ impl Upstream {
             let mut response = unless_called_back(flight.as_ref(), posting).await?;
             match response.refused(&held, self.max_reply_bytes).await? {
                 Some(Door::OtherEra) if !last && self.doubt(ask.backend) => {
-                    return Err(Setback::Contradicted);
+                    return Err(Setback::Contradicted(None));
                 }
                 Some(Door::OtherEra) | None => {}
                 Some(Door::Lost) => {
@@ -110,19 +110,19 @@ impl Response {
         if self.status == 404 {
             return Ok(Some(Door::Lost));
         }
-        let code = self.refusal(limit).await?;
-        Ok(door(code, held.id.is_some()))
+        let refusal = self.refusal(limit).await?;
+        Ok(refusal.and_then(|refusal| door(refusal, held.id.is_some())))
     }
 }
 
 /// What a code of HTTP status 400 says. That a session is not known is said by
 /// 404; the examples of the official SDKs, which many have taken over, say it
-/// so.
-fn door(code: Option<i64>, in_session: bool) -> Option<Door> {
-    match code {
-        Some(UNSUPPORTED_VERSION) => Some(Door::OtherEra),
-        Some(REFUSED_AT_THE_DOOR) if in_session => Some(Door::Lost),
-        _ => None,
+/// so, without an id.
+fn door(refusal: AtTheDoor, in_session: bool) -> Option<Door> {
+    match refusal {
+        AtTheDoor { code: UNSUPPORTED_VERSION, .. } => Some(Door::OtherEra),
+        AtTheDoor { code: REFUSED_AT_THE_DOOR, unread: true } if in_session => Some(Door::Lost),
+        AtTheDoor { .. } => None,
     }
 }
 
@@ -132,15 +132,15 @@ mod tests {
 
     #[test]
     fn a_door_says_why_it_is_closed() {
-        for (code, in_session, expected) in [
-            (None, true, None),
-            (Some(-32602), true, None),
-            (Some(-32000), true, Some(Door::Lost)),
-            (Some(-32000), false, None),
-            (Some(-32022), true, Some(Door::OtherEra)),
-            (Some(-32022), false, Some(Door::OtherEra)),
-        ] {
-            assert_eq!(door(code, in_session), expected, "{code:?}");
+        let refused = |code, unread, in_session| door(AtTheDoor { code, unread }, in_session);
+        for unread in [true, false] {
+            assert_eq!(refused(-32602, unread, true), None);
+            assert_eq!(refused(-32000, unread, false), None);
+            for in_session in [true, false] {
+                assert_eq!(refused(-32022, unread, in_session), Some(Door::OtherEra));
+            }
         }
+        assert_eq!(refused(-32000, true, true), Some(Door::Lost));
+        assert_eq!(refused(-32000, false, true), None, "a tool can answer so");
     }
 }

@@ -73,6 +73,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// The ways it can be spoken to.
+    pub(super) fn ways(&self) -> (bool, Option<Legacy>) {
+        (self.modern.is_some(), self.legacy.as_ref().map(|(legacy, _)| *legacy))
+    }
+
     /// Whether it speaks an era.
     pub(crate) fn speaks(&self, era: Era) -> bool {
         match era {

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::events::Events;
-use super::exchange::REFUSED_AT_THE_DOOR;
 use super::told;
 use super::turn::{Answered, Turn};
 use super::{Trail, Upstream, failure};
@@ -69,6 +68,15 @@ pub(super) enum Told {
     Whole { status: u16, message: Bytes, is_error: bool },
     /// Event by event.
     Events(Box<Events>),
+}
+
+/// An error that refuses a message as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AtTheDoor {
+    pub(super) code: i64,
+    /// It names no id: the backend has not read the message. With an id the
+    /// error can be an answer like any other.
+    pub(super) unread: bool,
 }
 
 /// An answer whose body is still to come.
@@ -220,12 +228,12 @@ impl Response {
         Ok(if joined.is_empty() { first } else { joined.freeze() })
     }
 
-    /// The code of the error with which the backend refuses the message as
-    /// such, by HTTP status 400; the body stays to be read.
+    /// The error with which the backend refuses the message as such, by HTTP
+    /// status 400; the body stays to be read.
     ///
     /// # Errors
     /// As the body cannot be read.
-    pub(super) async fn refusal(&mut self, limit: usize) -> Result<Option<i64>, Refusal> {
+    pub(super) async fn refusal(&mut self, limit: usize) -> Result<Option<AtTheDoor>, Refusal> {
         if self.status != 400 || self.shape != Shape::Json {
             return Ok(None);
         }
@@ -233,10 +241,8 @@ impl Response {
         self.body = Box::pin(futures_util::stream::iter([Ok(text.clone())]));
         let Ok(message) = raw::value(&text).and_then(Object::read) else { return Ok(None) };
         let code = message.get("error").ok().flatten().and_then(told::code);
-        // Whoever turns a message away has not read its id. One that has
-        // chooses this code for reasons of its own.
         let unread = message.get("id").is_ok_and(|id| id.is_none_or(|id| id.get() == "null"));
-        Ok(code.filter(|code| unread || *code != REFUSED_AT_THE_DOOR))
+        Ok(code.map(|code| AtTheDoor { code, unread }))
     }
 
     /// Reads an answer as far as it must be known how to pass it on.

@@ -54,6 +54,11 @@ pub(crate) const RUST_2026: Expected = Expected {
 /// whether several streams work at once is not looked at then.
 pub(crate) const RUST_2026_THROUGH: Expected = Expected { scored_checks: 120, ..RUST_2026 };
 
+pub(crate) const RUST_2025_THROUGH: Expected = Expected { scored_checks: 69, ..RUST_2025 };
+
+pub(crate) const TYPESCRIPT_2025_THROUGH: Expected =
+    Expected { scored_checks: 69, ..TYPESCRIPT_2025 };
+
 pub(crate) const TYPESCRIPT_2025: Expected = Expected {
     sdk: Sdk::TypeScript,
     name: "TypeScript SDK 2.4.0",

@@ -1,7 +1,9 @@
 //! The suite through nginx and the gateway, with a bearer token: the backends
 //! pass alone (see `alone`), so what fails here is the gateway's doing.
 
-use crate::expected::{Expected, RUST_2025, RUST_2026_THROUGH, TYPESCRIPT_2025, TYPESCRIPT_2026};
+use crate::expected::{
+    Expected, RUST_2025_THROUGH, RUST_2026_THROUGH, TYPESCRIPT_2025_THROUGH, TYPESCRIPT_2026,
+};
 use crate::results;
 use crate::stack::Stack;
 use crate::suite::Report;
@@ -15,7 +17,7 @@ fn passes_through(expected: &Expected) {
 
 #[test]
 fn through_the_gateway_rust_2025() {
-    passes_through(&RUST_2025);
+    passes_through(&RUST_2025_THROUGH);
 }
 
 #[test]
@@ -25,7 +27,7 @@ fn through_the_gateway_rust_2026() {
 
 #[test]
 fn through_the_gateway_typescript_2025() {
-    passes_through(&TYPESCRIPT_2025);
+    passes_through(&TYPESCRIPT_2025_THROUGH);
 }
 
 #[test]

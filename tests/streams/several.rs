@@ -85,7 +85,7 @@ fn backends_of_a_namespaced_scope_are_called_by_their_own_names() {
     }
     // The bare name is nobody's.
     let response = client.post(&call(4, "echo", json!({}))).response();
-    assert_eq!(response["error"]["code"], -32602, "{response}");
+    assert_eq!(response["error"]["code"], -32011, "{response}");
 }
 
 #[test]

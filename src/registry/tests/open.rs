@@ -1,7 +1,7 @@
 //! Scopes that are open to backends, and what can be reached in them.
 
 use super::super::model::EraSetting;
-use super::super::scope::Namespace;
+use super::super::scope::{Namespace, Scope};
 use super::*;
 
 const OPEN: &str = r#"
@@ -25,6 +25,36 @@ tools:
   - { name: git__gc, scope: spelled, backend: git, is_active: false }
   - { name: a__b, scope: spelled, backend: web }
 "#;
+
+#[test]
+fn another_spelling_of_a_declared_tool_is_nobodys() {
+    let text = format!(
+        "{OPEN}  - {{ name: burn, scope: spelled, backend: files, required_roles: [writer] }}\n  \
+           - {{ name: melt, scope: spelled, backend: files, is_active: false }}\n"
+    );
+    let registry = registry(&text);
+    let scope = registry.scope("spelled").unwrap();
+    let found = |name: &str| {
+        let caller = Caller::for_test("alice", &["dev"], None);
+        let target = registry.resolve(caller, &scope, call(name, None), |_| None);
+        target.map(|target| target.subject().tool.is_some()).map_err(|refusal| refusal.reason)
+    };
+    assert_eq!(found("burn"), Ok(true));
+    for name in ["files__burn", "files__melt", "git__melt", "melt"] {
+        assert_eq!(found(name), Err(Reason::UnknownTool), "{name}");
+    }
+    assert_eq!(found("git__burn"), Ok(false), "another backend's");
+}
+
+#[test]
+fn a_label_says_which_backend_has_which_place() {
+    let label = |tools: &str, scope| registry(tools).scope(scope).unwrap().label().to_owned();
+    assert_eq!(label(OPEN, "many"), "many\nfiles\ngit");
+    let turned = OPEN.replace("many: { backends: [files, git]", "many: { backends: [git, files]");
+    assert_ne!(label(OPEN, "many"), label(&turned, "many"));
+    assert_eq!(Scope::of_label(&label(OPEN, "many")), "many");
+    assert_eq!(label(OPEN, "one").lines().nth(2), Some("web"), "declared tools' backends too");
+}
 
 /// Place of the backend, its name, the subject's inner name.
 fn reach(
