@@ -102,8 +102,13 @@ fn connected(client: Client, kind: Kind, told: &Value) -> Option<String> {
     };
     let (revision, capabilities) = (&told["revision"], &told["capabilities"]);
     // What speaks to mcp-remote speaks the legacy era, whatever it makes of it;
-    // over stdio, the SDK does not say which revision.
-    if client.driver != Driver::McpRemote && revision != expected {
+    // over stdio, TypeScript 1.x does not say which revision.
+    let says_nothing = match client.driver {
+        Driver::McpRemote => true,
+        Driver::Bridge { packages, .. } => packages == "ts-v1",
+        Driver::Node { .. } | Driver::Python | Driver::Rmcp | Driver::Inspector => false,
+    };
+    if !says_nothing && revision != expected {
         return Some(format!("the revision is not {expected}"));
     }
     // A client that is pinned does not ask.

@@ -38,6 +38,7 @@ pub(crate) fn run(stack: &Stack, client: Client, kind: Kind, tag: &str) -> Value
     };
     match client.driver {
         Driver::Node { packages, script } => run.node(packages, script, None),
+        Driver::Bridge { packages, script } => run.node(packages, script, Some(&run.bridge())),
         Driver::McpRemote => run.node("ts-v1", "ts-v1.mjs", Some(&run.mcp_remote())),
         Driver::Python => {
             let mut command = Command::new(installed("python/bin/python"));
@@ -62,7 +63,13 @@ impl Run<'_> {
         self.report(&mut command, script(name))
     }
 
-    /// The command that a stdio client starts.
+    /// The command that a stdio client starts, as in docs/examples.
+    fn bridge(&self) -> Value {
+        let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/mcp_http_bridge.js");
+        json!([installed("node"), launcher, "--endpoint", self.url])
+    }
+
+    /// The same with mcp-remote.
     fn mcp_remote(&self) -> Value {
         let program = installed("mcp-remote/node_modules/mcp-remote/dist/proxy.js");
         json!([
@@ -85,7 +92,8 @@ impl Run<'_> {
             .env("MCP_MODE", self.client.mode)
             .env("MCP_TAG", &self.tag)
             .env("MCP_OBSERVED", &self.observed)
-            .env("MCP_HOME", self.home);
+            .env("MCP_HOME", self.home)
+            .env("SCOPEGATE_BIN", env!("CARGO_BIN_EXE_scopegate"));
         let Some(output) = finish(command, input) else {
             return json!({ "connect": { "error": "the client does not end" } });
         };

@@ -8,7 +8,7 @@ import { StdioClientTransport, getDefaultEnvironment } from '@modelcontextprotoc
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CreateMessageRequestSchema, ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 
-const { MCP_STEPS, MCP_URL, MCP_TOKEN, MCP_COMMAND, MCP_HOME } = process.env;
+const { MCP_STEPS, MCP_URL, MCP_TOKEN, MCP_COMMAND, MCP_HOME, SCOPEGATE_BIN } = process.env;
 const { run, elicited, sampled } = await import(MCP_STEPS);
 
 const capabilities = { elicitation: {}, sampling: {} };
@@ -23,7 +23,7 @@ function transport() {
         });
     }
     const [command, ...args] = JSON.parse(MCP_COMMAND);
-    const env = { ...getDefaultEnvironment(), HOME: MCP_HOME, SCOPEGATE_TOKEN: MCP_TOKEN };
+    const env = { ...getDefaultEnvironment(), HOME: MCP_HOME, SCOPEGATE_TOKEN: MCP_TOKEN, SCOPEGATE_BIN };
     return new StdioClientTransport({ command, args, env, stderr: 'inherit' });
 }
 

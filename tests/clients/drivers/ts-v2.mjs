@@ -1,10 +1,12 @@
-// The TypeScript client 2.x. Read from standard input by Node, in the folder
-// where it is installed; see ../run.rs.
+// The TypeScript client 2.x: over HTTP, and over stdio with a bridge that
+// MCP_COMMAND names. Read from standard input by Node, in the folder where it
+// is installed; see ../run.rs.
 //
-// MCP_URL, MCP_TOKEN, MCP_MODE ("default", "auto" or "pinned").
+// MCP_URL and MCP_TOKEN, or MCP_COMMAND (a JSON array); MCP_MODE ("default", "auto" or "pinned").
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport, getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 
-const { MCP_STEPS, MCP_URL, MCP_TOKEN, MCP_MODE } = process.env;
+const { MCP_STEPS, MCP_URL, MCP_TOKEN, MCP_MODE, MCP_COMMAND, MCP_HOME, SCOPEGATE_BIN } = process.env;
 const { run, elicited, sampled } = await import(MCP_STEPS);
 
 const negotiation = {
@@ -17,15 +19,22 @@ const client = new Client({ name: 'clients-ts-v2', version: '1.0.0' }, { capabil
 client.setRequestHandler('elicitation/create', elicited);
 client.setRequestHandler('sampling/createMessage', sampled);
 
+function transport() {
+    if (!MCP_COMMAND) {
+        return new StreamableHTTPClientTransport(new URL(MCP_URL), {
+            requestInit: { headers: { Authorization: `Bearer ${MCP_TOKEN}` } },
+        });
+    }
+    const [command, ...args] = JSON.parse(MCP_COMMAND);
+    const env = { ...getDefaultEnvironment(), HOME: MCP_HOME, SCOPEGATE_TOKEN: MCP_TOKEN, SCOPEGATE_BIN };
+    return new StdioClientTransport({ command, args, env, stderr: 'inherit' });
+}
+
 await run({
     client,
     call: (params, options) => client.callTool(params, options),
     connect: async () => {
-        await client.connect(
-            new StreamableHTTPClientTransport(new URL(MCP_URL), {
-                requestInit: { headers: { Authorization: `Bearer ${MCP_TOKEN}` } },
-            }),
-        );
+        await client.connect(transport());
         return {
             revision: client.getNegotiatedProtocolVersion(),
             capabilities: client.getServerCapabilities(),
