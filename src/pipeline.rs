@@ -277,10 +277,16 @@ async fn walk_message(
     };
     let trail = trail(head, request_id);
     let visitor = Visitor { caller, scope, seat, trail };
+    // Whatever is not the usual way lies on the heap, so that the usual way
+    // does not carry its size.
     match message.kind {
         Kind::Request => {}
-        Kind::Notification => return seats::notification(gw, io, &visitor, &message, body).await,
-        Kind::Response => return seats::answer(gw, io, &visitor, &message, body).await,
+        Kind::Notification => {
+            return Box::pin(seats::notification(gw, io, &visitor, &message, body)).await;
+        }
+        Kind::Response => {
+            return Box::pin(seats::answer(gw, io, &visitor, &message, body)).await;
+        }
     }
     match (message.method, message.spoken.era) {
         (Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete, _)
@@ -291,11 +297,13 @@ async fn walk_message(
         (
             Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList,
             _,
-        ) => lists::list(gw, io, &visitor, &message, body).await,
+        ) => Box::pin(lists::list(gw, io, &visitor, &message, body)).await,
         (Method::Initialize, Era::Legacy) => {
             Box::pin(seats::initialize(gw, io, &visitor, &message)).await
         }
-        (Method::SetLevel, Era::Legacy) => seats::set_level(gw, io, &visitor, &message, body).await,
+        (Method::SetLevel, Era::Legacy) => {
+            Box::pin(seats::set_level(gw, io, &visitor, &message, body)).await
+        }
         (Method::Listen, Era::Modern) => {
             Box::pin(listen::listen(gw, io, &visitor, &message, body, known)).await
         }
@@ -304,7 +312,7 @@ async fn walk_message(
         }
         (Method::Ping, Era::Legacy) => Ok(Answer::Result(b"{}".to_vec())),
         (Method::Discover, Era::Modern) => {
-            Ok(Answer::Result(seats::discover(gw, io, &visitor).await))
+            Ok(Answer::Result(Box::pin(seats::discover(gw, io, &visitor)).await))
         }
         (
             Method::Initialize
@@ -401,7 +409,8 @@ async fn call_subject(
     let reply = tasks::bound(gw, recorded.as_ref().permit().target(), reply)?;
     Ok(match reply {
         Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
-        reply @ (Reply::Whole(_) | Reply::Stream(_)) => Answer::Forwarded(reply.whole().await?),
+        Reply::Whole(whole) => Answer::Forwarded(whole),
+        reply @ Reply::Stream(_) => Answer::Forwarded(Box::pin(reply.whole()).await?),
     })
 }
 

@@ -168,14 +168,15 @@ impl Flow {
     /// has ended.
     async fn step(&mut self) -> Result<bool, Refusal> {
         let Some(events) = &mut self.events else {
-            return self.ask_again().await.map(|()| true);
+            return Box::pin(self.ask_again()).await.map(|()| true);
         };
         let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await;
         let event = match arrived {
             Ok(Some(event)) => event,
-            Ok(None) => return self.resume().await,
+            // On the heap: most streams never do, and there are many.
+            Ok(None) => return Box::pin(self.resume()).await,
             Err(refusal) if refusal.reason == Reason::BackendError => {
-                return if self.resume().await? { Ok(true) } else { Err(refusal) };
+                return if Box::pin(self.resume()).await? { Ok(true) } else { Err(refusal) };
             }
             Err(refusal) => return Err(refusal),
         };
@@ -188,7 +189,7 @@ impl Flow {
                 self.answered(event, is_error)?;
             }
             Some(Turned::Piece(piece)) => self.pending.push_back(piece),
-            Some(Turned::Unanswerable { id, method }) => self.decline(&id, &method).await,
+            Some(Turned::Unanswerable { id, method }) => Box::pin(self.decline(&id, &method)).await,
         }
         Ok(true)
     }
