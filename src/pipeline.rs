@@ -6,15 +6,18 @@
 //! and nothing is forwarded that was not written down.
 
 mod conversation;
+mod hearing;
 mod listen;
 mod lists;
 mod offers;
 mod seats;
 mod tasks;
+mod upkeep;
 
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
+pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
-pub(crate) use seats::{Overheard, hear, leave};
+pub(crate) use seats::leave;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::{
-    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, open, seats, turn_away,
+    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, hearing, open, turn_away,
     walk_message,
 };
 use crate::audit::{CallerFacts, Entry, Opening, Surface};
@@ -250,7 +250,7 @@ impl Gateway {
             seat: Some(Arc::clone(&seat)),
             trail: Trail::INTERNAL,
         };
-        Ok(seats::overhear(self, io, &visitor, &seat).await.unwrap_or_default())
+        Ok(hearing::overhear(self, io, &visitor, &seat).await.unwrap_or_default())
     }
 }
 

@@ -1,15 +1,13 @@
-//! Legacy sessions: how they begin and end, and what is said in them outside
-//! of requests.
+//! Legacy sessions: how they begin and end, and what clients say in them
+//! outside of requests. What backends say is in `hearing`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast::error::RecvError;
 
-use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
+use super::{Answer, Inbound, Visitor, Walked, authenticate, open, turn_away};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
@@ -18,15 +16,12 @@ use crate::inbound::{Head, Message};
 use crate::protocol::revision::{self, Era};
 use crate::protocol::{headers, ids, raw, splice};
 use crate::registry::Scope;
-use crate::session::{BackendSession, CallerKey, Contents, Listener, Notice, Opened};
+use crate::session::{BackendSession, CallerKey, Contents, Notice, Opened};
 use crate::translate::capabilities::mask_client;
-use crate::upstream::{Ask, Berth, Flow, Introduction, Presented, Seated, UNMIRRORED};
+use crate::upstream::{Ask, Berth, Introduction, Presented, Seated, UNMIRRORED};
 
 /// What a client that declares nothing can do.
 const NOTHING: &str = "{}";
-
-/// Longest event id that is looked at, in bytes.
-const LONGEST_EVENT_ID: usize = 1024;
 
 /// The session a request names. Modern requests have none, whatever they say.
 pub(super) fn of(
@@ -312,95 +307,6 @@ pub(super) async fn set_level(
     }
 }
 
-/// The stream of a session.
-pub(crate) struct Overheard {
-    /// What backends say.
-    pub(crate) flows: Vec<Flow>,
-    /// The session, which is in use as long as somebody listens.
-    pub(crate) seat: Arc<Opened>,
-    /// How long the caller's token lets it listen.
-    pub(crate) at_most: Duration,
-    /// The caller's place among listeners.
-    pub(crate) listener: Listener,
-}
-
-/// `GET`: what backends say outside of requests, or the rest of a stream that
-/// broke off.
-pub(crate) async fn hear(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
-    let (known, mut entry) = open(gw, &inbound);
-    let result = match walk_hear(gw, io, &inbound, &mut entry).await {
-        Ok(answer) => Ok(answer),
-        Err(refusal) => turn_away(inbound, refusal).await,
-    };
-    Walked { known, entry, result }
-}
-
-async fn walk_hear(
-    gw: &Gateway,
-    io: &WorkerIo,
-    inbound: &Inbound<'_>,
-    entry: &mut crate::audit::Entry,
-) -> Result<Answer, Refusal> {
-    let caller = authenticate(gw, inbound, entry).await?;
-    entry.method("GET");
-    let scope = gw.registry.scope(inbound.scope)?;
-    let seat = of(gw, inbound.head, &scope, &caller, Era::Legacy)?;
-    let Some(seat) = seat else {
-        return Err(Refusal::new(Reason::MethodNotAllowed, "a stream needs a session"));
-    };
-    if !inbound.head.accepts()?.event_stream {
-        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
-    }
-    let visitor = Visitor {
-        caller,
-        scope,
-        seat: Some(Arc::clone(&seat)),
-        trail: trail(inbound.head, inbound.request_id),
-    };
-    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
-    let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
-    let flows = match last.and_then(|id| ids::event_from_client(id.as_bytes())) {
-        Some((place, id)) => {
-            let id = std::str::from_utf8(id).ok();
-            let seated = everywhere(&visitor, &seat).find(|seated| seated.place == place);
-            match seated {
-                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?.into_iter().collect(),
-                None => Vec::new(),
-            }
-        }
-        None => overhear(gw, io, &visitor, &seat).await?,
-    };
-    if flows.is_empty() {
-        return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
-    }
-    let at_most = super::remaining(gw, &visitor.caller);
-    Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
-}
-
-/// The streams of all backends that have one.
-pub(super) async fn overhear(
-    gw: &Gateway,
-    io: &WorkerIo,
-    visitor: &Visitor<'_>,
-    seat: &Arc<Opened>,
-) -> Result<Vec<Flow>, Refusal> {
-    let asking = everywhere(visitor, seat).map(|seated| gw.upstream.hear(&io.http, seated, None));
-    let mut flows = Vec::new();
-    let mut refused = None;
-    for heard in futures_util::future::join_all(asking).await {
-        match heard {
-            Ok(flow) => flows.extend(flow),
-            Err(refusal) => {
-                refused.get_or_insert(refusal);
-            }
-        }
-    }
-    match refused {
-        Some(refusal) if flows.is_empty() => Err(refusal),
-        _ => Ok(flows),
-    }
-}
-
 /// `DELETE`: ends the session.
 pub(crate) async fn leave(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
     let (known, mut entry) = open(gw, &inbound);
@@ -429,85 +335,13 @@ async fn walk_leave(
 }
 
 /// A client with its session, before each backend of its scope.
-fn everywhere<'a>(
+pub(super) fn everywhere<'a>(
     visitor: &'a Visitor<'a>,
     seat: &'a Arc<Opened>,
 ) -> impl Iterator<Item = Seated<'a>> {
     let Visitor { caller, scope, trail, .. } = visitor;
     let places = scope.reachable().iter().enumerate();
     places.map(move |(place, backend)| Seated { caller, seat, backend, place, trail: *trail })
-}
-
-impl Gateway {
-    /// Ends at backends what a session that is over held there.
-    pub(crate) async fn part(&self, client: &awc::Client, seat: &Opened, user: &str) {
-        // After a change of its backends, nobody knows what the places meant.
-        let scope = self.registry.scope(Scope::of_label(seat.scope())).ok();
-        let scope = scope.filter(|scope| scope.label() == seat.scope());
-        let ending = seat.backends().iter().filter_map(|session| {
-            let backend = scope.as_ref()?.backend_at(usize::from(session.index))?;
-            let id = session.id.as_deref()?;
-            Some(self.upstream.end_one(client, backend, user, id, session.revision))
-        });
-        futures_util::future::join_all(ending).await;
-        self.upstream.end_seat(client, seat.uid()).await;
-    }
-
-    /// Looks after sessions, for ever: ends those nobody uses, and acts upon
-    /// what other replicas tell. To be run once, in the background. What is
-    /// said to backends is said by the way: one that is slow keeps nobody from
-    /// being heard.
-    pub(crate) async fn look_after_sessions(self: Arc<Self>) {
-        const BETWEEN: Duration = Duration::from_secs(15);
-        let client = self.upstream.client();
-        let mut notices = self.sessions.notices();
-        let mut ticks = tokio::time::interval(BETWEEN);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {
-                    for seat in self.sessions.idle().await {
-                        let (gw, client) = (Arc::clone(&self), client.clone());
-                        actix_web::rt::spawn(async move {
-                            gw.part(&client, &seat, "scopegate").await;
-                        });
-                    }
-                }
-                notice = notices.recv() => match notice {
-                    Ok(notice) => self.heed(&client, notice),
-                    Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "too much is told between replicas");
-                    }
-                    Err(RecvError::Closed) => return,
-                },
-            }
-        }
-    }
-
-    /// Acts upon what another replica tells.
-    fn heed(self: &Arc<Self>, client: &awc::Client, notice: Notice) {
-        match notice {
-            Notice::Answer { uid, key, message } if &*key == super::conversation::KEY => {
-                if self.conversations.hand_over(uid, message) == Some(false) {
-                    tracing::warn!("a conversation is too busy: a message for it is dropped");
-                }
-            }
-            Notice::Answer { uid, key, message } => {
-                self.upstream.answered(uid, &key, &message);
-            }
-            Notice::Cancel { uid, request_id } => {
-                let (gw, client) = (Arc::clone(self), client.clone());
-                actix_web::rt::spawn(async move {
-                    if let Ok(id) = serde_json::from_str::<&RawValue>(&request_id) {
-                        gw.upstream.call_back(&client, uid, id, None).await;
-                    }
-                });
-            }
-            Notice::Ended { uid } => {
-                let (gw, client) = (Arc::clone(self), client.clone());
-                actix_web::rt::spawn(async move { gw.upstream.end_seat(&client, uid).await });
-            }
-        }
-    }
 }
 
 /// The level a `logging/setLevel` asks for; one of RFC 5424.

@@ -287,6 +287,21 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_stream_has_no_answer_that_is_judged_first() {
+        let overheard = Turn { id: None, ..turn(Era::Legacy, Era::Legacy) };
+        let answer = |nonce: &str| {
+            let id = ids::outgoing(nonce, &raw("7"));
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[]}}}}"#);
+            overheard.turned(Event::message(Bytes::from(text)))
+        };
+        assert!(answer(&nonce::for_whole().unwrap()).is_none(), "a list");
+        let Some(Turned::Piece(Piece::Event(told))) = answer(&nonce::fresh().unwrap()) else {
+            panic!("the answer to a call passes")
+        };
+        assert_eq!(told.data.unwrap(), r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[]}}"#);
+    }
+
+    #[test]
     fn answers_under_another_id_get_the_clients() {
         let mut turn = turn(Era::Legacy, Era::Modern);
         turn.asked_as(raw(r#""n:7""#));

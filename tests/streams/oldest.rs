@@ -109,6 +109,19 @@ fn questions_are_asked_on_the_stream_and_answered_by_a_post() {
 }
 
 #[test]
+fn a_conversation_has_one_session() {
+    let client = Client::new(&WORLD.stack, "rust");
+    let mut old = Old::connect(&client, "rust", Door::First);
+    old.begin(json!({}));
+    let mut again = initialize(json!({}));
+    again["id"] = json!("again");
+    let refused = old.ask(Door::Second, &again);
+    assert_eq!(refused["error"]["code"], -32600, "{refused}");
+    let called = old.ask(Door::Both, &call(7, "echo", json!({ "n": 1 })));
+    assert_eq!(text(&called), r#"{"n":1}"#, "the first one goes on");
+}
+
+#[test]
 fn a_call_can_be_taken_back() {
     let client = Client::new(&WORLD.stack, "rust");
     let mut old = Old::connect(&client, "rust", Door::First);

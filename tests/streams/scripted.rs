@@ -64,6 +64,15 @@ impl Reply {
         ));
     }
 
+    /// An error in one piece, by HTTP status 400.
+    pub(crate) fn bad_request(&mut self, body: &str) {
+        self.write(format!(
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+    }
+
     /// The head of a stream, which ends in order when the script does.
     pub(crate) fn stream(&mut self) {
         self.write(

@@ -109,3 +109,30 @@ fn a_call_that_pretends_to_be_a_notification_reaches_nobody() {
         assert!(!told.contains(&json!(forbidden)), "{told:?}");
     }
 }
+
+#[test]
+fn an_error_of_a_tool_is_not_taken_for_a_refusal_at_the_door() {
+    for scope in ["plain", "sessions"] {
+        let client = Client::new(&WORLD.stack, scope);
+        WORLD.scripted.script(&client.user, |seen, reply| {
+            let error = r#"{"code":-32000,"message":"the tool says no"}"#;
+            let id = seen.id();
+            reply.bad_request(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+        });
+        let response = client.post(&call(1, "anything", json!({}))).response();
+        assert_eq!(response["error"]["message"], "the tool says no", "{scope}: {response}");
+        let calls = WORLD.scripted.seen(&client.user);
+        let calls = calls.iter().filter(|seen| seen.message()["method"] == "tools/call").count();
+        assert_eq!(calls, 1, "{scope}: what may have been carried out is not said twice");
+    }
+}
+
+#[test]
+fn what_is_no_log_level_is_refused() {
+    let client = Client::seated(&WORLD.stack, "rust");
+    let set = |level| request(1, "logging/setLevel", json!({ "level": level }));
+    let response = client.post(&set("loud")).response();
+    assert_eq!(response["error"]["code"], -32602, "{response}");
+    let response = client.post(&set("error")).response();
+    assert!(response["result"].is_object(), "{response}");
+}

@@ -1,0 +1,106 @@
+//! Streams of legacy sessions: what backends say outside of requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::seats::{everywhere, of};
+use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
+use crate::audit::Entry;
+use crate::error::{Reason, Refusal};
+use crate::gateway::{Gateway, WorkerIo};
+use crate::protocol::ids;
+use crate::protocol::revision::Era;
+use crate::session::{CallerKey, Listener, Opened};
+use crate::upstream::Flow;
+
+/// Longest event id that is looked at, in bytes.
+const LONGEST_EVENT_ID: usize = 1024;
+
+/// The stream of a session.
+pub(crate) struct Overheard {
+    /// What backends say.
+    pub(crate) flows: Vec<Flow>,
+    /// The session, which is in use as long as somebody listens.
+    pub(crate) seat: Arc<Opened>,
+    /// How long the caller's token lets it listen.
+    pub(crate) at_most: Duration,
+    /// The caller's place among listeners.
+    pub(crate) listener: Listener,
+}
+
+/// `GET`: what backends say outside of requests, or the rest of a stream that
+/// broke off.
+pub(crate) async fn hear(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
+    let (known, mut entry) = open(gw, &inbound);
+    let result = match walk_hear(gw, io, &inbound, &mut entry).await {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => turn_away(inbound, refusal).await,
+    };
+    Walked { known, entry, result }
+}
+
+async fn walk_hear(
+    gw: &Gateway,
+    io: &WorkerIo,
+    inbound: &Inbound<'_>,
+    entry: &mut Entry,
+) -> Result<Answer, Refusal> {
+    let caller = authenticate(gw, inbound, entry).await?;
+    entry.method("GET");
+    let scope = gw.registry.scope(inbound.scope)?;
+    let seat = of(gw, inbound.head, &scope, &caller, Era::Legacy)?;
+    let Some(seat) = seat else {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "a stream needs a session"));
+    };
+    if !inbound.head.accepts()?.event_stream {
+        return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
+    }
+    let visitor = Visitor {
+        caller,
+        scope,
+        seat: Some(Arc::clone(&seat)),
+        trail: trail(inbound.head, inbound.request_id),
+    };
+    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
+    let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
+    let flows = match last.and_then(|id| ids::event_from_client(id.as_bytes())) {
+        Some((place, id)) => {
+            let id = std::str::from_utf8(id).ok();
+            let seated = everywhere(&visitor, &seat).find(|seated| seated.place == place);
+            match seated {
+                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?.into_iter().collect(),
+                None => Vec::new(),
+            }
+        }
+        None => overhear(gw, io, &visitor, &seat).await?,
+    };
+    if flows.is_empty() {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
+    }
+    let at_most = super::remaining(gw, &visitor.caller);
+    Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
+}
+
+/// The streams of all backends that have one.
+pub(super) async fn overhear(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    seat: &Arc<Opened>,
+) -> Result<Vec<Flow>, Refusal> {
+    let asking = everywhere(visitor, seat).map(|seated| gw.upstream.hear(&io.http, seated, None));
+    let mut flows = Vec::new();
+    let mut refused = None;
+    for heard in futures_util::future::join_all(asking).await {
+        match heard {
+            Ok(flow) => flows.extend(flow),
+            Err(refusal) => {
+                refused.get_or_insert(refusal);
+            }
+        }
+    }
+    match refused {
+        Some(refusal) if flows.is_empty() => Err(refusal),
+        _ => Ok(flows),
+    }
+}
