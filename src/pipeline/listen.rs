@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Known, Visitor, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
-use crate::protocol::jsonrpc;
 use crate::protocol::mcp::meta;
 use crate::protocol::raw::{self, Object, Unfit, elements, text};
 use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
 use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener};
-use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED};
+use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED, id_in};
 
 /// Longest wait for a backend to take a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,17 +45,15 @@ pub(super) async fn listen(
     body: &Bytes,
     known: &Known,
 ) -> Result<Answer, Refusal> {
-    let (Some(id), true) = (message.id, visitor.scope.is_open()) else {
+    if !visitor.scope.is_open() {
         return Err(super::no_such_method(&message.method_name));
-    };
+    }
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
-    let read =
-        jsonrpc::parse(&body).map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-    let id = read.id.unwrap_or(id);
+    let id = id_in(&body)?;
     let mut places = Vec::new();
     for (place, backend) in visitor.scope.backends.iter().enumerate() {
         let facts = gw.upstream.facts(&io.http, backend).await;
@@ -73,7 +69,7 @@ pub(super) async fn listen(
     let ended = Bytes::from(ended.to_string());
     let at_most = super::remaining(gw, &visitor.caller);
     if let ([place], 1) = (&places[..], visitor.scope.backends.len()) {
-        return Ok(match ask(gw, io, visitor, message, *place, id, &body).await? {
+        return Ok(match ask(gw, io, visitor, message, *place, &body).await? {
             Reply::Stream(flow) => Answer::Listening(Listening {
                 acknowledged: None,
                 flows: vec![*flow],
@@ -85,7 +81,7 @@ pub(super) async fn listen(
         });
     }
     let asking = places.iter().map(|place| async {
-        let reply = ask(gw, io, visitor, message, *place, id, &body).await.ok()?;
+        let reply = ask(gw, io, visitor, message, *place, &body).await.ok()?;
         let Reply::Stream(mut flow) = reply else { return None };
         let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
         let Piece::Event(event) = first else { return None };
@@ -117,16 +113,13 @@ async fn ask(
     visitor: &Visitor<'_>,
     message: &Message<'_>,
     place: usize,
-    id: &RawValue,
     body: &Bytes,
 ) -> Result<Reply, Refusal> {
     let backend = &visitor.scope.backends[place];
     let tasks = tasks::of(gw, visitor, place)
         .ok_or_else(|| Refusal::new(Reason::Internal, "no backend at this place"))?;
     let body = tasks::listened(&tasks, body).map_err(unfit)?;
-    let read =
-        jsonrpc::parse(&body).map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-    let id = read.id.unwrap_or(id);
+    let id = id_in(&body)?;
     let ask = Ask {
         backend,
         place,

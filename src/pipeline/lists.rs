@@ -21,10 +21,10 @@ use crate::protocol::mcp::Method;
 use crate::protocol::raw::{self, Object, Unfit};
 use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
-use crate::protocol::{codes, jsonrpc, number};
+use crate::protocol::{codes, number};
 use crate::registry::{SubjectKind, catalog};
 use crate::translate::lists::{self, Cursor, List, Merge, Page, filter};
-use crate::upstream::{Ask, UNMIRRORED};
+use crate::upstream::{Ask, UNMIRRORED, id_in};
 
 /// Longest wait for a backend's part of a list.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ async fn offered(
             Refusal::telling(Reason::InvalidParams, "`cursor` is not one of this list")
         })?),
     };
-    together(gw, io, visitor, wanted, id, body, asked.as_ref()).await.map(Answer::Result)
+    together(gw, io, visitor, wanted, body, asked.as_ref()).await.map(Answer::Result)
 }
 
 /// Which list, for whom.
@@ -150,10 +150,7 @@ pub(super) async fn ask_unread(
     place: usize,
     message: Bytes,
 ) -> Result<Bytes, Refusal> {
-    let read = jsonrpc::parse(&message)
-        .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-    let id = read.id.ok_or_else(|| Refusal::new(Reason::Internal, "a request without an id"))?;
-    let whole = ask(gw, io, visitor, wanted, place, id, message.clone()).await?;
+    let whole = ask(gw, io, visitor, wanted, place, id_in(&message)?, message.clone()).await?;
     Ok(whole.message)
 }
 
@@ -199,7 +196,6 @@ async fn together(
     io: &WorkerIo,
     visitor: &Visitor<'_>,
     wanted: Wanted,
-    id: &RawValue,
     body: &Bytes,
     asked: Option<&Cursor>,
 ) -> Result<Vec<u8>, Refusal> {
@@ -213,8 +209,7 @@ async fn together(
     };
     let asking = places.iter().map(|&(place, cursor)| async move {
         let message = at_cursor(body, cursor).map_err(unfit)?;
-        let own = own_id(&message, id)?;
-        let whole = ask(gw, io, visitor, wanted, place, &own, message.clone()).await?;
+        let whole = ask(gw, io, visitor, wanted, place, id_in(&message)?, message.clone()).await?;
         part(&whole.message)
     });
     let answers = join_all(asking).await;
@@ -284,13 +279,6 @@ async fn together(
 fn at_cursor(body: &Bytes, cursor: Option<&RawValue>) -> Result<Bytes, Unfit> {
     let whole = raw::value(body)?;
     lists::with_cursor(Edits::new(body), whole, cursor)?.finish()
-}
-
-/// The id where it lies in a message that was edited.
-fn own_id<'a>(message: &'a Bytes, id: &RawValue) -> Result<Cow<'a, RawValue>, Refusal> {
-    let read = jsonrpc::parse(message)
-        .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
-    Ok(read.id.map_or_else(|| Cow::Owned(id.to_owned()), Cow::Borrowed))
 }
 
 /// A backend's part, from its response; `None` where it knows no such list.

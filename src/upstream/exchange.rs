@@ -22,9 +22,9 @@ use super::wire::{Letter, Response, Told};
 use super::{Trail, Upstream, mirror};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
-use crate::protocol::codes;
 use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
+use crate::protocol::{codes, jsonrpc};
 use crate::registry::Backend;
 use crate::session::Opened;
 
@@ -39,6 +39,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) seat: Option<&'a Arc<Opened>>,
     pub(crate) era: Era,
     pub(crate) revision: &'static str,
+    /// As it lies in `message`.
     pub(crate) id: &'a RawValue,
     pub(crate) method: &'a str,
     /// What it names, as the backend calls it.
@@ -53,6 +54,17 @@ pub(crate) struct Ask<'a> {
     /// The client can read an event stream, and so be asked.
     pub(crate) streams: bool,
     pub(crate) trail: Trail<'a>,
+}
+
+/// The id of a request where it lies in its text, which an [`Ask`] names: for
+/// requests whose text is not the client's any more.
+///
+/// # Errors
+/// [`Reason::Internal`] when it is no request.
+pub(crate) fn id_in(request: &Bytes) -> Result<&RawValue, Refusal> {
+    let read = jsonrpc::parse(request)
+        .map_err(|fault| Refusal::new(Reason::Internal, fault.to_string()))?;
+    read.id.ok_or_else(|| Refusal::new(Reason::Internal, "a request without an id"))
 }
 
 /// A backend's answer.

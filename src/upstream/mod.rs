@@ -35,16 +35,15 @@ use actix_web::http::header::HeaderValue;
 use dashmap::DashMap;
 use serde_json::value::RawValue;
 
-pub(crate) use exchange::{Ask, Reply, Whole};
+pub(crate) use exchange::{Ask, Reply, Whole, id_in};
 pub(crate) use flow::{Flow, Piece};
 pub(crate) use peer::{Introduction, Presented};
 pub(crate) use seat::{Berth, Seated};
 
 use crate::audit::Recorded;
 use crate::clock::Clock;
-use crate::error::{Reason, Refusal};
+use crate::error::Refusal;
 use crate::outbound;
-use crate::protocol::jsonrpc;
 use crate::protocol::mcp::Method;
 use crate::quota::Admission;
 use crate::session::{Opened, Uid};
@@ -157,17 +156,13 @@ impl Upstream {
     ) -> Result<Reply, Refusal> {
         let target = recorded.as_ref().permit().target();
         let (subject, call) = (target.subject(), target.call());
-        let (message, own_id);
+        let renamed;
         let (message, id) = if subject.inner == subject.name {
-            (call.message.clone(), call.id)
+            (&call.message, call.id)
         } else {
-            message = rename::renamed(&call.message, call.method, &subject.inner)
+            renamed = rename::renamed(&call.message, call.method, &subject.inner)
                 .map_err(exchange::unfit)?;
-            own_id = jsonrpc::parse(&message)
-                .ok()
-                .and_then(|read| read.id)
-                .ok_or_else(|| Refusal::new(Reason::Internal, "a call lost its id"))?;
-            (message.clone(), own_id)
+            (&renamed, id_in(&renamed)?)
         };
         let ask = Ask {
             backend: &subject.backend,
@@ -179,7 +174,7 @@ impl Upstream {
             id,
             method: call.method.name().unwrap_or_default(),
             name: Some(&*subject.inner),
-            message,
+            message: message.clone(),
             mirrored: &call.mirrored,
             timeout: subject.timeout,
             idle: Some(subject.timeout),
