@@ -120,6 +120,9 @@ fn what_waits_for_its_turn_is_cancelled_without_a_trace() {
     bridge.call(2, "waiting", json!({}));
     bridge.call(3, "waiting", json!({}));
     bridge.notify("notifications/cancelled", json!({ "requestId": 2 }));
+    // What is answered after the cancellation was read after it.
+    bridge.write(b"{\n");
+    assert_eq!(bridge.next()["error"]["code"], json!(-32700));
     go.send(()).unwrap();
     assert_eq!(bridge.next()["id"], json!(1));
     assert_eq!(bridge.next()["id"], json!(3));
