@@ -193,6 +193,12 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     let handshake = Handshake::new(&settings.telemetry.app_name)?;
     let server_info = handshake.server_info().to_owned();
     let backends = registry.snapshot().backends().len();
+    let sessions = Arc::new(Sessions::new(
+        &settings.sessions,
+        &settings.upstream,
+        &settings.redis,
+        clock.clone(),
+    )?);
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
             bytes: settings.server.max_body_bytes,
@@ -202,19 +208,20 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         handshake,
         authn,
         registry,
-        policy,
+        policy: Arc::new(policy),
         quota,
         audit,
         offers: Offers::default(),
         lists_incomplete: AtomicU64::new(0),
         conversations: Conversations::default(),
-        sessions: Arc::new(Sessions::new(
-            &settings.sessions,
+        upstream: Arc::new(Upstream::new(
             &settings.upstream,
-            &settings.redis,
+            backends,
+            server_info,
+            Arc::clone(&sessions),
             clock.clone(),
-        )?),
-        upstream: Arc::new(Upstream::new(&settings.upstream, backends, server_info, clock.clone())),
+        )),
+        sessions,
         store,
         clock,
     });

@@ -1,6 +1,7 @@
 //! Answers that come event by event: the audit entry rides with them and is
 //! sealed at their end, whichever that is.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,22 +82,27 @@ pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
 }
 
 /// The pieces of subscriptions that are held together: what is told, then what
-/// changes, and the end when no backend is left.
+/// changes, and the end as soon as one backend ends.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
     let Listening { acknowledged, flows, ended, at_most, listener } = listening;
-    let told = async |piece: Result<Piece, Refusal>| match piece {
+    // Whoever hears nothing more of one backend is to subscribe anew, and is
+    // told then what is left.
+    let told = |piece: Result<Piece, Refusal>| match piece {
         Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
-        // One backend's end is not the client's.
         Ok(Piece::Answer { .. }) | Err(_) => None,
     };
+    let end = || futures_util::stream::iter([None]);
+    let flows = flows.into_iter().map(|flow| of(flow).map(told).chain(end()).boxed_local());
+    let flows: Vec<_> = flows.collect();
     // With nobody to tell anything there is silence, and no end to ask about
     // again and again.
     let changes = if flows.is_empty() {
         futures_util::stream::pending().boxed_local()
     } else {
-        of_all(flows)
+        let changes = futures_util::stream::select_all(flows);
+        changes.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
     };
-    let changes = for_a_time(changes.filter_map(told).boxed_local(), at_most);
+    let changes = for_a_time(changes, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
     let first = futures_util::stream::iter(first);
     let last = Piece::Answer { event: Event::message(ended), is_error: false };

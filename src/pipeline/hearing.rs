@@ -10,8 +10,9 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::protocol::ids;
 use crate::protocol::revision::Era;
+use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener, Opened};
-use crate::upstream::Flow;
+use crate::upstream::{Flow, Permits};
 
 /// Longest event id that is looked at, in bytes.
 const LONGEST_EVENT_ID: usize = 1024;
@@ -67,10 +68,12 @@ async fn walk_hear(
         Some((place, id)) => {
             let id = std::str::from_utf8(id).ok();
             let seated = everywhere(&visitor, &seat).find(|seated| seated.place == place);
-            match seated {
-                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?.into_iter().collect(),
-                None => Vec::new(),
-            }
+            let flow = match seated {
+                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?,
+                None => None,
+            };
+            let judged = flow.map(|flow| flow.judged(permits(gw, &visitor)));
+            judged.into_iter().collect()
         }
         None => overhear(gw, io, &visitor, &seat).await?,
     };
@@ -81,6 +84,13 @@ async fn walk_hear(
     Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
 }
 
+/// Which resources the caller may know of, by the policy of each moment.
+pub(super) fn permits(gw: &Gateway, visitor: &Visitor<'_>) -> Permits {
+    let policy = Arc::clone(&gw.policy);
+    let (caller, scope) = (visitor.caller.clone(), Arc::clone(&visitor.scope));
+    Arc::new(move |uri| policy.active().allows_in(&caller, &scope, SubjectKind::Resource, uri))
+}
+
 /// The streams of all backends that have one.
 pub(super) async fn overhear(
     gw: &Gateway,
@@ -89,11 +99,12 @@ pub(super) async fn overhear(
     seat: &Arc<Opened>,
 ) -> Result<Vec<Flow>, Refusal> {
     let asking = everywhere(visitor, seat).map(|seated| gw.upstream.hear(&io.http, seated, None));
+    let permits = permits(gw, visitor);
     let mut flows = Vec::new();
     let mut refused = None;
     for heard in futures_util::future::join_all(asking).await {
         match heard {
-            Ok(flow) => flows.extend(flow),
+            Ok(flow) => flows.extend(flow.map(|flow| flow.judged(Arc::clone(&permits)))),
             Err(refusal) => {
                 refused.get_or_insert(refusal);
             }

@@ -1,13 +1,15 @@
 //! `subscriptions/listen`: what changes, as far as the caller may know, from
-//! all modern backends of the scope on one stream.
+//! all backends of the scope on one stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Known, Visitor, tasks};
+use super::{Answer, Known, Visitor, hearing, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -17,7 +19,8 @@ use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
 use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener};
-use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED, id_in};
+use crate::translate::news::{self, Wanted};
+use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
 
 /// Longest wait for a backend to take a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,13 +57,11 @@ pub(super) async fn listen(
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
-    let mut places = Vec::new();
-    for (place, backend) in visitor.scope.backends.iter().enumerate() {
-        let facts = gw.upstream.facts(&io.http, backend).await;
-        if facts.is_ok_and(|facts| facts.speaks(Era::Modern)) {
-            places.push(place);
-        }
-    }
+    let permits = hearing::permits(gw, visitor);
+    let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
+    let facts = join_all(asking).await;
+    let modern: Vec<Option<bool>> =
+        facts.into_iter().map(|facts| Some(facts.ok()?.speaks(Era::Modern))).collect();
     let told = json!({ meta::SUBSCRIPTION_ID: id });
     let ended = json!({
         "jsonrpc": "2.0", "id": id,
@@ -68,11 +69,11 @@ pub(super) async fn listen(
     });
     let ended = Bytes::from(ended.to_string());
     let at_most = super::remaining(gw, &visitor.caller);
-    if let ([place], 1) = (&places[..], visitor.scope.backends.len()) {
-        return Ok(match ask(gw, io, visitor, message, *place, &body).await? {
+    if let [Some(true)] = &modern[..] {
+        return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
             Reply::Stream(flow) => Answer::Listening(Listening {
                 acknowledged: None,
-                flows: vec![*flow],
+                flows: vec![flow.judged(permits)],
                 ended,
                 at_most,
                 listener,
@@ -80,17 +81,20 @@ pub(super) async fn listen(
             Reply::Whole(whole) => Answer::Forwarded(whole),
         });
     }
-    let asking = places.iter().map(|place| async {
-        let reply = ask(gw, io, visitor, message, *place, &body).await.ok()?;
-        let Reply::Stream(mut flow) = reply else { return None };
-        let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
-        let Piece::Event(event) = first else { return None };
-        Some((*flow, honoured(&event.data?)?))
+    let wanted = wanted(&body).map_err(unfit)?;
+    let asking = modern.iter().enumerate().map(|(place, modern)| {
+        let (wanted, body) = (wanted.clone(), &body);
+        async move {
+            if (*modern)? {
+                return ask_one(gw, io, visitor, message, place, body).await;
+            }
+            Box::pin(subscribe(gw, io, visitor, (place, id), wanted)).await
+        }
     });
     let mut all = Map::new();
     let mut flows = Vec::new();
     for (flow, honoured) in join_all(asking).await.into_iter().flatten() {
-        flows.push(flow);
+        flows.push(flow.judged(Arc::clone(&permits)));
         unite(&mut all, honoured);
     }
     let acknowledged = json!({
@@ -105,6 +109,57 @@ pub(super) async fn listen(
         at_most,
         listener,
     }))
+}
+
+/// The news of one modern backend among several, and what they are.
+async fn ask_one(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    place: usize,
+    body: &Bytes,
+) -> Option<(Flow, Map<String, Value>)> {
+    let reply = ask(gw, io, visitor, message, place, body).await.ok()?;
+    let Reply::Stream(mut flow) = reply else { return None };
+    let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
+    let Piece::Event(event) = first else { return None };
+    Some((*flow, news::acknowledged(&event.data?)?))
+}
+
+/// The news of one legacy backend, and what they are.
+async fn subscribe(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    (place, id): (usize, &RawValue),
+    wanted: Wanted,
+) -> Option<(Flow, Map<String, Value>)> {
+    let Visitor { caller, scope, trail, .. } = visitor;
+    let backend = &scope.backends[place];
+    let subscriber = Subscriber { caller, backend, place, trail: *trail, id };
+    let subscribing = gw.upstream.subscribe(&io.http, subscriber, wanted);
+    let news = tokio::time::timeout(2 * PATIENCE, subscribing).await;
+    let late = |_| Refusal::new(Reason::BackendTimeout, "the backend does not answer in time");
+    match news.map_err(late).flatten() {
+        Ok(news) => news,
+        Err(refusal) => {
+            tracing::warn!(
+                backend = &*backend.name,
+                detail = &*refusal.detail,
+                "a backend tells no news"
+            );
+            None
+        }
+    }
+}
+
+/// What the request wants to be told.
+fn wanted(body: &Bytes) -> Result<Wanted, Unfit> {
+    let params = Object::read(raw::value(body)?)?.get("params")?;
+    let notifications = params.map(Object::read).transpose()?;
+    let notifications = notifications.map(|params| params.get("notifications")).transpose()?;
+    notifications.flatten().map(Wanted::read).transpose().map(Option::unwrap_or_default)
 }
 
 async fn ask(
@@ -164,16 +219,6 @@ fn permitted(
     Edits::new(body).replace(uris, format!("[{}]", kept.join(",")).into_bytes()).finish()
 }
 
-/// What a backend's first message says it will tell.
-fn honoured(message: &[u8]) -> Option<Map<String, Value>> {
-    let object = Object::read(raw::value(message).ok()?).ok()?;
-    if object.text("method").ok()? != "notifications/subscriptions/acknowledged" {
-        return None;
-    }
-    let params = Object::read(object.get("params").ok()??).ok()?;
-    serde_json::from_str(params.get("notifications").ok()??.get()).ok()
-}
-
 /// Adds what one backend tells to what the others do.
 fn unite(all: &mut Map<String, Value>, one: Map<String, Value>) {
     for (name, value) in one {
@@ -216,13 +261,5 @@ mod tests {
             Value::Object(all),
             json!({ "toolsListChanged": true, "resourceSubscriptions": ["a", "b"] })
         );
-    }
-
-    #[test]
-    fn only_an_acknowledgement_says_what_is_told() {
-        let message = br#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"x":true}}}"#;
-        assert_eq!(honoured(message).unwrap()["x"], true);
-        assert!(honoured(br#"{"method":"notifications/progress","params":{}}"#).is_none());
-        assert!(honoured(b"[]").is_none());
     }
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::events::Events;
 use super::exchange::Ask;
 use super::flight::unless_called_back;
+use super::news::{Permits, Source};
 use super::resume::Thread;
 use super::rounds::{Next, Rounds};
 use super::turn::{Turn, Turned};
@@ -47,6 +48,10 @@ pub(crate) struct Flow {
     pub(super) turn: Turn,
     /// Questions of a modern backend to a legacy client.
     pub(super) rounds: Option<Box<Rounds>>,
+    /// How to come back for news from the other era.
+    pub(super) source: Option<Box<Source>>,
+    /// Which resources the client may know of; all without.
+    pub(super) permits: Option<Permits>,
     /// Whose tasks it may tell of; ids pass as they are without.
     pub(super) tasks: Option<Tasks>,
     /// Longest silence; none where silence is usual.
@@ -83,6 +88,8 @@ impl Flow {
             events,
             turn,
             rounds: None,
+            source: None,
+            permits: None,
             tasks: None,
             idle: ask.idle,
             pending: VecDeque::new(),
@@ -110,6 +117,8 @@ impl Flow {
             events: Some(events),
             turn,
             rounds: None,
+            source: None,
+            permits: None,
             tasks: None,
             idle: None,
             pending: VecDeque::new(),
@@ -118,6 +127,17 @@ impl Flow {
             ended: false,
             began: upstream.clock.monotonic(),
         }
+    }
+
+    /// The same without news of resources that the client may not know of.
+    pub(crate) fn judged(mut self, permits: Permits) -> Self {
+        self.permits = Some(permits);
+        self
+    }
+
+    /// Adds to what comes next.
+    pub(super) fn push(&mut self, events: impl Iterator<Item = Event>) {
+        self.pending.extend(events.map(Piece::Event));
     }
 
     /// Whether its answer has come, or never will.
@@ -170,6 +190,9 @@ impl Flow {
         let Some(events) = &mut self.events else {
             return Box::pin(self.ask_again()).await.map(|()| true);
         };
+        if self.source.is_some() {
+            return Box::pin(self.step_news()).await;
+        }
         let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await;
         let event = match arrived {
             Ok(Some(event)) => event,
@@ -180,6 +203,12 @@ impl Flow {
             }
             Err(refusal) => return Err(refusal),
         };
+        self.take(event).await?;
+        Ok(true)
+    }
+
+    /// Takes an event in as it comes from the backend.
+    pub(super) async fn take(&mut self, event: Event) -> Result<(), Refusal> {
         self.thread.note(&event);
         let both = (self.turn.era(), self.turn.backend());
         self.resumable |= event.id.is_some() && both == (Era::Legacy, Era::Legacy);
@@ -188,10 +217,12 @@ impl Flow {
             Some(Turned::Piece(Piece::Answer { event, is_error })) if self.rounds.is_some() => {
                 self.answered(event, is_error)?;
             }
+            Some(Turned::Piece(Piece::Event(event)))
+                if event.data.as_ref().is_some_and(|data| self.withholds(data)) => {}
             Some(Turned::Piece(piece)) => self.pending.push_back(piece),
             Some(Turned::Unanswerable { id, method }) => Box::pin(self.decline(&id, &method)).await,
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A modern backend has answered a legacy client's request: with the

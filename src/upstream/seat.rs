@@ -112,7 +112,9 @@ impl Upstream {
         seated: Seated<'_>,
         last_event_id: Option<&str>,
     ) -> Result<Option<Flow>, Refusal> {
-        let Some(held) = self.berth(client, seated).await? else { return Ok(None) };
+        let Some(held) = self.berth(client, seated).await? else {
+            return Box::pin(self.hear_news(client, seated)).await;
+        };
         let asking = self.get(client, letter(seated, &held), last_event_id);
         let response =
             tokio::time::timeout(super::peer::PATIENCE, asking).await.map_err(|_| {

@@ -7,6 +7,7 @@ use super::down::Down;
 use super::exchange::Ask;
 use super::flight::Flying;
 use super::flow::Piece;
+use super::news::Telling;
 use super::nonce;
 use super::pool::Held;
 use super::told::{self, Told};
@@ -33,6 +34,8 @@ pub(super) struct Turn {
     flight: Option<Flying>,
     /// A legacy backend answers a modern client.
     down: Option<Down>,
+    /// News for a client of the other era.
+    telling: Option<Box<Telling>>,
 }
 
 /// A message turned.
@@ -68,6 +71,7 @@ impl Turn {
             held: None,
             flight: None,
             down: None,
+            telling: None,
         }
     }
 
@@ -111,7 +115,29 @@ impl Turn {
             held: Some(held),
             flight: None,
             down: None,
+            telling: None,
         }
+    }
+
+    /// News, from a backend of the other era than the client's.
+    pub(super) fn news(era: Era, place: usize, held: Option<Held>, telling: Telling) -> Self {
+        Self {
+            era,
+            backend: if era == Era::Legacy { Era::Modern } else { Era::Legacy },
+            place,
+            id: None,
+            theirs: None,
+            answers: false,
+            held,
+            flight: None,
+            down: None,
+            telling: Some(Box::new(telling)),
+        }
+    }
+
+    /// News for a client of the other era.
+    pub(super) fn telling(&mut self) -> Option<&mut Telling> {
+        self.telling.as_deref_mut()
     }
 
     pub(super) fn era(&self) -> Era {
@@ -182,6 +208,8 @@ impl Turn {
             return tells.then_some(Turned::Piece(Piece::Event(event)));
         };
         match Told::read(data) {
+            // The end of a subscription; and nothing was asked of the others.
+            Told::Answer { .. } if self.telling.is_some() => None,
             Told::Answer { id, .. } if self.id.is_none() => {
                 // The rest of a list would pass the policy by.
                 let unread = ids::nonce(id).is_some_and(|nonce| nonce::is_for_whole(&nonce));
@@ -195,6 +223,10 @@ impl Turn {
                 Some(Turned::Piece(Piece::Answer { event, is_error }))
             }
             Told::Notification { method } => {
+                if let Some(telling) = &self.telling {
+                    event.data = Some(telling.told(&method, data)?);
+                    return Some(Turned::Piece(Piece::Event(event)));
+                }
                 let passes = self.down.as_ref().is_none_or(|down| down.passes(&method, data));
                 passes.then_some(Turned::Piece(Piece::Event(event)))
             }
@@ -233,6 +265,7 @@ mod tests {
             held: None,
             flight: None,
             down: None,
+            telling: None,
         }
     }
 

@@ -18,6 +18,7 @@ mod events;
 mod http;
 mod mirrored;
 mod moody;
+mod news;
 mod probing;
 #[path = "../product/mod.rs"]
 mod product;

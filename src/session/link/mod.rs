@@ -39,7 +39,12 @@ pub(super) struct Remote {
     listening: Fault,
     speaking: Fault,
     asking: Fault,
+    keeping: Fault,
 }
+
+/// Redis did not answer, which is in the log.
+#[derive(Debug)]
+pub(super) struct Unanswered;
 
 /// What keeps this replica in touch with the others.
 pub(crate) struct Background {
@@ -86,6 +91,7 @@ impl Remote {
             listening: Fault::new("notices of other replicas cannot be heard"),
             speaking: Fault::new("other replicas cannot be told"),
             asking: Fault::new("the use of sessions at other replicas cannot be seen"),
+            keeping: Fault::new("what sessions subscribe to cannot be kept"),
         }))
     }
 
@@ -107,6 +113,64 @@ impl Remote {
         };
         let in_use = self.asking.note(asked.await).ok()?;
         (in_use.len() == uids.len()).then_some(in_use)
+    }
+
+    /// Adds to what a session has subscribed to, which is kept for so many
+    /// seconds. `false`: there are `most` others already.
+    pub(super) async fn subscribe(
+        &self,
+        uid: Uid,
+        entry: &str,
+        most: usize,
+        seconds: i64,
+    ) -> Result<bool, Unanswered> {
+        let asked = async {
+            let (key, mut connection) = (self.subscribed_key(uid), self.connect().await?);
+            let mut pipe = redis::pipe();
+            pipe.atomic().cmd("SADD").arg(&key).arg(entry).ignore();
+            pipe.cmd("EXPIRE").arg(&key).arg(seconds).ignore().cmd("SCARD").arg(&key);
+            let (count,): (usize,) = within(pipe.query_async(&mut connection)).await?;
+            if count <= most {
+                return Ok(true);
+            }
+            let mut remove = redis::cmd("SREM");
+            let () = within(remove.arg(&key).arg(entry).query_async(&mut connection)).await?;
+            Ok::<_, LinkError>(false)
+        };
+        self.keeping.note(asked.await).map_err(|_| Unanswered)
+    }
+
+    /// Takes one thing out of what a session has subscribed to, or all.
+    pub(super) async fn unsubscribe(
+        &self,
+        uid: Uid,
+        entry: Option<&str>,
+    ) -> Result<(), Unanswered> {
+        let asked = async {
+            let mut connection = self.connect().await?;
+            let key = self.subscribed_key(uid);
+            let command = match entry {
+                Some(entry) => redis::cmd("SREM").arg(key).arg(entry).clone(),
+                None => redis::cmd("DEL").arg(key).clone(),
+            };
+            within(command.query_async(&mut connection)).await
+        };
+        self.keeping.note(asked.await).map_err(|_| Unanswered)
+    }
+
+    /// What a session has subscribed to.
+    pub(super) async fn subscribed(&self, uid: Uid) -> Result<Vec<String>, Unanswered> {
+        let asked = async {
+            let mut connection = self.connect().await?;
+            let mut members = redis::cmd("SMEMBERS");
+            members.arg(self.subscribed_key(uid));
+            within(members.query_async(&mut connection)).await
+        };
+        self.keeping.note(asked.await).map_err(|_| Unanswered)
+    }
+
+    fn subscribed_key(&self, uid: Uid) -> String {
+        format!("{}:session:{uid}:resources", self.prefix)
     }
 
     /// The key that is there while a session is in use.

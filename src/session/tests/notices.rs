@@ -10,10 +10,11 @@ fn uid() -> Uid {
     Uid::random().unwrap()
 }
 
-fn kinds() -> [Notice; 3] {
+fn kinds() -> [Notice; 4] {
     let message = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"b0:1","result":{}}"#);
     [
         Notice::Ended { uid: uid() },
+        Notice::Subscribed { uid: uid() },
         Notice::Cancel { uid: uid(), request_id: "\"ü\"".into() },
         Notice::Answer { uid: uid(), key: "b0:1".into(), message },
     ]
@@ -67,7 +68,7 @@ fn a_replica_with_the_next_key_is_heard() {
     parts.sessions.previous_keys = vec![next.clone()];
     let sessions = parts.build();
     parts.sessions = SessionSettings { key: Some(next), previous_keys: vec![], ..parts.sessions };
-    let [_, cancel, _] = kinds();
+    let [_, _, cancel, _] = kinds();
     assert_eq!(heard(&sessions, &frame(&parts.build(), &cancel)), Some(cancel));
 }
 
@@ -78,7 +79,7 @@ fn what_is_old_is_not_heard_but_the_end_of_a_session() {
     let frames = kinds().map(|notice| frame(&sessions, &notice));
     hand.advance(Duration::from_millis(60_001));
     let heard = frames.each_ref().map(|frame| heard(&sessions, frame).is_some());
-    assert_eq!(heard, [true, false, false]);
+    assert_eq!(heard, [true, false, false, false]);
 }
 
 #[test]
