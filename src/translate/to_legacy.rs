@@ -15,8 +15,8 @@ use crate::protocol::splice::Edits;
 /// is no object becomes a text, and an `outputSchema` that allows other than
 /// objects goes, since legacy clients refuse the whole result, or the whole
 /// list, for them. A tool whose `x-mcp-header` annotations are not legal goes
-/// too: a modern client, which the gateway is here, must not call it (MCP
-/// 2026-07-28, streamable HTTP, "Custom Headers from Tool Parameters").
+/// too: a modern client, which the gateway is here, must drop it (MCP
+/// 2026-07-28, `server/tools`).
 ///
 /// # Errors
 /// [`Unfit`] when the result is no object, or ambiguous where it is read.
