@@ -171,6 +171,20 @@ impl Streaming {
         text.freeze()
     }
 
+    /// Whether the stream's session is over, in which nothing is told any
+    /// more; it is in use otherwise.
+    fn is_over(&mut self) -> bool {
+        let Some(seat) = &self.seat else { return false };
+        let sessions = &self.site.gateway.sessions;
+        sessions.touch(seat);
+        if self.wants_answer || sessions.is_live(seat) {
+            return false;
+        }
+        let outcome = self.outcome(None, None);
+        self.seal(&outcome, None);
+        true
+    }
+
     fn seal(&mut self, outcome: &Outcome, refusal: Option<&Refusal>) {
         let Some(entry) = self.entry.take() else { return };
         // What was said is said: that it is not on record is the journal's
@@ -207,7 +221,12 @@ impl Stream for Streaming {
             return Poll::Ready(None);
         }
         match this.pieces.as_mut().poll_next(context) {
-            Poll::Ready(Some(Ok(Piece::Event(event)))) => Poll::Ready(Some(Ok(this.say(&event)))),
+            Poll::Ready(Some(Ok(Piece::Event(event)))) => {
+                if this.is_over() {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Ok(this.say(&event))))
+            }
             Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
                 let text = this.say(&event);
                 let outcome = this.outcome(Some(is_error), event.data.as_ref());
@@ -240,15 +259,8 @@ impl Stream for Streaming {
                     return Poll::Pending;
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
-                if let Some(seat) = &this.seat {
-                    let sessions = &this.site.gateway.sessions;
-                    sessions.touch(seat);
-                    if !this.wants_answer && !sessions.is_live(seat) {
-                        // Nothing is told in a session that is over.
-                        let outcome = this.outcome(None, None);
-                        this.seal(&outcome, None);
-                        return Poll::Ready(None);
-                    }
+                if this.is_over() {
+                    return Poll::Ready(None);
                 }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);

@@ -1,5 +1,6 @@
 //! The Redis between replicas: what is kept there, and the background task
-//! that talks to it. Nothing waits for it, and nothing fails without it.
+//! that talks to it. No call waits for it, or fails without it; only
+//! `resources/subscribe` across the eras does.
 
 mod listen;
 mod patience;
@@ -12,7 +13,7 @@ use futures_util::future::join;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::Sessions;
 use super::bus::Outgoing;
@@ -21,7 +22,7 @@ use super::ids::Uid;
 use crate::settings::RedisSettings;
 use patience::Fault;
 
-/// Longest wait for Redis. Only the background waits.
+/// Longest wait for Redis.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sessions asked about in one round trip.
@@ -40,6 +41,7 @@ pub(super) struct Remote {
     speaking: Fault,
     asking: Fault,
     keeping: Fault,
+    shared: Mutex<Option<MultiplexedConnection>>,
 }
 
 /// Redis did not answer, which is in the log.
@@ -92,6 +94,7 @@ impl Remote {
             speaking: Fault::new("other replicas cannot be told"),
             asking: Fault::new("the use of sessions at other replicas cannot be seen"),
             keeping: Fault::new("what sessions subscribe to cannot be kept"),
+            shared: Mutex::default(),
         }))
     }
 
@@ -125,7 +128,7 @@ impl Remote {
         seconds: i64,
     ) -> Result<bool, Unanswered> {
         let asked = async {
-            let (key, mut connection) = (self.subscribed_key(uid), self.connect().await?);
+            let (key, mut connection) = (self.subscribed_key(uid), self.shared().await?);
             let mut pipe = redis::pipe();
             pipe.atomic().cmd("SADD").arg(&key).arg(entry).ignore();
             pipe.cmd("EXPIRE").arg(&key).arg(seconds).ignore().cmd("SCARD").arg(&key);
@@ -137,7 +140,7 @@ impl Remote {
             let () = within(remove.arg(&key).arg(entry).query_async(&mut connection)).await?;
             Ok::<_, LinkError>(false)
         };
-        self.keeping.note(asked.await).map_err(|_| Unanswered)
+        self.kept(asked.await)
     }
 
     /// Takes one thing out of what a session has subscribed to, or all.
@@ -147,7 +150,7 @@ impl Remote {
         entry: Option<&str>,
     ) -> Result<(), Unanswered> {
         let asked = async {
-            let mut connection = self.connect().await?;
+            let mut connection = self.shared().await?;
             let key = self.subscribed_key(uid);
             let command = match entry {
                 Some(entry) => redis::cmd("SREM").arg(key).arg(entry).clone(),
@@ -155,18 +158,40 @@ impl Remote {
             };
             within(command.query_async(&mut connection)).await
         };
-        self.keeping.note(asked.await).map_err(|_| Unanswered)
+        self.kept(asked.await)
     }
 
     /// What a session has subscribed to.
     pub(super) async fn subscribed(&self, uid: Uid) -> Result<Vec<String>, Unanswered> {
         let asked = async {
-            let mut connection = self.connect().await?;
+            let mut connection = self.shared().await?;
             let mut members = redis::cmd("SMEMBERS");
             members.arg(self.subscribed_key(uid));
             within(members.query_async(&mut connection)).await
         };
-        self.keeping.note(asked.await).map_err(|_| Unanswered)
+        self.kept(asked.await)
+    }
+
+    /// The connection for what is kept, which all streams share.
+    async fn shared(&self) -> Result<MultiplexedConnection, LinkError> {
+        let waiting = tokio::time::timeout(PATIENCE, self.shared.lock());
+        let mut shared = waiting.await.map_err(|_| LinkError::Slow)?;
+        match &*shared {
+            Some(connection) => Ok(connection.clone()),
+            None => Ok(shared.insert(self.connect().await?).clone()),
+        }
+    }
+
+    /// What was asked of the shared connection, which is given up when it
+    /// does not work.
+    fn kept<T>(&self, asked: Result<T, LinkError>) -> Result<T, Unanswered> {
+        if asked.is_err()
+            && let Ok(mut shared) = self.shared.try_lock()
+        {
+            // Who holds it is about to connect anew.
+            *shared = None;
+        }
+        self.keeping.note(asked).map_err(|_| Unanswered)
     }
 
     fn subscribed_key(&self, uid: Uid) -> String {
