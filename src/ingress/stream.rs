@@ -19,7 +19,7 @@ use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
 use crate::pipeline::{Known, Listening};
 use crate::protocol::sse::{self, Event};
-use crate::session::{Listener, Opened};
+use crate::session::Opened;
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
 
@@ -76,31 +76,26 @@ pub(super) fn of(flow: Flow) -> Pieces {
     }))
 }
 
-/// The pieces of several streams, as they come.
+/// The pieces of several streams, as they come, until one of them ends: whoever
+/// hears nothing more of one backend is to come back.
 pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
-    Box::pin(futures_util::stream::select_all(flows.into_iter().map(of)))
+    let end = || futures_util::stream::iter([None]);
+    let flows = flows.into_iter().map(|flow| of(flow).map(Some).chain(end()).boxed_local());
+    let pieces = futures_util::stream::select_all(flows.collect::<Vec<_>>());
+    pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
 }
 
 /// The pieces of subscriptions that are held together: what is told, then what
 /// changes, and the end as soon as one backend ends.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
     let Listening { acknowledged, flows, ended, at_most, listener } = listening;
-    // Whoever hears nothing more of one backend is to subscribe anew, and is
-    // told then what is left.
-    let told = |piece: Result<Piece, Refusal>| match piece {
-        Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
-        Ok(Piece::Answer { .. }) | Err(_) => None,
-    };
-    let end = || futures_util::stream::iter([None]);
-    let flows = flows.into_iter().map(|flow| of(flow).map(told).chain(end()).boxed_local());
-    let flows: Vec<_> = flows.collect();
+    let is_told = |piece: &Result<Piece, Refusal>| ready(matches!(piece, Ok(Piece::Event(_))));
     // With nobody to tell anything there is silence, and no end to ask about
     // again and again.
     let changes = if flows.is_empty() {
         futures_util::stream::pending().boxed_local()
     } else {
-        let changes = futures_util::stream::select_all(flows);
-        changes.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
+        of_all(flows).take_while(is_told).boxed_local()
     };
     let changes = for_a_time(changes, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
@@ -112,7 +107,7 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
 
 /// The pieces, with the caller's place among listeners, which it keeps as long
 /// as they last.
-pub(super) fn held_by(pieces: Pieces, listener: Listener) -> Pieces {
+pub(super) fn held_by<L: 'static>(pieces: Pieces, listener: L) -> Pieces {
     Box::pin(pieces.inspect(move |_| _ = &listener))
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Listening {
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
     /// The caller's place among listeners.
-    pub(crate) listener: Listener,
+    pub(crate) listener: Arc<Listener>,
 }
 
 pub(super) async fn listen(
@@ -61,7 +61,7 @@ pub(super) async fn listen(
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
-    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
+    let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
     let permits = hearing::permits(gw, &visitor.caller, &visitor.scope);
@@ -85,12 +85,12 @@ pub(super) async fn listen(
     }
     let wanted = wanted(&body).map_err(unfit)?;
     let asking = modern.into_iter().enumerate().map(|(place, modern)| {
-        let (wanted, body) = (wanted.clone(), &body);
+        let (wanted, body, listener) = (wanted.clone(), &body, Arc::clone(&listener));
         async move {
             if modern? {
                 return ask_one(gw, io, visitor, message, place, body).await;
             }
-            Box::pin(subscribe(gw, io, visitor, (place, id), wanted)).await
+            Box::pin(subscribe(gw, io, visitor, (place, id, listener), wanted)).await
         }
     });
     let mut all = Map::new();
@@ -171,12 +171,13 @@ async fn subscribe(
     gw: &Gateway,
     io: &WorkerIo,
     visitor: &Visitor<'_>,
-    (place, id): (usize, &RawValue),
+    (place, id, listener): (usize, &RawValue, Arc<Listener>),
     wanted: Wanted,
 ) -> Result<Option<News>, Refusal> {
     let Some(backend) = visitor.scope.backends.get(place) else { return Ok(None) };
     let caller = visitor.caller.clone();
-    let subscriber = Subscriber { caller, backend: Arc::clone(backend), place, id: id.to_owned() };
+    let subscriber =
+        Subscriber { caller, backend: Arc::clone(backend), place, id: id.to_owned(), listener };
     let subscribing = gw.upstream.subscribe(&io.http, subscriber, wanted);
     tokio::time::timeout(4 * PATIENCE, subscribing).await.map_err(late)?
 }

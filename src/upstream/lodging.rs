@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
 use super::events::Events;
 use super::flow::Flow;
@@ -21,11 +22,14 @@ use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
 use crate::registry::Backend;
-use crate::session::Uid;
+use crate::session::{Listener, Uid};
 use crate::translate::news::Wanted;
 
 /// Most resources that are subscribed to at once.
 const AT_ONCE: usize = 8;
+
+/// News, and which they are, as in an acknowledgement.
+pub(crate) type Lodged = (Flow, Map<String, Value>);
 
 /// Who subscribes, and where.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Subscriber {
     pub(crate) place: usize,
     /// The client's id of the subscription.
     pub(crate) id: Box<RawValue>,
+    /// The caller's place among listeners, held until it is decided.
+    pub(crate) listener: Arc<Listener>,
 }
 
 /// A session at a legacy backend for nothing but news. Dropped, it is ended.
@@ -142,23 +148,30 @@ impl Upstream {
         client: &awc::Client,
         subscriber: Subscriber,
         wanted: Wanted,
-    ) -> Result<Option<(Flow, Map<String, Value>)>, Refusal> {
+    ) -> Result<Option<Lodged>, Refusal> {
         // A session that is opened is ended, even when the client has left
         // meanwhile: nobody else would.
-        let opening = Arc::clone(self).lodge(client.clone(), subscriber, wanted);
-        actix_web::rt::spawn(opening)
-            .await
-            .unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "a task has ended")))
+        let (tell, told) = oneshot::channel();
+        let (upstream, client) = (Arc::clone(self), client.clone());
+        actix_web::rt::spawn(async move {
+            let has_left = || tell.is_closed();
+            let lodged = upstream.lodge(&client, subscriber, wanted, has_left).await;
+            // Nobody waits: the session ends with what is dropped here.
+            let _ = tell.send(lodged);
+        });
+        let ended = |_| Err(Refusal::new(Reason::Internal, "a task has ended"));
+        told.await.unwrap_or_else(ended)
     }
 
     async fn lodge(
-        self: Arc<Self>,
-        client: awc::Client,
+        self: &Arc<Self>,
+        client: &awc::Client,
         subscriber: Subscriber,
         wanted: Wanted,
-    ) -> Result<Option<(Flow, Map<String, Value>)>, Refusal> {
-        let Subscriber { caller, backend, place, id } = subscriber;
-        let facts = self.facts(&client, &backend).await?;
+        has_left: impl Fn() -> bool,
+    ) -> Result<Option<Lodged>, Refusal> {
+        let Subscriber { caller, backend, place, id, listener: _listener } = subscriber;
+        let facts = self.facts(client, &backend).await?;
         let Some((Legacy::Sessions, told)) = &facts.legacy else { return Ok(None) };
         let told = told.capabilities.as_deref();
         let mut wanted = told.map(|told| wanted.offered(told)).unwrap_or_default();
@@ -169,24 +182,30 @@ impl Upstream {
         let owner = Owner { backend: backend.id, caller: caller.key().into(), seat: Some(uid) };
         let user = caller.user_id();
         let mut lodging = Lodging(Some(Box::new(Inner {
-            upstream: Arc::clone(&self),
+            upstream: Arc::clone(self),
             client: client.clone(),
             backend: Arc::clone(&backend),
             user: user.into(),
             owner: owner.clone(),
             held: Held::NONE,
         })));
-        let held = self.session(&client, &backend, &owner, user, Trail::INTERNAL, None).await?;
+        let held = self.session(client, &backend, &owner, user, Trail::INTERNAL, None).await?;
         if let Some(inner) = &mut lodging.0 {
             inner.held = held.clone();
         }
+        if has_left() {
+            return Ok(None);
+        }
         // First the stream, so that nothing is missed.
-        let Some(events) = lodging.open(&client, None).await? else { return Ok(None) };
-        wanted.uris = lodging.subscribe(&client, wanted.uris).await;
+        let Some(events) = lodging.open(client, None).await? else { return Ok(None) };
+        if has_left() {
+            return Ok(None);
+        }
+        wanted.uris = lodging.subscribe(client, wanted.uris).await;
         let honoured = wanted.to_json();
         let telling = Telling { subscription: Some(id), wanted };
         let turn = Turn::news(Era::Modern, place, Some(held), telling);
-        let mut flow = Flow::hearing(&self, &client, &backend, user, Some(events), turn);
+        let mut flow = Flow::hearing(self, client, &backend, user, Some(events), turn);
         flow.source = Some(Box::new(Source::new(Origin::Session(lodging))));
         Ok(Some((flow, honoured)))
     }

@@ -22,8 +22,15 @@ use crate::translate::news::{self, Wanted};
 /// Says which resources, by their URIs, somebody may know of.
 pub(crate) type Permits = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// Pause before the gateway comes back for a stream that it did not get.
+/// Pause before the gateway comes back for a stream that it did not get, or
+/// that did not last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Shortest pause, whatever a backend asks for.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A stream that lasted so long has come about.
+const LASTED: Duration = Duration::from_mins(1);
 
 /// Longest pause before the gateway comes back for a stream.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -87,7 +94,9 @@ pub(super) struct Source {
     origin: Origin,
     /// When to look at it again, without being told to.
     due: Option<Instant>,
-    /// How often in a row it could not be had.
+    /// When the stream was opened.
+    opened: Option<Instant>,
+    /// How often in a row it could not be had, or did not last.
     failures: u32,
     /// It broke off, so something may have been missed.
     missed: bool,
@@ -115,7 +124,7 @@ pub(super) enum Look {
 impl Source {
     pub(super) fn new(origin: Origin) -> Self {
         let due = Some(Instant::now() + LOOK_EVERY);
-        Self { origin, due, failures: 0, missed: false }
+        Self { origin, due, opened: Some(Instant::now()), failures: 0, missed: false }
     }
 
     /// One that could not be had at once.
@@ -143,17 +152,27 @@ impl Source {
         tokio::select! { () = time => {}, () = told => {} }
     }
 
-    /// Comes back later, and later each time, but not all at once.
+    /// Comes back after a pause; later each time, but not all at once.
     fn fail(&mut self, first: Duration) {
-        let grown = first.saturating_mul(1 << self.failures.min(8)).min(LONGEST_PAUSE);
+        if self.opened.take().is_some_and(|opened| opened.elapsed() >= LASTED) {
+            self.failures = 0;
+        }
+        let pause = match self.failures {
+            0 => first.max(SHORTEST_PAUSE),
+            n => first.max(FIRST_PAUSE).saturating_mul(1 << n.min(8)),
+        };
         self.failures += 1;
         self.missed = true;
-        self.due = Some(Instant::now() + spread(grown));
+        self.due = Some(Instant::now() + spread(pause.min(LONGEST_PAUSE)));
     }
 
-    fn succeed(&mut self) {
-        self.failures = 0;
-        self.missed = false;
+    /// There is a stream, another one if it was `opened`, or nothing to listen
+    /// to.
+    fn succeed(&mut self, opened: bool) {
+        if opened {
+            self.opened = Some(Instant::now());
+            self.missed = false;
+        }
         self.due = match &self.origin {
             Origin::Subscription(_) => Some(Instant::now() + spread(LOOK_EVERY)),
             Origin::Session(_) => None,
@@ -252,10 +271,16 @@ impl Flow {
                 heard.push(event);
             }
         }
-        let missed = source.missed;
+        let broke_off = is_open && self.events.is_none();
+        let missed = source.missed || broke_off;
         match &looked {
-            Ok(_) if is_open && self.events.is_none() => source.fail(self.thread.pause()),
-            Ok(Look::Same | Look::Nothing | Look::Opened { .. }) => source.succeed(),
+            Ok(Look::Opened { .. }) => source.succeed(true),
+            Ok(Look::Same) if broke_off => source.fail(self.thread.pause()),
+            Ok(Look::Same) => source.succeed(false),
+            Ok(Look::Nothing) => {
+                source.succeed(false);
+                source.missed = missed || is_open;
+            }
             Ok(Look::Over) => return Ok(false),
             Err(refusal) => {
                 tracing::debug!(
@@ -332,19 +357,33 @@ mod tests {
         assert_eq!(everything.changed(Some(&nobody), None).len(), 1, "the list alone");
     }
 
+    /// The pauses after one failure, two, and so on.
+    fn pauses(source: &mut Source, first: Duration) -> Vec<Duration> {
+        let mut pause = || {
+            source.fail(first);
+            source.due.unwrap().saturating_duration_since(Instant::now())
+        };
+        (0..20).map(|_| pause()).collect()
+    }
+
     #[test]
     fn the_gateway_comes_back_later_and_later() {
-        let mut source = Source::later(Origin::Session(Lodging::none()));
-        for n in 0..20 {
-            let most = LONGEST_PAUSE.min(Duration::from_secs(1 << n.min(8)));
+        for first in [Duration::ZERO, Duration::from_millis(10), Duration::from_secs(1)] {
+            let mut source = Source::new(Origin::Session(Lodging::none()));
+            for (n, pause) in (0..).zip(pauses(&mut source, first)) {
+                let most =
+                    if n == 0 { first.max(SHORTEST_PAUSE) } else { FIRST_PAUSE * (1 << n.min(8)) };
+                let most = most.min(LONGEST_PAUSE);
+                let least = (most / 4 * 3).saturating_sub(Duration::from_millis(50));
+                assert!(pause <= most && pause >= least, "{n}: {pause:?}, {most:?}");
+            }
+            // One that opens and does not last changes nothing.
+            source.succeed(true);
+            assert!(!source.missed);
+            source.fail(first);
             let pause = source.due.unwrap().saturating_duration_since(Instant::now());
-            let least = (most / 4 * 3).saturating_sub(Duration::from_millis(500));
-            assert!(pause <= most && pause >= least, "{n}: {pause:?}");
-            source.fail(Duration::from_secs(1));
+            assert!(source.missed && pause > Duration::from_secs(20), "{pause:?}");
         }
-        assert!(source.missed);
-        source.succeed();
-        assert!(source.failures == 0 && !source.missed);
     }
 
     #[tokio::test]

@@ -72,8 +72,14 @@ impl Subscribed {
             return Ok(Look::Over);
         }
         let facts = self.upstream.facts(client, &self.backend).await?;
-        let told = facts.modern.as_ref().and_then(|told| told.capabilities.as_deref());
-        let Some(told) = told else { return Ok(Look::Nothing) };
+        let Some(told) = facts.modern.as_ref().filter(|_| facts.legacy.is_none()) else {
+            // It speaks otherwise by now: the client is to come back.
+            return Ok(Look::Over);
+        };
+        let Some(told) = told.capabilities.as_deref() else {
+            let detail = "the backend does not say what it offers";
+            return Err(Refusal::new(Reason::BackendError, detail));
+        };
         let mut unread = None;
         let uris = if Wanted::default().with("").offered(told).is_empty() {
             Vec::new()

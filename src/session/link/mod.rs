@@ -12,7 +12,10 @@ use std::time::Duration;
 use futures_util::future::join;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult,
+};
 use tokio::sync::{Mutex, mpsc};
 
 use super::Sessions;
@@ -41,7 +44,14 @@ pub(super) struct Remote {
     speaking: Fault,
     asking: Fault,
     keeping: Fault,
-    shared: Mutex<Option<MultiplexedConnection>>,
+    shared: Mutex<Option<Shared>>,
+}
+
+/// A connection, and which one it is.
+#[derive(Clone)]
+struct Shared {
+    number: u64,
+    connection: MultiplexedConnection,
 }
 
 /// Redis did not answer, which is in the log.
@@ -73,6 +83,16 @@ enum LinkError {
     Closed,
     #[error("Redis: {0}")]
     Redis(#[from] RedisError),
+}
+
+impl LinkError {
+    /// Whether the connection is of no use any more.
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Slow | Self::Closed => true,
+            Self::Redis(error) => error.is_io_error() || error.is_unrecoverable_error(),
+        }
+    }
 }
 
 impl Remote {
@@ -127,20 +147,15 @@ impl Remote {
         most: usize,
         seconds: i64,
     ) -> Result<bool, Unanswered> {
-        let asked = async {
-            let (key, mut connection) = (self.subscribed_key(uid), self.shared().await?);
-            let mut pipe = redis::pipe();
-            pipe.atomic().cmd("SADD").arg(&key).arg(entry).ignore();
-            pipe.cmd("EXPIRE").arg(&key).arg(seconds).ignore().cmd("SCARD").arg(&key);
-            let (count,): (usize,) = within(pipe.query_async(&mut connection)).await?;
-            if count <= most {
-                return Ok(true);
-            }
-            let mut remove = redis::cmd("SREM");
-            let () = within(remove.arg(&key).arg(entry).query_async(&mut connection)).await?;
-            Ok::<_, LinkError>(false)
-        };
-        self.kept(asked.await)
+        let key = self.subscribed_key(uid);
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("SADD").arg(&key).arg(entry).ignore();
+        pipe.cmd("EXPIRE").arg(&key).arg(seconds).ignore().cmd("SCARD").arg(&key);
+        let (count,): (usize,) = self.keep(&pipe).await?;
+        if count > most {
+            self.unsubscribe(uid, Some(entry)).await?;
+        }
+        Ok(count <= most)
     }
 
     /// Takes one thing out of what a session has subscribed to, or all.
@@ -149,49 +164,56 @@ impl Remote {
         uid: Uid,
         entry: Option<&str>,
     ) -> Result<(), Unanswered> {
-        let asked = async {
-            let mut connection = self.shared().await?;
-            let key = self.subscribed_key(uid);
-            let command = match entry {
-                Some(entry) => redis::cmd("SREM").arg(key).arg(entry).clone(),
-                None => redis::cmd("DEL").arg(key).clone(),
-            };
-            within(command.query_async(&mut connection)).await
+        let key = self.subscribed_key(uid);
+        let mut pipe = redis::pipe();
+        match entry {
+            Some(entry) => pipe.cmd("SREM").arg(key).arg(entry).ignore(),
+            None => pipe.cmd("DEL").arg(key).ignore(),
         };
-        self.kept(asked.await)
+        self.keep(&pipe).await
     }
 
     /// What a session has subscribed to.
     pub(super) async fn subscribed(&self, uid: Uid) -> Result<Vec<String>, Unanswered> {
-        let asked = async {
-            let mut connection = self.shared().await?;
-            let mut members = redis::cmd("SMEMBERS");
-            members.arg(self.subscribed_key(uid));
-            within(members.query_async(&mut connection)).await
-        };
-        self.kept(asked.await)
+        let mut pipe = redis::pipe();
+        pipe.cmd("SMEMBERS").arg(self.subscribed_key(uid));
+        let (entries,) = self.keep(&pipe).await?;
+        Ok(entries)
     }
 
-    /// The connection for what is kept, which all streams share.
-    async fn shared(&self) -> Result<MultiplexedConnection, LinkError> {
+    /// Asks over the connection that all streams share. One that was idle may
+    /// be dead without knowing it, so a new one is tried then: what is asked
+    /// may be asked twice.
+    async fn keep<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Unanswered> {
+        let asked = async {
+            let (mut shared, is_new) = self.shared(None).await?;
+            let answer = within(pipe.query_async(&mut shared.connection)).await;
+            match answer {
+                Err(error) if !is_new && error.is_broken() => {
+                    let (mut other, _) = self.shared(Some(shared.number)).await?;
+                    within(pipe.query_async(&mut other.connection)).await
+                }
+                answer => answer,
+            }
+        };
+        self.keeping.note(asked.await).map_err(|_| Unanswered)
+    }
+
+    /// The connection, and whether it was made just now; never the one that
+    /// is broken.
+    async fn shared(&self, broken: Option<u64>) -> Result<(Shared, bool), LinkError> {
         let waiting = tokio::time::timeout(PATIENCE, self.shared.lock());
         let mut shared = waiting.await.map_err(|_| LinkError::Slow)?;
+        let last = shared.as_ref().map_or(0, |known| known.number);
         match &*shared {
-            Some(connection) => Ok(connection.clone()),
-            None => Ok(shared.insert(self.connect().await?).clone()),
+            Some(known) if broken != Some(known.number) => Ok((known.clone(), false)),
+            Some(_) | None => {
+                *shared = None;
+                let connection = self.connect().await?;
+                let made = shared.insert(Shared { number: last + 1, connection });
+                Ok((made.clone(), true))
+            }
         }
-    }
-
-    /// What was asked of the shared connection, which is given up when it
-    /// does not work.
-    fn kept<T>(&self, asked: Result<T, LinkError>) -> Result<T, Unanswered> {
-        if asked.is_err()
-            && let Ok(mut shared) = self.shared.try_lock()
-        {
-            // Who holds it is about to connect anew.
-            *shared = None;
-        }
-        self.keeping.note(asked).map_err(|_| Unanswered)
     }
 
     fn subscribed_key(&self, uid: Uid) -> String {
