@@ -61,6 +61,9 @@ pub(crate) enum Kind {
     /// Any other request, such as a handshake, or one that was refused before
     /// it named a tool.
     Request,
+    /// Refused attempts of one source, beyond those written one by one: how
+    /// many, since when, and why.
+    Folded,
     /// A line of the journal that cannot be read; its text is the detail.
     Damaged,
 }
@@ -75,6 +78,7 @@ impl Kind {
             Self::List => "list",
             Self::Admin => "admin",
             Self::Request => "request",
+            Self::Folded => "folded",
             Self::Damaged => "damaged",
         }
     }
