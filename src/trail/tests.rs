@@ -1,1 +1,0 @@
-//! Formats, filters, cursors and stories.
