@@ -98,6 +98,7 @@ pub enum Format {
     /// For spreadsheets
     Csv,
     /// For a SIEM: `ArcSight` Common Event Format
+    #[value(help = "For a SIEM: ArcSight Common Event Format")]
     Cef,
 }
 
