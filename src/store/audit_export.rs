@@ -213,25 +213,36 @@ impl Store {
                 lines.insert((line.chain_id.clone(), line.seq), line);
             }
         }
-        let ids: Vec<Value> =
-            calls.iter().filter_map(|call| call.call_id.as_deref()).map(Value::from).collect();
-        let mut outcomes = BTreeMap::new();
-        if !ids.is_empty() {
-            let sql = format!(
-                "SELECT chain_id, seq, line, call_id FROM audit_events \
-                 WHERE kind = 'outcome' AND call_id IN ({})",
-                places(1, ids.len())
-            );
-            let read =
-                |row: &QueryResult| Ok((row.try_get_by_index::<String>(3)?, Line::read(row)?));
-            outcomes.extend(self.select(sql, ids, read).await?);
-        }
+        let ids: Vec<&str> = calls.iter().filter_map(|call| call.call_id.as_deref()).collect();
+        let mut outcomes: BTreeMap<String, Line> =
+            self.audit_outcome_lines(&ids).await?.into_iter().collect();
         let mut found = Vec::with_capacity(lines.len() + outcomes.len());
         for call in calls {
             found.extend(lines.remove(&(call.chain_id.clone(), call.seq)));
             found.extend(call.call_id.as_ref().and_then(|id| outcomes.remove(id)));
         }
         Ok(found)
+    }
+
+    /// The outcomes of calls, each with the id of its call.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn audit_outcome_lines(
+        &self,
+        call_ids: &[&str],
+    ) -> Result<Vec<(String, Line)>, StoreError> {
+        if call_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT chain_id, seq, line, call_id FROM audit_events \
+             WHERE kind = 'outcome' AND call_id IN ({})",
+            places(1, call_ids.len())
+        );
+        let values = call_ids.iter().map(|id| id.replace('\0', "\u{fffd}").into()).collect();
+        let read = |row: &QueryResult| Ok((row.try_get_by_index(3)?, Line::read(row)?));
+        self.select(sql, values, read).await
     }
 
     /// The lines of which one of the columns `event_id`, `call_id` and

@@ -12,8 +12,8 @@ use crate::store::{Line, Store, StoreError};
 /// Most events of a story.
 const MOST: u64 = 200;
 
-/// How far from the time in an id its events are looked for first.
-const NEAR: TimeDelta = TimeDelta::hours(25);
+/// How far from a time its events are looked for.
+const NEAR: TimeDelta = TimeDelta::minutes(2);
 
 /// An event, read.
 pub(super) struct Event {
@@ -49,27 +49,27 @@ pub(super) async fn story(
     now: DateTime<Utc>,
 ) -> Result<Option<String>, StoreError> {
     let mut events = find(store, id, now).await?;
-    // An event leads to its request, and that to all events of it.
-    let further: Vec<String> = events
-        .iter()
-        .flat_map(|event| [event.text("request_id"), event.text("call_id")])
-        .flatten()
-        .filter(|other| *other != id)
-        .map(str::to_owned)
-        .collect();
-    let times: Vec<DateTime<Utc>> = events.iter().filter_map(time).collect();
-    if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
-        let window = (*first - NEAR, *last + NEAR);
-        let mut asked: Vec<String> = Vec::new();
-        for other in further {
-            if asked.contains(&other) {
-                continue;
+    // An event leads to its call and its request, and those to all of theirs.
+    let mut asked: Vec<(String, DateTime<Utc>)> = Vec::new();
+    for event in &events {
+        let known = |name: &str| event.text(name).map(str::to_owned);
+        let call = known("call_id").and_then(|call| made(&call).map(|made| (call, made)));
+        let request = known("request_id").zip(time(event));
+        for other in [call, request].into_iter().flatten() {
+            if asked.iter().all(|(name, _)| *name != other.0) {
+                asked.push(other);
             }
-            let lines = store.audit_lines_named(&other, window, MOST).await?;
-            events.extend(lines.into_iter().map(Event::read));
-            asked.push(other);
         }
     }
+    for (other, about) in asked {
+        let lines = store.audit_lines_named(&other, near(about), MOST).await?;
+        events.extend(lines.into_iter().map(Event::read));
+    }
+    let calls: Vec<String> =
+        events.iter().filter_map(|event| event.text("call_id")).map(str::to_owned).collect();
+    let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
+    let outcomes = store.audit_outcome_lines(&calls).await?;
+    events.extend(outcomes.into_iter().map(|(_, line)| Event::read(line)));
     events.sort_by(|one, other| {
         let place = |event: &Event| (event.line.chain_id.clone(), event.line.seq);
         place(one).cmp(&place(other))
@@ -106,21 +106,34 @@ pub(super) async fn story(
     Ok(Some(text))
 }
 
-/// The events that have this id. Ids that hold a time are looked for about it
-/// first: an index has the time, not the ids.
+/// The events that have this id. No index has ids, but one has the time: an id
+/// that holds one is looked for about it, any other from now back.
 async fn find(store: &Store, id: &str, now: DateTime<Utc>) -> Result<Vec<Event>, StoreError> {
-    let made = Uuid::try_parse(id).ok().and_then(|id| id.get_timestamp()).and_then(|time| {
-        let (seconds, nanos) = time.to_unix();
-        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
-    });
-    if let Some(made) = made {
-        let lines = store.audit_lines_named(id, (made - NEAR, made + NEAR), MOST).await?;
+    let mut windows: Vec<_> = made(id).map(near).into_iter().collect();
+    let mut end = now + NEAR;
+    for days in [TimeDelta::hours(1), TimeDelta::days(1), TimeDelta::days(7), TimeDelta::days(30)] {
+        windows.push((now - days, end));
+        end = now - days;
+    }
+    windows.push((DateTime::UNIX_EPOCH, end));
+    for window in windows {
+        let lines = store.audit_lines_named(id, window, MOST).await?;
         if !lines.is_empty() {
             return Ok(lines.into_iter().map(Event::read).collect());
         }
     }
-    let lines = store.audit_lines_named(id, (DateTime::UNIX_EPOCH, now + NEAR), MOST).await?;
-    Ok(lines.into_iter().map(Event::read).collect())
+    Ok(Vec::new())
+}
+
+/// When an id was made, if it is one that says so.
+fn made(id: &str) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
+
+/// Times about a time.
+fn near(time: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    (time - NEAR, time + NEAR)
 }
 
 fn time(event: &Event) -> Option<DateTime<Utc>> {

@@ -119,10 +119,25 @@ fn a_secret_is_nowhere_but_at_its_tool() {
         assert!(answer.body.contains("INVALID_ARGUMENTS"), "{answer:?}");
         assert!(!answer.body.contains("0perand"), "{answer:?}");
     }
-    // Headers, tokens and what is no message.
+    knock(&stack, &token, &mut answers);
+    // What was meant for the tool has reached it.
+    let reached =
+        stack.recorder.seen().iter().filter(|seen| seen.body.to_string().contains(CANARY)).count();
+    assert_eq!(reached, sent);
+    // Everything is on record.
+    stack.audited("user_id=ann&tool_name=record&status=success&limit=1000", sent);
+    let exposition = ask(metrics, "GET /metrics", &[], b"");
+    assert!(exposition.body.contains("scopegate_requests_total"), "{exposition:?}");
+    answers.push(("metrics".to_owned(), exposition));
+    assert_nowhere(&mut stack, &answers);
+}
+
+/// Headers, tokens, queries and what is no message.
+fn knock(stack: &Stack, token: &str, answers: &mut Vec<(String, Answer)>) {
+    let port = stack.nginx.port();
     let message = call("exact_calculate", json!({ "operator": "add", "operands": ["1"] }));
     let mut header = |name: &str, value: &str| {
-        let answer = stack.post_with("/calculator/mcp", &token, &[(name, value)], &message);
+        let answer = stack.post_with("/calculator/mcp", token, &[(name, value)], &message);
         answers.push((format!("header {name}"), answer));
     };
     header("X-Api-Key", "c4nary");
@@ -160,15 +175,10 @@ fn a_secret_is_nowhere_but_at_its_tool() {
         let line = format!("GET /admin/audit-logs?{query}");
         answers.push((line.clone(), ask(port, &line, &[("Authorization", &auditor)], b"")));
     }
-    // What was meant for the tool has reached it.
-    let reached =
-        stack.recorder.seen().iter().filter(|seen| seen.body.to_string().contains(CANARY)).count();
-    assert_eq!(reached, sent);
-    // Everything is on record.
-    stack.audited("user_id=ann&tool_name=record&status=success&limit=1000", sent);
-    let exposition = ask(metrics, "GET /metrics", &[], b"");
-    assert!(exposition.body.contains("scopegate_requests_total"), "{exposition:?}");
-    answers.push(("metrics".to_owned(), exposition));
+}
+
+/// Looks into every file and answer there is, also after a stop.
+fn assert_nowhere(stack: &mut Stack, answers: &[(String, Answer)]) {
     let mut found = Vec::new();
     files(stack.folder(), &mut found);
     files(stack.nginx.server().folder(), &mut found);
@@ -189,7 +199,7 @@ fn a_secret_is_nowhere_but_at_its_tool() {
             panic!("a secret is in {file}: {}", String::from_utf8_lossy(near));
         }
     }
-    for (what, answer) in &answers {
+    for (what, answer) in answers {
         assert!(!answer.body.contains(CANARY), "{what}: {answer:?}");
     }
 }

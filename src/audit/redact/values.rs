@@ -41,7 +41,9 @@ fn follows(text: &str, scheme: &str) -> bool {
 /// A URL without its password and without the values of parameters whose names
 /// promise a secret. `None`: there is nothing to hide.
 pub(crate) fn url_without_secrets(text: &str) -> Option<String> {
-    let scheme = memchr::memmem::find(text.as_bytes(), b"://")?;
+    // Most strings have no colon at all.
+    let scheme = memchr::memchr_iter(b':', text.as_bytes())
+        .find(|at| text.as_bytes()[*at..].starts_with(b"://"))?;
     let (head, rest) = text.split_at(scheme + 3);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);

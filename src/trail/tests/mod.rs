@@ -1,5 +1,6 @@
 //! Filters, formats, exports and stories.
 
+mod cost;
 mod formats;
 mod questions;
 mod reading;
