@@ -2,6 +2,7 @@
 
 use super::names::is_secret_word;
 use super::*;
+use crate::protocol::json_path::Place;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -191,6 +192,45 @@ fn masked(value: Value) -> Value {
     }
 }
 
+fn named_json() -> impl Strategy<Value = Value> {
+    let leaf =
+        prop_oneof![any::<i32>().prop_map(Value::from), Just(json!("x y")), Just(json!(null))];
+    leaf.prop_recursive(5, 48, 4, |inner| {
+        let name = prop_oneof!["[abAB]", Just("a\"b".to_owned()), Just("pin".to_owned())];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(name, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// The slow and obvious way, with paths.
+fn masked_by(paths: &JsonPaths, place: &Place, value: Value) -> Value {
+    if place.is_meant() {
+        return json!("[redacted]");
+    }
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| {
+                let value = if is_secret_word(&name) {
+                    json!("[redacted]")
+                } else {
+                    masked_by(paths, &place.member(paths, &name), value)
+                };
+                (name, value)
+            })
+            .collect(),
+        Value::Array(items) => items
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| masked_by(paths, &place.item(paths, index), value))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
 proptest! {
     #[test]
     fn the_scanner_agrees_with_a_parser(value in any_json()) {
@@ -202,5 +242,30 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text: String, most in 0_usize..40) {
         let _ = keep(&text, ArgumentsKept::Redacted, most);
+    }
+
+    #[test]
+    fn the_scanner_follows_paths_as_a_parser_would(
+        value in named_json(),
+        paths in prop::collection::vec("\\$((\\.|\\.\\.)[ab*]|\\[[0-2*]\\]){0,4}", 0..4),
+    ) {
+        let paths = JsonPaths::read(&paths).unwrap();
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        let keeping = Keeping {
+            kept: ArgumentsKept::Redacted,
+            most: usize::MAX >> 1,
+            most_value: usize::MAX >> 1,
+        };
+        let kept = keeping.keep(&pretty, Some(&paths)).unwrap();
+        let expected = masked_by(&paths, &paths.start(), value);
+        prop_assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic_on_its_paths(text: String, most in 0_usize..40) {
+        let paths = JsonPaths::read(&["$..a", "$[*].b"]).unwrap();
+        let keeping = Keeping { kept: ArgumentsKept::Redacted, most, most_value: most };
+        let _ = keeping.keep(&text, Some(&paths));
+        let _ = keeping.keep(&format!("{{\"a\":\"{text}"), Some(&paths));
     }
 }
