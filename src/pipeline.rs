@@ -381,7 +381,8 @@ async fn call_subject(
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
-        entry.arguments(arguments);
+        let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
+        entry.arguments(arguments, hidden.as_deref());
     }
     let offered = offered_at(gw, io, &visitor, &call).await;
     let Visitor { caller, scope, seat, trail } = visitor;
