@@ -19,6 +19,7 @@ mod policy;
 pub mod protocol;
 mod quota;
 mod registry;
+mod review;
 pub mod secret;
 mod session;
 pub mod settings;

@@ -5,6 +5,7 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod conceal;
 mod conversation;
 mod hearing;
 mod listen;
@@ -20,6 +21,7 @@ pub(crate) use listen::Listening;
 pub(crate) use seats::leave;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +34,14 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
+use crate::policy::Moment;
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
+use crate::protocol::json_path::JsonPaths;
 use crate::protocol::jsonrpc::Kind;
-use crate::protocol::mcp::Method;
+use crate::protocol::mcp::{ClientInfo, Method};
+use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Standing;
 use crate::registry::{Scope, Tool};
@@ -192,6 +197,8 @@ async fn authenticate(
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
         agent: caller.only_agent(),
+        agents: caller.agents_text(),
+        roles: caller.roles_text(),
     });
     Ok(caller)
 }
@@ -279,7 +286,7 @@ async fn walk_message(
         None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
     };
     let trail = trail(head, request_id);
-    let visitor = Visitor { caller, scope, seat, trail };
+    let visitor = Visitor { caller, scope, seat, client: message.client(), trail };
     // Whatever is not the usual way lies on the heap, so that the usual way
     // does not carry its size.
     match message.kind {
@@ -354,7 +361,8 @@ async fn walk_invoke(
     let active = gw.policy.active();
     let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
     let call = invocation.into_call(&id)?;
-    let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
+    let trail = trail(head, request_id);
+    let visitor = Visitor { caller, scope, seat: None, client: None, trail };
     call_subject(gw, io, visitor, call, known, entry).await
 }
 
@@ -364,6 +372,8 @@ struct Visitor<'a> {
     scope: Arc<Scope>,
     /// The legacy session, where the client has one.
     seat: Option<Arc<Opened>>,
+    /// Who the client says it is, where the message does.
+    client: Option<ClientInfo<'a>>,
     trail: Trail<'a>,
 }
 
@@ -385,9 +395,27 @@ async fn call_subject(
         entry.arguments(arguments, hidden.as_deref());
     }
     let offered = offered_at(gw, io, &visitor, &call).await;
-    let Visitor { caller, scope, seat, trail } = visitor;
+    let Visitor { caller, scope, seat, client, trail } = visitor;
+    let asked = call.name.clone();
     let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
-    let (ruling, permit) = gw.policy.authorize(target);
+    let uid = seat.as_ref().map(|seat| seat.uid());
+    let moment = Moment {
+        now: gw.clock.now(),
+        client: client
+            .as_ref()
+            .map(|it| (&*it.name, &*it.version))
+            .or_else(|| seat.as_ref().map(|seat| (seat.client_name(), seat.client_version()))),
+        session: uid.as_ref().map(|uid| uid as &(dyn Display + Sync)),
+    };
+    let (ruling, permit) = gw.policy.authorize(target, moment);
+    if let Some(shown) = &ruling.arguments {
+        let hidden = gw.registry.snapshot().redactions(&scope, &asked);
+        entry.arguments(shown, hidden.as_deref());
+    }
+    if let Some(difference) = &ruling.difference {
+        gw.policy.note(difference);
+        entry.shadow(difference.in_words());
+    }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;
     let subject = permit.target().subject();
@@ -406,10 +434,13 @@ async fn call_subject(
     let admission = admission?;
     let recorded = entry.intent(admission).await?;
     known.sent = Some(gw.clock.monotonic());
-    let reply = gw
-        .upstream
-        .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
-        .await?;
+    // Of a stream nobody can say where the hidden values stand.
+    let hidden = recorded.as_ref().permit().hidden_in_result();
+    let streams = known.takes_streams() && hidden.is_none();
+    let reply = gw.upstream.forward(&io.http, &recorded, seat.as_ref(), streams, trail).await?;
+    if let Some(hidden) = hidden {
+        return Box::pin(concealed(reply, hidden)).await;
+    }
     let target = recorded.as_ref().permit().target();
     let reply = tasks::bound(gw, target, reply)?;
     Ok(match reply {
@@ -421,6 +452,16 @@ async fn call_subject(
         Reply::Whole(whole) => Answer::Forwarded(whole),
         reply @ Reply::Stream(_) => Answer::Forwarded(Box::pin(reply.whole()).await?),
     })
+}
+
+/// A tool's answer without what a rule of the policy hides.
+async fn concealed(reply: Reply, hidden: &JsonPaths) -> Result<Answer, Refusal> {
+    let mut whole = Box::pin(reply.whole()).await?;
+    let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
+    if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
+        whole.message = shown;
+    }
+    Ok(Answer::Forwarded(whole))
 }
 
 /// The place of the backend that offers what is called, where the name does

@@ -71,6 +71,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "handshake",
             "inbound",
             "invocation",
+            "policy",
             "protocol",
             "quota",
             "registry",
@@ -93,6 +94,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "quota",
+            "review",
             "session",
             "store",
             "trail",
@@ -115,6 +117,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "quota",
             "registry",
+            "review",
             "secret",
             "session",
             "settings",
@@ -127,6 +130,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bridge", &["protocol", "clock", "secret", "outbound", "lifecycle"]),
     ("cli", &["settings", "clock", "bridge"]),
     ("trail", &["cli", "clock", "secret", "store"]),
+    ("review", &["cli", "clock", "policy", "protocol", "registry", "settings", "store", "trail"]),
     ("toolkit", &["protocol", "telemetry", "lifecycle", "clock", "secret"]),
 ];
 

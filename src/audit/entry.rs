@@ -116,6 +116,11 @@ impl Entry {
         self.facts.policy_generation = Some(policy_generation);
     }
 
+    /// What the shadow policy would have done otherwise.
+    pub(crate) fn shadow(&mut self, told: String) {
+        self.facts.shadow = Some(told.into());
+    }
+
     /// Time spent deciding the quota.
     pub(crate) fn quota_took(&mut self, took: Duration) {
         self.facts.quota_took = Some(took);

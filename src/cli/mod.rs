@@ -3,11 +3,13 @@
 mod arguments;
 mod audit;
 mod healthcheck;
+mod policy;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::Migration;
 pub use audit::{Audit, AuditEnd, Format, Selection};
+pub use policy::{Explain, Of, Policy, PolicyEnd};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -31,6 +33,8 @@ pub enum Exit {
     /// 2: the configuration or the command line is wrong; starting again
     /// will not help.
     Misconfigured,
+    /// 3: what was asked about does not hold.
+    Refuted,
     /// 4: there is nothing of the id that was asked for.
     Nothing,
 }
@@ -41,6 +45,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Misconfigured => Self::from(2),
+            Exit::Refuted => Self::from(3),
             Exit::Nothing => Self::from(4),
         }
     }
@@ -59,6 +64,8 @@ pub struct Commands<'a> {
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
     /// Reads the audit trail.
     pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
+    /// Asks a policy.
+    pub policy: &'a dyn Fn(&Settings, Policy, &mut Output<'_>) -> anyhow::Result<PolicyEnd>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -102,6 +109,7 @@ pub fn run(
         Command::CheckConfig => check_config(&sources, commands, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
         Command::Audit { action } => audit_trail(&sources, action, commands, output),
+        Command::Policy { action } => of_the_policy(&sources, action, commands, output),
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -158,9 +166,15 @@ fn migrate(
 
 /// The settings, of which those of the database are sound.
 fn of_the_database(sources: &Sources) -> Result<Settings, Problems> {
+    sound_in(sources, &["database"])
+}
+
+/// The settings, of which these sections are sound.
+fn sound_in(sources: &Sources, sections: &[&str]) -> Result<Settings, Problems> {
     let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
     let concerns = |problem: &&Problem| {
-        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
+        let section = problem.path().split('.').next().unwrap_or_default();
+        section.is_empty() || sections.contains(&section)
     };
     let problems: Problems = problems.iter().filter(concerns).cloned().collect();
     settings.filter(|_| problems.is_empty()).ok_or(problems)
@@ -184,6 +198,36 @@ fn audit_trail(
             Exit::Misconfigured
         }
         Ok(AuditEnd::Nothing) => Exit::Nothing,
+        Err(error) => finish(Err(error), output),
+    }
+}
+
+/// Who asks a policy needs no keys.
+fn of_the_policy(
+    sources: &Sources,
+    action: Policy,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let sections: &[&str] = match action {
+        Policy::Replay { .. } => &["policy", "registry", "database"],
+        Policy::Explain(_)
+        | Policy::Check { .. }
+        | Policy::Test { .. }
+        | Policy::Invariants { .. }
+        | Policy::Schema => &["policy", "registry"],
+    };
+    let settings = match sound_in(sources, sections) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.policy)(&settings, action, output) {
+        Ok(PolicyEnd::Done) => Exit::Done,
+        Ok(PolicyEnd::Refuted) => Exit::Refuted,
+        Ok(PolicyEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate policy: {why}\n"));
+            Exit::Misconfigured
+        }
         Err(error) => finish(Err(error), output),
     }
 }

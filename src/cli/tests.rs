@@ -32,6 +32,10 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
             writeln!(output.out, "{action:?}")?;
             note("audit".to_owned()).map(|()| AuditEnd::Done)
         },
+        policy: &|_, action, output| {
+            writeln!(output.out, "{action:?}")?;
+            note("policy".to_owned()).map(|()| PolicyEnd::Refuted)
+        },
         bridge: &|_| note("bridge".to_owned()),
         migrate: &|_, direction, out| {
             writeln!(out, "migrated")?;

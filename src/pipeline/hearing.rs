@@ -61,6 +61,7 @@ async fn walk_hear(
         caller,
         scope,
         seat: Some(Arc::clone(&seat)),
+        client: None,
         trail: trail(inbound.head, inbound.request_id),
     };
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
-use super::lists;
+use super::agents::{self, Precedence};
 use super::model::{ByKind, Grant, Rules, Workspace};
+use super::{lists, rules};
 use crate::registry::SubjectKind;
 use crate::secret::hex;
 
@@ -21,6 +22,19 @@ struct File {
     workspaces: BTreeMap<String, WorkspaceEntry>,
     #[serde(default)]
     tools: BTreeMap<String, ToolEntry>,
+    // Untyped until they are compiled, so that all complaints are told.
+    #[serde(default)]
+    agents: BTreeMap<String, serde_yaml::Value>,
+    defaults: Option<serde_yaml::Value>,
+    precedence: Option<Precedence>,
+    #[serde(default)]
+    rules: Vec<serde_yaml::Value>,
+    #[serde(alias = "defaultAction")]
+    rules_default: Option<String>,
+    #[serde(default, alias = "operationClasses")]
+    operation_classes: BTreeMap<String, String>,
+    #[serde(default)]
+    hide_denied: bool,
 }
 
 #[derive(Deserialize)]
@@ -62,11 +76,26 @@ struct ToolEntry {
     _risk_tier: Option<String>,
 }
 
+/// What lies beside the policy file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside<'a> {
+    /// The text of a `.mcp-gateway-rules.json`.
+    pub(crate) agent_rules: Option<&'a str>,
+    /// The profile of callers without one.
+    pub(crate) default_agent: Option<&'a str>,
+}
+
+/// Reads a policy file that has nothing beside it.
+#[cfg(test)]
+pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
+    read_with(text, Beside::default())
+}
+
 /// Reads the text of a policy file.
 ///
 /// # Errors
 /// Every complaint, each with the path of what it is about.
-pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
+pub(super) fn read_with(text: &str, beside: Beside<'_>) -> Result<Rules, Vec<String>> {
     // The untyped parse refuses duplicate keys, which a typed one would not see.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| vec![e.to_string()])?;
     let file = if value.is_null() {
@@ -78,6 +107,18 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
     if file.default_action.as_deref().is_some_and(|action| action != "deny") {
         complaints.push("default_action: only `deny` is possible".to_owned());
     }
+    let precedence = file.precedence.unwrap_or_default();
+    let written = agents::Section { agents: file.agents, defaults: file.defaults, precedence };
+    let agents = profiles(written, beside, &mut complaints);
+    let actions = rules::read(
+        rules::Section {
+            rules: file.rules,
+            by_default: file.rules_default,
+            operations: file.operation_classes,
+            hide_denied: file.hide_denied,
+        },
+        &mut complaints,
+    );
     let mut roles = HashMap::new();
     for (name, entry) in file.roles {
         let at = format!("roles.{name}.allowed");
@@ -119,11 +160,45 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
         })
         .collect();
     if complaints.is_empty() {
-        let digest = Arc::from(hex(digest(&SHA256, text.as_bytes()).as_ref()));
-        Ok(Rules { roles, workspaces, required, digest })
+        let digest = digest_of(text, beside);
+        Ok(Rules { roles, workspaces, required, agents, actions, digest })
     } else {
         Err(complaints)
     }
+}
+
+/// The profiles of agents, out of either file.
+fn profiles(
+    written: agents::Section,
+    beside: Beside<'_>,
+    complaints: &mut Vec<String>,
+) -> Option<agents::Agents> {
+    let Some(json) = beside.agent_rules else {
+        return agents::read_section(written, beside.default_agent, complaints);
+    };
+    if !written.agents.is_empty() || written.defaults.is_some() {
+        complaints.push("agents: they stand in a file of agent rules, too; keep one".to_owned());
+    }
+    match agents::read_json(json, written.precedence) {
+        Ok(section) => agents::read_section(section, beside.default_agent, complaints),
+        Err(found) => {
+            complaints.extend(found.into_iter().map(|fault| format!("agent rules: {fault}")));
+            None
+        }
+    }
+}
+
+/// SHA-256 of the policy file. What else decides is hashed with it: another
+/// file of agent rules is another policy.
+fn digest_of(text: &str, beside: Beside<'_>) -> Arc<str> {
+    let own = hex(digest(&SHA256, text.as_bytes()).as_ref());
+    if beside.agent_rules.is_none() && beside.default_agent.is_none() {
+        return Arc::from(own);
+    }
+    let rules = beside.agent_rules.map(|rules| hex(digest(&SHA256, rules.as_bytes()).as_ref()));
+    let all =
+        format!("{own}\n{}\n{}", rules.unwrap_or_default(), beside.default_agent.unwrap_or(""));
+    Arc::from(hex(digest(&SHA256, all.as_bytes()).as_ref()))
 }
 
 /// The list `{at}_{kind}s`, such as `roles.viewer.allowed_tools`.

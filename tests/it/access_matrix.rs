@@ -15,6 +15,12 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     ("/mcp/tools", "/mcp/tools", "GET", [401, 401, 200, 200, 200]),
     ("/admin/audit-logs", "/admin/audit-logs", "GET", [401, 401, 403, 403, 200]),
     (
+        "/admin/policy/explain",
+        "/admin/policy/explain?tool=exact_calculate",
+        "GET",
+        [401, 401, 403, 403, 200],
+    ),
+    (
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource",
         "GET",

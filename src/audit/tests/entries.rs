@@ -302,8 +302,9 @@ async fn members_of_a_line_are_in_canonical_order() {
     entry.seal(&outcome).await.unwrap();
     let line = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
     let event: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
-    // Every column but the line itself, and each where the alphabet has it.
-    assert_eq!(event.len(), 37);
+    // Every column but the line itself, and the roles; and each where the
+    // alphabet has it.
+    assert_eq!(event.len(), 38);
     let places: Vec<_> = event.keys().map(|name| line.find(&format!("\"{name}\":"))).collect();
     assert!(places.is_sorted(), "{line}");
     assert_eq!(serde_json::to_string(&event).unwrap(), line.trim_end());

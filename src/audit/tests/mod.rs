@@ -75,6 +75,8 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         issuer: Some("https://issuer.example".into()),
         tenant: Some("production".into()),
         agent: Some("copilot".into()),
+        agents: None,
+        roles: Some(r#"["viewer"]"#.into()),
     });
     entry.asked("exact_calculate");
     entry

@@ -27,16 +27,18 @@ const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
 const AUDIT_FOLDED: &str = "scopegate_audit_folded_total";
+const SHADOW_DIFFERENCES: &str = "scopegate_policy_shadow_differences_total";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 7] = [
+const COUNTERS: [(&str, &str); 8] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
     (AUTH_FAILURES, "Requests refused for their credentials, by reason."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
     (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
+    (SHADOW_DIFFERENCES, "Calls that the shadow policy would have decided otherwise."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
@@ -200,6 +202,7 @@ pub struct Metrics {
     audit_backlog: Gauge,
     audit_appended: Counter,
     audit_folded: Counter,
+    shadow_differences: Counter,
     lists_incomplete: Counter,
 }
 
@@ -245,6 +248,7 @@ impl Metrics {
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
             audit_folded: counter(AUDIT_FOLDED, Vec::new()),
+            shadow_differences: counter(SHADOW_DIFFERENCES, Vec::new()),
             lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
@@ -313,6 +317,11 @@ impl Metrics {
     /// Notes how many refused attempts were counted instead of written so far.
     pub fn audit_folded(&self, attempts: u64) {
         self.audit_folded.absolute(attempts);
+    }
+
+    /// Calls that the shadow policy would have decided otherwise, so far.
+    pub fn shadow_differences(&self, calls: u64) {
+        self.shadow_differences.absolute(calls);
     }
 
     /// Notes how many parts of lists backends have not given so far.

@@ -1,0 +1,162 @@
+//! What is asked of a policy: who wants what, and how.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::authn::Caller;
+use crate::registry::{Scope, SubjectKind, Tool};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Who<'a> {
+    /// The user.
+    pub(crate) user_id: &'a str,
+    /// Who vouches for the user.
+    pub(crate) issuer: &'a str,
+    /// The roles.
+    pub(crate) roles: &'a [String],
+    /// The groups.
+    pub(crate) groups: &'a [String],
+    /// The address of the token, whoever has verified it.
+    pub(crate) email: Option<&'a str>,
+    /// The workspace.
+    pub(crate) tenant: Option<&'a str>,
+    /// The agent profiles that the token allows.
+    pub(crate) agents: &'a [String],
+    /// The one that was chosen of them, where one was.
+    pub(crate) agent: Option<&'a str>,
+}
+
+impl<'a> Who<'a> {
+    /// An authenticated caller that has chosen no agent profile.
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        Self {
+            user_id: caller.user_id(),
+            issuer: caller.issuer(),
+            roles: caller.roles(),
+            groups: caller.groups(),
+            email: caller.email(),
+            tenant: caller.tenant(),
+            agents: caller.agents(),
+            agent: None,
+        }
+    }
+
+    /// The agent profile that was chosen, or the only one there is.
+    pub(crate) fn only_agent(&self) -> Option<&'a str> {
+        match (self.agent, self.agents) {
+            (Some(agent), _) => Some(agent),
+            (None, [agent]) => Some(agent),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct What<'a> {
+    /// What it is.
+    pub(crate) kind: SubjectKind,
+    /// As clients of the scope call it: a name, or a URI.
+    pub(crate) name: &'a str,
+    /// As its backend calls it.
+    pub(crate) inner: &'a str,
+    /// The backend, where it is known: the agent rules' server.
+    pub(crate) server: Option<&'a str>,
+    /// The scope it is asked for in.
+    pub(crate) scope: &'a str,
+    /// Roles of which the registry asks for one.
+    pub(crate) registry_roles: &'a [Box<str>],
+}
+
+/// Arguments, read when somebody looks at them; `None` when they cannot be.
+pub(crate) trait Arguments {
+    /// The arguments, an object.
+    fn value(&self) -> Option<&Value>;
+}
+
+/// Arguments that nobody knows.
+pub(crate) struct Unknown;
+
+impl Arguments for Unknown {
+    fn value(&self) -> Option<&Value> {
+        None
+    }
+}
+
+impl Arguments for Value {
+    fn value(&self) -> Option<&Value> {
+        Some(self)
+    }
+}
+
+/// How it is called.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'a> {
+    /// The method, such as `tools/call`.
+    pub(crate) method: &'a str,
+    /// The arguments.
+    pub(crate) arguments: &'a (dyn Arguments + Sync),
+    /// The time.
+    pub(crate) now: DateTime<Utc>,
+    /// Name and version that the client gave of itself.
+    pub(crate) client: Option<(&'a str, &'a str)>,
+    /// The session, where there is one.
+    pub(crate) session: Option<&'a (dyn Display + Sync)>,
+    /// It is long over, and what the audit trail does not keep is not known.
+    pub(crate) past: bool,
+}
+
+/// One question.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// Who asks.
+    pub(crate) who: Who<'a>,
+    /// What for.
+    pub(crate) what: What<'a>,
+    /// The call; `None` asks what a list may show.
+    pub(crate) call: Option<How<'a>>,
+}
+
+impl<'a> Question<'a> {
+    /// The arguments, where they can be read.
+    pub(super) fn arguments(&self) -> Option<&'a Value> {
+        self.call.and_then(|call| call.arguments.value())
+    }
+}
+
+impl<'a> What<'a> {
+    /// A declared tool.
+    pub(crate) fn of_tool(tool: &'a Tool) -> Self {
+        Self {
+            kind: SubjectKind::Tool,
+            name: &tool.name,
+            inner: &tool.inner,
+            server: Some(&tool.backend.name),
+            scope: &tool.scope,
+            registry_roles: &tool.required_roles,
+        }
+    }
+
+    /// What only a backend offers, by the name that clients of the scope use;
+    /// the backend by its place in the scope, where it is known.
+    pub(crate) fn undeclared(
+        scope: &'a Scope,
+        place: Option<usize>,
+        kind: SubjectKind,
+        name: &'a str,
+    ) -> Self {
+        let spelled = (kind != SubjectKind::Resource).then(|| scope.split(name)).flatten();
+        let place = spelled.map(|(place, _)| place).or(place);
+        Self {
+            kind,
+            name,
+            inner: spelled.map_or(name, |(_, inner)| inner),
+            server: place.and_then(|place| scope.backends.get(place)).map(|it| &*it.name),
+            scope: &scope.name,
+            registry_roles: &[],
+        }
+    }
+}
