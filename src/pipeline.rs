@@ -410,7 +410,7 @@ async fn call_subject(
     let (ruling, permit) = gw.policy.authorize(target, moment);
     if let Some(shown) = &ruling.arguments {
         let hidden = gw.registry.snapshot().redactions(&scope, &asked);
-        entry.arguments(shown, hidden.as_deref());
+        entry.shown_arguments(shown, hidden.as_deref());
     }
     if let Some(difference) = &ruling.difference {
         gw.policy.note(difference);
@@ -446,7 +446,8 @@ async fn call_subject(
     Ok(match reply {
         Reply::Stream(mut flow) if known.takes_streams() => {
             // A legacy backend may tell of any resource on it.
-            flow.judge(hearing::permits(gw, target.caller(), &scope));
+            let place = target.subject().backend_index;
+            flow.judge(hearing::permits(gw, target.caller(), &scope, place));
             Answer::Streamed(flow)
         }
         Reply::Whole(whole) => Answer::Forwarded(whole),

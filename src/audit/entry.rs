@@ -97,6 +97,12 @@ impl Entry {
         self.facts.arguments = self.auditor.keeping.keep(raw, hidden);
     }
 
+    /// The call's arguments as they may be kept, where the policy hides some. The
+    /// digest stays that of the arguments as they came.
+    pub(crate) fn shown_arguments(&mut self, arguments: &RawValue, hidden: Option<&JsonPaths>) {
+        self.facts.arguments = self.auditor.keeping.keep(arguments.get(), hidden);
+    }
+
     /// What an administrator asks for, as JSON: kept whatever the setting says of
     /// arguments, without values of secret-looking names.
     pub(crate) fn question(&mut self, asked: &str) {

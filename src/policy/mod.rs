@@ -44,6 +44,7 @@ mod question;
 mod roles;
 mod rules;
 mod schema;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod uri;

@@ -5,8 +5,7 @@ use std::fmt::Display;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::authn::Caller;
-use crate::registry::{Scope, SubjectKind, Tool};
+use crate::registry::SubjectKind;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,20 +29,6 @@ pub(crate) struct Who<'a> {
 }
 
 impl<'a> Who<'a> {
-    /// An authenticated caller that has chosen no agent profile.
-    pub(crate) fn of(caller: &'a Caller) -> Self {
-        Self {
-            user_id: caller.user_id(),
-            issuer: caller.issuer(),
-            roles: caller.roles(),
-            groups: caller.groups(),
-            email: caller.email(),
-            tenant: caller.tenant(),
-            agents: caller.agents(),
-            agent: None,
-        }
-    }
-
     /// The agent profile that was chosen, or the only one there is.
     pub(crate) fn only_agent(&self) -> Option<&'a str> {
         match (self.agent, self.agents) {
@@ -124,39 +109,5 @@ impl<'a> Question<'a> {
     /// The arguments, where they can be read.
     pub(super) fn arguments(&self) -> Option<&'a Value> {
         self.call.and_then(|call| call.arguments.value())
-    }
-}
-
-impl<'a> What<'a> {
-    /// A declared tool.
-    pub(crate) fn of_tool(tool: &'a Tool) -> Self {
-        Self {
-            kind: SubjectKind::Tool,
-            name: &tool.name,
-            inner: &tool.inner,
-            server: Some(&tool.backend.name),
-            scope: &tool.scope,
-            registry_roles: &tool.required_roles,
-        }
-    }
-
-    /// What only a backend offers, by the name that clients of the scope use;
-    /// the backend by its place in the scope, where it is known.
-    pub(crate) fn undeclared(
-        scope: &'a Scope,
-        place: Option<usize>,
-        kind: SubjectKind,
-        name: &'a str,
-    ) -> Self {
-        let spelled = (kind != SubjectKind::Resource).then(|| scope.split(name)).flatten();
-        let place = spelled.map(|(place, _)| place).or(place);
-        Self {
-            kind,
-            name,
-            inner: spelled.map_or(name, |(_, inner)| inner),
-            server: place.and_then(|place| scope.backends.get(place)).map(|it| &*it.name),
-            scope: &scope.name,
-            registry_roles: &[],
-        }
     }
 }

@@ -131,6 +131,9 @@ fn one(invariant: &Invariant, policy: &Active, tools: &[Tool<'_>]) -> Result<Che
         held.extend(roles[..place].iter().map(|it| vec![(*it).to_owned(), (*role).to_owned()]));
     }
     held.retain(|held| wanted(held));
+    if held.is_empty() {
+        return Err(format!("{}: the policy has none of these roles", invariant.name));
+    }
     let tenants: Vec<Option<&str>> =
         std::iter::once(None).chain(policy.workspaces().into_iter().map(Some)).collect();
     let agents: Vec<Vec<String>> = std::iter::once(Vec::new())

@@ -17,5 +17,6 @@ mod bad_input;
 mod floods;
 mod forward;
 mod mcp;
+mod policy;
 mod quota;
 mod rest;

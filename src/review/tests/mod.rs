@@ -1,5 +1,6 @@
 //! Cases, invariants, findings, and the past decided anew.
 
+mod docs;
 mod past;
 
 use std::time::Duration;
