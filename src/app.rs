@@ -23,7 +23,7 @@ use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
 use crate::policy::Policy;
-use crate::quota::Quota;
+use crate::quota::{self, Quota, QuotaError};
 use crate::registry::{self, Bounds, Offers, Registry};
 use crate::session::{Conversations, Sessions};
 use crate::settings::{Problem, Problems, Settings};
@@ -71,25 +71,32 @@ fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
     let mut problems = Problems::new();
     let registry = Registry::load(&settings.registry.file, bounds)
         .map_err(|complaints| in_file(&settings.registry.file, complaints, &mut problems));
-    let policy = Policy::load(&settings.policy.file)
-        .map_err(|complaints| in_file(&settings.policy.file, complaints, &mut problems));
+    let defaults = quota::defaults(&settings.quota)
+        .map_err(|errors| errors.iter().for_each(|error| quota_problem(error, &mut problems)));
+    let policy = defaults.and_then(|defaults| {
+        Policy::load(&settings.policy.file, defaults)
+            .map_err(|complaints| in_file(&settings.policy.file, complaints, &mut problems))
+    });
     let authn = Authenticator::new(&settings.auth, clock.clone()).map_err(|found| {
         for problem in found {
             let names = problem.env.into_iter().collect();
             problems.push(Problem::new(problem.setting, problem.message).set_by(names));
         }
     });
-    let quota = Quota::new(&settings.quota, &settings.redis, clock.clone()).map_err(|error| {
-        let complaint = error.to_string();
-        let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
-        problems.push(Problem::new(path, message));
-    });
+    let quota = Quota::new(&settings.quota, &settings.redis, clock.clone())
+        .map_err(|error| quota_problem(&error, &mut problems));
     match (registry, policy, authn, quota) {
         (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) => {
             Ok(Files { quota, registry, policy, authn })
         }
         _ => Err(problems),
     }
+}
+
+fn quota_problem(error: &QuotaError, problems: &mut Problems) {
+    let complaint = error.to_string();
+    let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
+    problems.push(Problem::new(path, message));
 }
 
 fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {

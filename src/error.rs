@@ -104,8 +104,12 @@ pub(crate) enum Reason {
     AdminRequired,
 
     // Quota.
-    /// A rate limit is exhausted.
+    /// A rate limit is exhausted, or too many calls are in progress.
     RateLimited,
+    /// The calls of a turn, a day or a job are used up.
+    BudgetExceeded,
+    /// The caller, or its address, was denied too often.
+    AbuseLimited,
     /// The store that counts cannot be reached.
     QuotaUnavailable,
 
@@ -138,7 +142,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 52] = [
+    pub(crate) const ALL: [Self; 54] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -180,6 +184,8 @@ impl Reason {
         Self::InvalidArguments,
         Self::AdminRequired,
         Self::RateLimited,
+        Self::BudgetExceeded,
+        Self::AbuseLimited,
         Self::QuotaUnavailable,
         Self::AuditUnavailable,
         Self::BackendUnavailable,
@@ -238,6 +244,8 @@ impl Reason {
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
             Self::RateLimited => "rate_limited",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::AbuseLimited => "abuse_limited",
             Self::QuotaUnavailable => "quota_unavailable",
             Self::AuditUnavailable => "audit_unavailable",
             Self::BackendUnavailable => "backend_unavailable",
@@ -279,6 +287,8 @@ impl Reason {
             Self::ResourceNotAllowed => "RESOURCE_NOT_ALLOWED",
             Self::InvalidArguments => "INVALID_ARGUMENTS",
             Self::RateLimited => "RATE_LIMIT_EXCEEDED",
+            Self::BudgetExceeded => "BUDGET_EXCEEDED",
+            Self::AbuseLimited => "ABUSE_LIMIT_EXCEEDED",
             Self::BackendUnavailable => "BACKEND_UNAVAILABLE",
             Self::BackendTimeout => "BACKEND_TIMEOUT",
             Self::BackendError | Self::ReplyTooLarge => "BACKEND_ERROR",
@@ -332,6 +342,25 @@ impl Reason {
         } else {
             self
         }
+    }
+
+    /// Whether the caller asked for what it may not have, or what does not
+    /// exist: that counts in the limit of abuse.
+    #[must_use]
+    pub(crate) fn is_denial(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownScope
+                | Self::RemovedTool
+                | Self::UnknownTool
+                | Self::ToolNotInScope
+                | Self::ToolNotAllowed
+                | Self::UnknownPrompt
+                | Self::PromptNotAllowed
+                | Self::UnknownResource
+                | Self::ResourceNotAllowed
+                | Self::AdminRequired
+        )
     }
 
     /// Whether the request failed to say who is calling.

@@ -5,6 +5,7 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod account;
 mod conversation;
 mod hearing;
 mod listen;
@@ -14,12 +15,14 @@ mod seats;
 mod tasks;
 mod upkeep;
 
+pub(crate) use account::remember;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
 pub(crate) use seats::leave;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +41,7 @@ use crate::protocol::headers;
 use crate::protocol::jsonrpc::Kind;
 use crate::protocol::mcp::Method;
 use crate::protocol::revision::Era;
-use crate::quota::Standing;
+use crate::quota::Account;
 use crate::registry::{Scope, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
@@ -76,8 +79,8 @@ pub(crate) struct Known {
     pub(crate) asked: Option<Box<str>>,
     /// The tool called, once it is allowed.
     pub(crate) tool: Option<Arc<Tool>>,
-    /// Where the caller stands with its quota.
-    pub(crate) standing: Option<Standing>,
+    /// What counting the call has left.
+    pub(crate) account: Account,
     /// When the call began, by the monotonic clock.
     pub(crate) started: Option<Duration>,
     /// How long the decision about quotas took.
@@ -162,7 +165,10 @@ pub(crate) async fn admin(gw: &Gateway, inbound: Inbound<'_>) -> (Entry, Result<
     let (_, mut entry) = open(gw, &inbound);
     let result = match authenticate(gw, &inbound, &mut entry).await {
         Ok(caller) if caller.has_role(&gw.admin_role) => Ok(caller),
-        Ok(_) => Err(Refusal::new(Reason::AdminRequired, "the caller lacks the admin role")),
+        Ok(caller) => {
+            gw.quota.denied(caller.key());
+            Err(Refusal::new(Reason::AdminRequired, "the caller lacks the admin role"))
+        }
         Err(refusal) => Err(refusal),
     };
     (entry, result)
@@ -186,7 +192,12 @@ async fn authenticate(
 ) -> Result<Caller, Refusal> {
     inbound.edge.clone()?;
     let credentials = Credentials::new(inbound.head.all("authorization"), Some(inbound.query));
-    let caller = gw.authn.authenticate(credentials).await?;
+    let caller = gw.authn.authenticate(credentials).await.map_err(|refusal| {
+        let failed =
+            refusal.reason.is_authentication() && refusal.reason != Reason::KeysUnavailable;
+        let told = inbound.client_addr.filter(|_| failed).and_then(|addr| gw.quota.stranger(addr));
+        told.unwrap_or(refusal)
+    })?;
     entry.caller(CallerFacts {
         user_id: caller.shared_user_id(),
         issuer: Some(caller.shared_issuer()),
@@ -345,15 +356,15 @@ async fn walk_invoke(
     let Inbound { head, request_id, .. } = inbound;
     let (caller, body) = receive(gw, inbound, known, entry).await?;
     let invocation = Invocation::read(&body)?;
-    // nginx says whether the client brought the id, or it made one itself.
-    let made = head.lenient(headers::REQUEST_ID_ORIGIN) == Some("nginx");
-    let brought = head.lenient(headers::REQUEST_ID).filter(|_| !made);
+    let brought = head.chosen_request_id();
     let id = invocation.id(brought, request_id)?;
     known.message.id = Some(id.clone());
     entry.method("tools/call");
     let active = gw.policy.active();
     let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
-    let call = invocation.into_call(&id)?;
+    let mut call = invocation.into_call(&id, brought)?;
+    call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
+    call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
     call_subject(gw, io, visitor, call, known, entry).await
 }
@@ -383,12 +394,15 @@ async fn call_subject(
     if let Some(arguments) = call.arguments {
         entry.arguments(arguments);
     }
+    gw.quota.bars(visitor.caller.key())?;
     let offered = offered_at(gw, io, &visitor, &call).await;
     let Visitor { caller, scope, seat, trail } = visitor;
-    let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
+    let who = caller.clone();
+    let denied = |_: &Refusal| gw.quota.denied(who.key());
+    let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
-    let permit = permit?;
+    let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
     entry.target(TargetFacts {
         scope: Arc::clone(&subject.scope),
@@ -398,23 +412,30 @@ async fn call_subject(
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     let asked_at = gw.clock.monotonic();
-    let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await;
+    let session = seat.as_ref().map(|seat| seat.uid());
+    let session = session.as_ref().map(|uid| uid as &(dyn Display + Sync));
+    let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
     entry.quota_took(elapsed);
     known.quota_took = Some(elapsed);
     let admission = admission?;
-    let recorded = entry.intent(admission).await?;
+    let recorded = entry.intent(admission).await.inspect_err(|_| known.account.refuse())?;
     known.sent = Some(gw.clock.monotonic());
     let reply = gw
         .upstream
         .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
-        .await?;
+        .await
+        .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
     let reply = tasks::bound(gw, recorded.as_ref().permit().target(), reply)?;
-    Ok(match reply {
-        Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
-        Reply::Whole(whole) => Answer::Forwarded(whole),
-        reply @ Reply::Stream(_) => Answer::Forwarded(Box::pin(reply.whole()).await?),
-    })
+    let whole = match reply {
+        Reply::Stream(flow) if known.takes_streams() => return Ok(Answer::Streamed(flow)),
+        Reply::Whole(whole) => whole,
+        reply @ Reply::Stream(_) => Box::pin(reply.whole()).await?,
+    };
+    if let Some(credit) = &known.account.credit {
+        account::remember(credit, &whole.message).await;
+    }
+    Ok(Answer::Forwarded(whole))
 }
 
 /// The place of the backend that offers what is called, where the name does

@@ -89,6 +89,8 @@ pub(crate) enum Decision {
     Deny,
     /// A limit was exhausted.
     RateLimited,
+    /// The calls of a turn, a day or a job are used up.
+    BudgetExceeded,
     /// The backend could not be reached, or answered nonsense.
     UpstreamError,
     /// The backend did not answer in time.
@@ -108,6 +110,7 @@ impl Decision {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::RateLimited => "rateLimited",
+            Self::BudgetExceeded => "budgetExceeded",
             Self::UpstreamError => "upstream_error",
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
@@ -119,13 +122,14 @@ impl Decision {
     /// What a reason comes to, before or after the call was sent on.
     pub(super) fn of(reason: Option<Reason>, sent_on: bool) -> Self {
         use Reason::{
-            BackendError, BackendTimeout, BackendUnavailable, Cancelled, Internal, RateLimited,
-            ReplyTooLarge,
+            AbuseLimited, BackendError, BackendTimeout, BackendUnavailable, BudgetExceeded,
+            Cancelled, Internal, RateLimited, ReplyTooLarge,
         };
         match reason {
             None if sent_on => Self::Success,
             None => Self::Allow,
-            Some(RateLimited) => Self::RateLimited,
+            Some(RateLimited | AbuseLimited) => Self::RateLimited,
+            Some(BudgetExceeded) => Self::BudgetExceeded,
             Some(BackendTimeout) => Self::Timeout,
             Some(Cancelled) => Self::Aborted,
             Some(BackendUnavailable | BackendError | ReplyTooLarge) => Self::UpstreamError,
@@ -141,7 +145,7 @@ impl Decision {
             Self::Success if is_error == Some(true) => "error",
             Self::Allow | Self::Success => "success",
             Self::Deny => "denied",
-            Self::RateLimited => "rate_limited",
+            Self::RateLimited | Self::BudgetExceeded => "rate_limited",
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
             Self::UpstreamError | Self::Error => "error",

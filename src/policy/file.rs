@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
+use super::limits::{self, BudgetsEntry, Defaults};
 use super::lists;
 use super::model::{ByKind, Grant, Rules, Workspace};
 use crate::registry::SubjectKind;
@@ -21,6 +22,11 @@ struct File {
     workspaces: BTreeMap<String, WorkspaceEntry>,
     #[serde(default)]
     tools: BTreeMap<String, ToolEntry>,
+    /// Untyped until they are compiled, so that all complaints are told.
+    #[serde(default)]
+    quotas: Vec<serde_yaml::Value>,
+    #[serde(default)]
+    budgets: BudgetsEntry,
 }
 
 #[derive(Deserialize)]
@@ -62,11 +68,17 @@ struct ToolEntry {
     _risk_tier: Option<String>,
 }
 
-/// Reads the text of a policy file.
+/// Reads a policy without limits behind its own.
+#[cfg(test)]
+pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
+    read_over(text, None)
+}
+
+/// Reads the text of a policy file. `defaults` are the limits behind its own.
 ///
 /// # Errors
 /// Every complaint, each with the path of what it is about.
-pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
+pub(super) fn read_over(text: &str, defaults: Option<Defaults>) -> Result<Rules, Vec<String>> {
     // The untyped parse refuses duplicate keys, which a typed one would not see.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| vec![e.to_string()])?;
     let file = if value.is_null() {
@@ -118,9 +130,11 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<String>> {
             (name, (path, entry.required_roles))
         })
         .collect();
+    let knows_role = |role: &str| HashMap::contains_key(&roles, role);
+    let limits = limits::compile(file.quotas, &file.budgets, defaults, knows_role, &mut complaints);
     if complaints.is_empty() {
         let digest = Arc::from(hex(digest(&SHA256, text.as_bytes()).as_ref()));
-        Ok(Rules { roles, workspaces, required, digest })
+        Ok(Rules { roles, workspaces, required, limits: Arc::new(limits), digest })
     } else {
         Err(complaints)
     }

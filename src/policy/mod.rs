@@ -1,7 +1,9 @@
-//! Who may reach what: tools, prompts and resources by one evaluator. Pure once loaded: no I/O, no clock.
+//! Who may reach what: tools, prompts and resources by one evaluator; and the
+//! limits that bear on a call. Pure once loaded: no I/O, no clock.
 
 mod decide;
 mod file;
+mod limits;
 mod lists;
 mod model;
 #[cfg(test)]
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
+pub(crate) use limits::{Asked, Defaults, Limit, Limits, Measure, Per, Rate};
 pub(crate) use model::RulePath;
 
 use crate::authn::Caller;
@@ -37,6 +40,7 @@ pub(crate) struct Active {
 /// A call that the policy allows. Made only by [`Policy::authorize`].
 pub(crate) struct Permit<'a> {
     target: Target<'a>,
+    limits: Arc<Limits>,
 }
 
 /// What the audit trail keeps of a decision, allowed or not.
@@ -52,10 +56,11 @@ pub(crate) struct Ruling {
 
 impl Policy {
     /// Reads a policy file. A file that does not exist denies everything.
+    /// `defaults` are the limits where the file states none.
     ///
     /// # Errors
     /// Every complaint, as `path: what is wrong`.
-    pub(crate) fn load(path: &Path) -> Result<Self, Vec<String>> {
+    pub(crate) fn load(path: &Path, defaults: Defaults) -> Result<Self, Vec<String>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -64,7 +69,7 @@ impl Policy {
             }
             Err(error) => return Err(vec![error.to_string()]),
         };
-        let rules = file::read(&text)?;
+        let rules = file::read_over(&text, Some(defaults))?;
         Ok(Self::from_rules(rules))
     }
 
@@ -106,7 +111,7 @@ impl Policy {
             SubjectKind::Resource => Reason::ResourceNotAllowed,
         };
         let outcome = if decision.allowed {
-            Ok(Permit { target })
+            Ok(Permit { target, limits: Arc::clone(&active.rules.limits) })
         } else {
             Err(Refusal::new(reason, format!("denied by {}", ruling.rule)))
         };
@@ -157,6 +162,11 @@ impl Active {
 }
 
 impl Active {
+    /// The limits in force.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.rules.limits
+    }
+
     /// Whether the caller may see and call what only a backend offers, by the
     /// name that clients of the scope use.
     pub(crate) fn allows_named(&self, caller: &Caller, kind: SubjectKind, name: &str) -> bool {
@@ -184,5 +194,18 @@ impl<'a> Permit<'a> {
     /// What is permitted.
     pub(crate) fn target(&self) -> &Target<'a> {
         &self.target
+    }
+
+    /// The limits of the policy that permits it.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+}
+
+#[cfg(test)]
+impl Limits {
+    /// The limits of a policy file, for the tests of other rooms.
+    pub(crate) fn for_test(text: &str, defaults: Option<Defaults>) -> Arc<Self> {
+        file::read_over(text, defaults).unwrap().limits
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::limits::Limits;
 use super::uri::Reading;
 use crate::registry::SubjectKind;
 
@@ -119,6 +120,8 @@ pub(super) struct Rules {
     pub(super) workspaces: HashMap<String, Workspace>,
     /// By tool: the caller needs one of these roles.
     pub(super) required: HashMap<String, (RulePath, Vec<String>)>,
+    /// How much may be called; shared with the calls that are counted.
+    pub(super) limits: Arc<Limits>,
     /// SHA-256 of the file, hexadecimal.
     pub(super) digest: Arc<str>,
 }
@@ -137,6 +140,7 @@ impl Rules {
                 Grant::Named(names) => names.keys().map(String::as_str).collect(),
             })
             .chain(self.required.keys().map(String::as_str))
+            .chain(self.limits.named_tools())
             .collect();
         found.sort_unstable();
         found.dedup();

@@ -50,12 +50,43 @@ pub struct Call<'a> {
     pub arguments: Option<&'a RawValue>,
     /// The whole JSON-RPC message.
     pub message: Bytes,
+    /// Set when the call answers questions of an earlier round; then with the
+    /// state that was to be sent back.
+    pub answers: Option<Option<Cow<'a, str>>>,
+    /// The request's id, where the client chose it; a retry has the same.
+    pub request_id: Option<Cow<'a, str>>,
+    /// The turn of an agent that the message names.
+    pub turn_id: Option<Cow<'a, str>>,
+    /// The job of an agent that the message names.
+    pub job_id: Option<Cow<'a, str>>,
     /// How the message speaks.
     pub era: Era,
     /// The revision the message speaks.
     pub revision: &'static str,
     /// `Mcp-Param-*` headers, which mirror annotated arguments; modern only.
     pub mirrored: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl Call<'_> {
+    /// Whether its answer may be a question, after which it is called again.
+    #[must_use]
+    pub fn may_be_asked(&self) -> bool {
+        self.era == Era::Modern
+            && matches!(self.method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)
+    }
+}
+
+/// The state that goes with a question, and comes back with its answer: the
+/// text of a string, however it was written; anything else as it was.
+#[must_use]
+pub fn state_text(raw: &RawValue) -> Cow<'_, str> {
+    // Borrows what has no escapes.
+    #[derive(serde::Deserialize)]
+    struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+    match serde_json::from_str::<Text<'_>>(raw.get()) {
+        Ok(Text(text)) => text,
+        Err(_) => Cow::Borrowed(raw.get()),
+    }
 }
 
 /// What a request of this method names: the subject that is judged.

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::gcra::Gcra;
-use super::standing::Outcome;
-use super::{Charge, MOST_LIMITS};
+use super::check::{Cell, Check, Key, Outcome, Undo};
+use super::gcra;
+use super::name::Name;
 
 const SHARDS: usize = 64;
 
-/// Most counters held: about 12 MB. Only counters that are not at rest count,
+/// Most counters held: about 16 MB. Only counters that are not at rest count,
 /// so it takes this many callers and tools in use within the time a limit
 /// needs to recover (two minutes by default).
 const MOST_COUNTERS: usize = 1 << 18;
@@ -35,13 +35,17 @@ pub(super) struct Memory {
 #[error("the table of {MOST_COUNTERS} counters in memory is full")]
 pub(super) struct Full;
 
-/// When each counter will be at rest, in µs of the monotonic clock.
+type Cells = HashMap<u128, Cell, BuildHasherDefault<AlreadyHashed>>;
+
 #[derive(Debug, Default)]
 struct Shard {
-    rests: HashMap<u128, u64, BuildHasherDefault<AlreadyHashed>>,
+    cells: Cells,
     /// No counter is at rest before this time, so no sweep is worth it.
     sweep_from: u64,
 }
+
+/// The locked shards of one decision, by their numbers.
+type Locked<'a> = Vec<(usize, MutexGuard<'a, Shard>)>;
 
 impl Memory {
     pub(super) fn new() -> Self {
@@ -57,54 +61,99 @@ impl Memory {
         }
     }
 
-    /// Charges all limits, or none.
+    /// Where the counter of that name lies.
+    pub(super) fn key(&self, name: &Name<'_>) -> Key {
+        Key::Here(self.hash(name))
+    }
+
+    /// Charges all counters, or none.
     ///
     /// # Errors
     /// [`Full`] when a caller is new and there is no room: whoever is already
     /// counted stays counted.
-    pub(super) fn decide(
-        &self,
-        charge: &Charge<'_>,
-        limits: &[Gcra],
-        now: u64,
-    ) -> Result<Outcome, Full> {
-        let keys = self.keys(charge);
-        let keys = &keys[..limits.len()];
-        let mut shards = [usize::MAX; MOST_LIMITS];
-        for (shard, key) in shards.iter_mut().zip(keys) {
-            *shard = shard_of(*key);
-        }
-        shards.sort_unstable();
-        let mut locked: Vec<(usize, MutexGuard<'_, Shard>)> = Vec::with_capacity(MOST_LIMITS);
-        for shard in shards.into_iter().take_while(|shard| *shard < SHARDS) {
-            if locked.last().is_none_or(|(last, _)| *last < shard) {
-                locked.push((shard, lock(&self.shards[shard])));
-            }
-        }
-        let place = |key: u128, locked: &[(usize, MutexGuard<'_, Shard>)]| {
-            locked.partition_point(|(shard, _)| *shard < shard_of(key))
-        };
-
-        let mut outcome = Outcome { admitted: true, backlogs: [0; MOST_LIMITS] };
-        for ((key, gcra), backlog) in keys.iter().zip(limits).zip(&mut outcome.backlogs) {
-            let place = place(*key, &locked);
-            let shard = &mut locked[place].1;
-            let known = shard.rests.get(key).copied();
-            if known.is_none() && !shard.has_room(self.most_a_shard, now) {
+    pub(super) fn decide(&self, checks: &[Check], now: u64) -> Result<Outcome, Full> {
+        let ids: Vec<u128> = checks.iter().map(|check| self.id(&check.key)).collect();
+        let mut locked = self.lock_all(&ids);
+        let (mut stopped, mut bound, mut free) = (false, false, false);
+        let mut freed_by = None;
+        let mut seen = Vec::with_capacity(checks.len());
+        for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
+            let shard = shard(&mut locked, *id);
+            let cell = shard.cells.get(id).copied();
+            if cell.is_none() && !shard.has_room(self.most_a_shard, now) {
                 return Err(Full);
             }
-            let rest = known.unwrap_or(now);
-            *backlog = gcra.backlog(rest, now);
-            outcome.admitted &= gcra.admits(*backlog);
+            let read = check.rule.read(cell, now);
+            let stops = check.rule.stops(read);
+            bound |= stops && check.rule.binds_always();
+            stopped |= stops;
+            if !free && check.rule.frees(read) {
+                (free, freed_by) = (true, Some(at));
+            }
+            seen.push(read);
         }
-        if outcome.admitted {
-            for ((key, gcra), backlog) in keys.iter().zip(limits).zip(&mut outcome.backlogs) {
-                *backlog += gcra.interval();
-                let place = place(*key, &locked);
-                locked[place].1.set(*key, now.saturating_add(*backlog));
+        let admitted = !bound && (free || !stopped);
+        if admitted {
+            for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
+                let freed = (freed_by == Some(at), free);
+                if let Some((after, mut cell)) = check.rule.charged(seen[at], now, freed) {
+                    let shard = shard(&mut locked, *id);
+                    if cell.until == 0 {
+                        cell.until = shard.cells.get(id).map_or(0, |old| old.until);
+                    }
+                    seen[at] = after;
+                    shard.set(*id, cell);
+                }
             }
         }
-        Ok(outcome)
+        Ok(Outcome { admitted, free, now, seen })
+    }
+
+    /// What each check reads; changes nothing.
+    pub(super) fn look(&self, checks: &[Check], now: u64) -> Outcome {
+        let seen = checks.iter().map(|check| {
+            let id = self.id(&check.key);
+            let cell = lock(&self.shards[shard_of(id)]).cells.get(&id).copied();
+            check.rule.read(cell, now)
+        });
+        Outcome { admitted: true, free: false, now, seen: seen.collect() }
+    }
+
+    /// Takes charges back.
+    pub(super) fn settle<'a>(&self, undo: impl Iterator<Item = (&'a Key, Undo)>, now: u64) {
+        for (key, undo) in undo {
+            let id = self.id(key);
+            let mut shard = lock(&self.shards[shard_of(id)]);
+            let cell = shard.cells.get(&id).copied();
+            let cell = match (undo, cell) {
+                (Undo::Credit { keep }, _) => {
+                    Some(Cell { until: now.saturating_add(keep), value: 1 })
+                }
+                (Undo::Once, _) | (_, None) => None,
+                (Undo::Rate { cost, rest }, Some(cell)) => {
+                    let back = gcra::refund(cost, rest, now);
+                    Some(Cell { until: cell.until.saturating_sub(back), ..cell })
+                }
+                (Undo::Lease | Undo::Budget, Some(cell)) => {
+                    Some(Cell { value: cell.value.saturating_sub(1), ..cell })
+                        .filter(|cell| cell.value > 0)
+                }
+            };
+            match cell {
+                Some(cell) => shard.set(id, cell),
+                None => {
+                    shard.cells.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Forgets counters, whatever they say. Calls in progress go on, uncounted.
+    pub(super) fn forget<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
+        for key in keys {
+            let id = self.id(key);
+            lock(&self.shards[shard_of(id)]).cells.remove(&id);
+        }
     }
 
     /// Forgets the counters that are at rest, which changes no decision.
@@ -113,24 +162,32 @@ impl Memory {
         let sweep = |shard: &Mutex<Shard>| {
             let mut shard = lock(shard);
             shard.sweep(now);
-            if shard.rests.capacity() > 4 * shard.rests.len() {
-                shard.rests.shrink_to_fit();
+            if shard.cells.capacity() > 4 * shard.cells.len() {
+                shard.cells.shrink_to_fit();
             }
-            shard.rests.len()
+            shard.cells.len()
         };
         self.shards.iter().map(sweep).sum()
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).rests.len()).sum()
+        self.shards.iter().map(|shard| lock(shard).cells.len()).sum()
     }
 
-    /// The counters of a charge, in the order of the limits.
-    fn keys(&self, charge: &Charge<'_>) -> [u128; MOST_LIMITS] {
-        let user = self.hash(&charge.user);
-        let tool = charge.tool.map_or(0, |tool| self.hash(&(user, tool)));
-        [user, tool]
+    fn lock_all(&self, ids: &[u128]) -> Locked<'_> {
+        let mut shards: Vec<usize> = ids.iter().map(|id| shard_of(*id)).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards.into_iter().map(|shard| (shard, lock(&self.shards[shard]))).collect()
+    }
+
+    /// A key of Redis' has a place here, too, for when Redis is away.
+    fn id(&self, key: &Key) -> u128 {
+        match key {
+            Key::Here(id) => *id,
+            Key::There(text) => self.hash(text),
+        }
     }
 
     fn hash(&self, name: &impl std::hash::Hash) -> u128 {
@@ -143,24 +200,29 @@ impl Shard {
     /// Whether the counters of one more decision fit, after forgetting those
     /// at rest if need be.
     fn has_room(&mut self, most: usize, now: u64) -> bool {
-        if self.rests.len() >= most && now >= self.sweep_from {
+        if self.cells.len() >= most && now >= self.sweep_from {
             self.sweep(now);
         }
-        self.rests.len() < most
+        self.cells.len() < most
     }
 
     fn sweep(&mut self, now: u64) {
-        self.rests.retain(|_, rest| *rest > now);
-        self.sweep_from = self.rests.values().min().copied().unwrap_or(u64::MAX);
+        self.cells.retain(|_, cell| cell.until > now);
+        self.sweep_from = self.cells.values().map(|cell| cell.until).min().unwrap_or(u64::MAX);
     }
 
-    fn set(&mut self, key: u128, rest: u64) {
-        self.rests.insert(key, rest);
-        self.sweep_from = self.sweep_from.min(rest);
+    fn set(&mut self, id: u128, cell: Cell) {
+        self.cells.insert(id, cell);
+        self.sweep_from = self.sweep_from.min(cell.until);
     }
 }
 
-/// What a panicking thread left is whole: a counter is one number.
+fn shard<'l>(locked: &'l mut Locked<'_>, id: u128) -> &'l mut Shard {
+    let place = locked.partition_point(|(shard, _)| *shard < shard_of(id));
+    &mut locked[place].1
+}
+
+/// What a panicking thread left is whole: a counter is set in one go.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -33,7 +33,7 @@ pub use sessions::SessionSettings;
 pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, RedisSettings};
 pub use walk::{
     LogFormat, OnQuotaFailure, PolicySettings, QuotaSettings, RateSettings, RegistrySettings,
-    TelemetrySettings, UpstreamSettings,
+    TelemetrySettings, TurnFallback, UpstreamSettings,
 };
 
 use serde::{Deserialize, Serialize};

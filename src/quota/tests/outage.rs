@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn impatient(port: u16, on_failure: OnQuotaFailure) -> Rig {
     let url = format!("redis://127.0.0.1:{port}");
     let redis = RedisSettings { timeout_ms: 300, ..redis_settings(Some(url)) };
-    let settings = QuotaSettings { on_failure, ..settings(rate(1, 1000), rate(1, 1000)) };
-    Rig::new(&settings, &redis)
+    let settings = QuotaSettings { on_failure, ..settings() };
+    Rig::new(&settings, &redis, per_user(rate(1, 1000), rate(1, 1000)))
 }
 
 /// Refuses now, and within a time that is not the network's.
@@ -103,11 +103,11 @@ async fn calls_go_on_uncounted_where_the_settings_allow_it() {
     let mut server = Redis::start();
     let rig = impatient(server.port(), OnQuotaFailure::Allow);
     server.kill();
-    assert_eq!(rig.quota.decide(&rig.io, call("ada", "add")).await.unwrap(), None);
+    assert!(rig.decide(call("ada", "add")).await.unwrap().standing.is_none());
     assert!(rig.quota.ping(&rig.io).await.is_err(), "readiness says so all the same");
     server.restart();
     wait_until_async(PATIENCE, "calls to be counted again", || async {
-        rig.quota.decide(&rig.io, call("ada", "add")).await.unwrap().is_some()
+        rig.decide(call("ada", "add")).await.unwrap().standing.is_some()
     })
     .await;
 }
@@ -116,8 +116,7 @@ async fn calls_go_on_uncounted_where_the_settings_allow_it() {
 async fn a_wrong_password_denies_and_is_not_told() {
     let server = Redis::start();
     let url = format!("redis://:hunter2@127.0.0.1:{}", server.port());
-    let settings = settings(rate(60, 5), rate(60, 5));
-    let rig = Rig::new(&settings, &redis_settings(Some(url)));
+    let rig = Rig::new(&settings(), &redis_settings(Some(url)), per_user(rate(60, 5), rate(60, 5)));
     let denied = rig.denied(request("ada")).await;
     assert_eq!(denied.refusal.reason, Reason::QuotaUnavailable);
     assert!(!format!("{denied:?} {:?}", rig.quota.ping(&rig.io).await).contains("hunter2"));
@@ -127,17 +126,16 @@ async fn a_wrong_password_denies_and_is_not_told() {
 async fn tls_is_spoken_and_never_given_up_for_plain_text() {
     let server = Redis::start();
     let url = format!("rediss://127.0.0.1:{}", server.port());
-    let settings = settings(rate(60, 5), rate(60, 5));
     let redis = RedisSettings { timeout_ms: 300, ..redis_settings(Some(url)) };
-    let rig = Rig::new(&settings, &redis);
+    let rig = Rig::new(&settings(), &redis, per_user(rate(60, 5), rate(60, 5)));
     // The server speaks no TLS, so the handshake must fail.
     assert_eq!(rig.reason(request("ada")).await, Some(Reason::QuotaUnavailable));
 }
 
 #[tokio::test]
 async fn a_worker_without_connections_denies() {
-    let rig = Rig::redis(rate(60, 5), rate(60, 5));
-    let stranger = Rig::memory(rate(60, 5), rate(60, 5));
-    let denied = rig.quota.decide(&stranger.io, request("ada")).await.unwrap_err();
-    assert_eq!(denied.refusal.reason, Reason::QuotaUnavailable);
+    let rig = On::Redis.rig(per_user(rate(60, 5), rate(60, 5)));
+    let stranger = On::Memory.rig(per_user(rate(60, 5), rate(60, 5)));
+    let decided = rig.quota.decide(&stranger.io, &rig.charge(request("ada"))).await;
+    assert_eq!(decided.err().unwrap().refusal.reason, Reason::QuotaUnavailable);
 }

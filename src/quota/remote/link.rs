@@ -1,20 +1,21 @@
 //! A worker's connections to Redis.
 //!
 //! A connection is driven by the reactor of the worker that opened it, so each
-//! worker has a pool of its own. Taking a connection out of a pool tests it,
-//! which costs a round trip; so a connection is taken once, kept in a *lane*
-//! and shared by all calls of the worker (they are multiplexed), and goes back
-//! to the pool, to be tested, when something went wrong on it.
+//! worker has its own. Taking a connection out of a pool tests it, which costs
+//! a round trip; so a connection is opened once, kept in a *lane* and shared by
+//! all calls of the worker (they are multiplexed), and is given up when
+//! something went wrong on it: after a failover it may lead to a server that is
+//! no master any more, and answers all the same.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use deadpool_redis::{Connection, Pool, PoolError};
-use redis::aio::MultiplexedConnection;
+use super::RemoteError;
+use super::place::{Held, Opener, Wire};
 
 /// What a worker needs to reach Redis.
-pub(super) struct Link {
-    pool: Pool,
+pub(in crate::quota) struct Link {
+    opener: Opener,
     lanes: Box<[Lane]>,
     next: AtomicUsize,
 }
@@ -22,7 +23,7 @@ pub(super) struct Link {
 /// One shared connection, or the place for it.
 #[derive(Default)]
 pub(super) struct Lane {
-    open: Mutex<Option<(Connection, Ticket)>>,
+    open: Mutex<Option<(Held, Ticket)>>,
     /// Held while the connection is opened, so that one call opens it and the
     /// others wait for it.
     opening: tokio::sync::Mutex<()>,
@@ -35,13 +36,13 @@ pub(super) struct Lane {
 pub(super) struct Ticket(u64);
 
 impl Link {
-    pub(super) fn new(pool: Pool, lanes: usize) -> Self {
+    pub(super) fn new(opener: Opener, lanes: usize) -> Self {
         let lanes = (0..lanes).map(|_| Lane::default()).collect();
-        Self { pool, lanes, next: AtomicUsize::new(0) }
+        Self { opener, lanes, next: AtomicUsize::new(0) }
     }
 
-    pub(super) fn pool(&self) -> &Pool {
-        &self.pool
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     /// The lane whose turn it is.
@@ -51,11 +52,8 @@ impl Link {
 }
 
 impl Lane {
-    /// The lane's connection, taken from `pool` if there is none.
-    pub(super) async fn connection(
-        &self,
-        pool: &Pool,
-    ) -> Result<(MultiplexedConnection, Ticket), PoolError> {
+    /// The lane's connection, opened if there is none.
+    pub(super) async fn connection(&self, opener: &Opener) -> Result<(Wire, Ticket), RemoteError> {
         if let Some(open) = self.share() {
             return Ok(open);
         }
@@ -63,25 +61,25 @@ impl Lane {
         if let Some(open) = self.share() {
             return Ok(open);
         }
-        let connection = pool.get().await?;
-        let shared = MultiplexedConnection::clone(&connection);
+        let (held, wire) = opener.open().await?;
         let ticket = Ticket(self.opened.fetch_add(1, Ordering::Relaxed));
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((connection, ticket));
-        Ok((shared, ticket))
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((held, ticket));
+        Ok((wire, ticket))
     }
 
-    /// Gives the connection back to the pool, if it is still the one that the
-    /// ticket was for.
+    /// Gives the connection up, if it is still the one that the ticket was
+    /// for.
     pub(super) fn doubt(&self, ticket: Ticket) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.as_ref().is_some_and(|(_, current)| *current == ticket) {
-            *open = None;
+        if open.as_ref().is_some_and(|(_, current)| *current == ticket)
+            && let Some((held, _)) = open.take()
+        {
+            held.abandon();
         }
     }
 
-    fn share(&self) -> Option<(MultiplexedConnection, Ticket)> {
+    fn share(&self) -> Option<(Wire, Ticket)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref()
-            .map(|(connection, ticket)| (MultiplexedConnection::clone(connection), *ticket))
+        open.as_ref().map(|(held, ticket)| (held.share(), *ticket))
     }
 }

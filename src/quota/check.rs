@@ -1,0 +1,189 @@
+//! What one decision consists of: checks, each of one counter.
+//!
+//! The same arithmetic stands in `remote/decide.lua`; `tests/agreement.rs`
+//! holds the two against each other.
+
+use std::sync::Arc;
+
+use super::gcra::Gcra;
+use crate::policy::Limit;
+
+/// One day, in microseconds. Budgets of a day end at midnight UTC.
+const DAY: u64 = 86_400_000_000;
+
+/// One counter, and what the call asks of it.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    pub(super) rule: Rule,
+    pub(super) key: Key,
+    pub(super) of: Of,
+}
+
+/// What a counter is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Calls over time.
+    Rate(Gcra),
+    /// Calls in progress.
+    Lease { most: u32 },
+    /// Calls counted until the window ends.
+    Budget { most: u32, window: Window },
+    /// Whether this very call was charged before: so many retries are free
+    /// for so long (µs) after.
+    Once { retries: u32, keep: u64 },
+    /// Whether the call answers a question that its last round asked; once.
+    Credit { keep: u64 },
+}
+
+/// How long a budget lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// So many microseconds from its first call.
+    Of(u64),
+    /// To the next midnight UTC.
+    Day,
+}
+
+/// Where a counter lies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// In this process, by a hash that no caller can steer.
+    Here(u128),
+    /// In Redis.
+    There(Box<str>),
+}
+
+/// What a check belongs to.
+#[derive(Clone, Debug)]
+pub(super) enum Of {
+    Limit(Arc<Limit>),
+    Turn,
+    Day,
+    Job,
+    /// The call itself.
+    Call,
+}
+
+/// A counter in memory. It is at rest, and says nothing, from `until` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) until: u64,
+    pub(super) value: u64,
+}
+
+/// What a check reads: of a rate the backlog; calls in progress, or used; of
+/// a call that was charged before 1 and its free retries so far; of a credit 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) value: u64,
+    /// When a budget that is in use ends.
+    pub(super) until: u64,
+}
+
+/// What came of all checks of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Whether the call may pass; then all counters were charged, otherwise
+    /// none.
+    pub(super) admitted: bool,
+    /// Whether it was charged before, so that only its lease was taken.
+    pub(super) free: bool,
+    /// When this was decided, in µs by the store's clock.
+    pub(super) now: u64,
+    /// What each check reads after that, in their order.
+    pub(super) seen: Vec<Seen>,
+}
+
+impl Rule {
+    /// What it reads of its counter.
+    pub(super) fn read(self, cell: Option<Cell>, now: u64) -> Seen {
+        let cell = cell.filter(|cell| cell.until > now).unwrap_or_default();
+        match self {
+            Self::Rate(gcra) => Seen { value: gcra.backlog(cell.until, now), until: 0 },
+            Self::Lease { .. } | Self::Once { .. } | Self::Credit { .. } => {
+                Seen { value: cell.value, until: 0 }
+            }
+            Self::Budget { .. } => Seen { value: cell.value, until: cell.until },
+        }
+    }
+
+    /// Whether it stops the call, unless that was charged before.
+    pub(super) fn stops(self, seen: Seen) -> bool {
+        match self {
+            Self::Rate(gcra) => !gcra.admits(seen.value),
+            Self::Lease { most } | Self::Budget { most, .. } => seen.value >= u64::from(most),
+            Self::Once { .. } | Self::Credit { .. } => false,
+        }
+    }
+
+    /// Whether it says that the call was charged before.
+    pub(super) fn frees(self, seen: Seen) -> bool {
+        match self {
+            Self::Once { retries, .. } => (1..=u64::from(retries)).contains(&seen.value),
+            Self::Credit { .. } => seen.value > 0,
+            Self::Rate(_) | Self::Lease { .. } | Self::Budget { .. } => false,
+        }
+    }
+
+    /// Whether it binds also calls that were charged before.
+    pub(super) fn binds_always(self) -> bool {
+        matches!(self, Self::Lease { .. })
+    }
+
+    /// Its counter after an admitted call; `None` when nothing changes.
+    /// `freed`: this check itself made the call free; `free`: any did.
+    pub(super) fn charged(
+        self,
+        seen: Seen,
+        now: u64,
+        (freed, free): (bool, bool),
+    ) -> Option<(Seen, Cell)> {
+        let (value, until) = match self {
+            Self::Rate(_) | Self::Budget { .. } if free => return None,
+            Self::Rate(gcra) => {
+                let backlog = seen.value + gcra.cost;
+                let cell = Cell { until: now.saturating_add(backlog), value: 0 };
+                return Some((Seen { value: backlog, until: 0 }, cell));
+            }
+            Self::Lease { .. } => (seen.value + 1, u64::MAX),
+            Self::Budget { window, .. } => {
+                let until = if seen.value > 0 { seen.until } else { window.end(now) };
+                let cell = Cell { until, value: seen.value + 1 };
+                return Some((Seen { value: cell.value, until }, cell));
+            }
+            // A retry does not make the time longer in which it is free.
+            Self::Once { .. } if freed => (seen.value + 1, 0),
+            Self::Once { keep, .. } => (1, now.saturating_add(keep)),
+            Self::Credit { .. } if freed => (0, 1),
+            Self::Credit { .. } => return None,
+        };
+        Some((Seen { value, until: 0 }, Cell { until, value }))
+    }
+}
+
+impl Window {
+    /// When a budget ends whose first call comes now.
+    pub(super) fn end(self, now: u64) -> u64 {
+        match self {
+            Self::Of(length) => now.saturating_add(length),
+            Self::Day => now - now % DAY + DAY,
+        }
+    }
+}
+
+/// How a charge is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// `rest`: what the counter read after the charge.
+    Rate {
+        cost: u64,
+        rest: u64,
+    },
+    Lease,
+    Budget,
+    Once,
+    /// The question stands again, for so long (µs).
+    Credit {
+        keep: u64,
+    },
+}

@@ -1,0 +1,287 @@
+//! Counters in Redis, shared by all gateways: one script call decides.
+
+mod breaker;
+mod link;
+mod place;
+
+use std::time::Duration;
+
+use redis::aio::ConnectionLike as _;
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind};
+
+pub(super) use link::Link;
+
+use super::check::{Check, Key, Outcome, Rule, Seen, Undo, Window};
+use super::error::QuotaError;
+use crate::clock::Clock;
+use crate::settings::RedisSettings;
+use breaker::{Breaker, Open};
+use place::{Place, Wire};
+
+/// Longest key prefix, in bytes.
+const LONGEST_PREFIX: usize = 64;
+
+/// Stands for the name of a lease where nothing is to be changed.
+const LOOKING: &str = "look";
+
+/// Where the counters are and how they are reached. Holds no connection.
+#[derive(Debug)]
+pub(super) struct Remote {
+    place: Place,
+    connections: usize,
+    timeout: Duration,
+    pub(super) prefix: String,
+    decide: Script,
+    settle: Script,
+    breaker: Breaker,
+    /// How long a lease lasts that nobody renews, in µs.
+    lease: u64,
+}
+
+/// Why Redis did not decide. Its text never holds the URL.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RemoteError {
+    #[error("no answer from Redis within {0:?}")]
+    Slow(Duration),
+    #[error("no connection to Redis: {0}")]
+    Connection(#[from] deadpool_redis::PoolError),
+    #[error("Redis: {0}")]
+    Command(#[from] RedisError),
+    #[error("Redis answered something that is no decision")]
+    Answer,
+    #[error("Redis is away, and is not asked at the moment")]
+    Open,
+    #[error("this worker has no connections to Redis")]
+    NoLink,
+}
+
+impl RemoteError {
+    /// Whether Redis answered, and only this one question cannot be: another
+    /// one may be.
+    fn is_of_this_question(&self) -> bool {
+        match self {
+            Self::Answer => true,
+            Self::Command(error) => matches!(
+                error.kind(),
+                ErrorKind::Extension | ErrorKind::Server(ServerErrorKind::ResponseError)
+            ),
+            Self::Slow(_) | Self::Connection(_) | Self::Open | Self::NoLink => false,
+        }
+    }
+}
+
+impl Remote {
+    /// Reads the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// When a setting makes no sense.
+    pub(super) fn new(
+        url: &str,
+        settings: &RedisSettings,
+        lease_seconds: u32,
+        salt: u64,
+    ) -> Result<Self, QuotaError> {
+        let prefix = settings.key_prefix.as_str();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+        if prefix.is_empty() || prefix.len() > LONGEST_PREFIX || !prefix.bytes().all(plain) {
+            return Err(QuotaError::Prefix);
+        }
+        if settings.connections_per_worker == 0 {
+            return Err(QuotaError::Zero("connections_per_worker"));
+        }
+        if settings.timeout_ms == 0 {
+            return Err(QuotaError::Zero("timeout_ms"));
+        }
+        let timeout = Duration::from_millis(settings.timeout_ms);
+        let unreadable = |error: RedisError| QuotaError::Url(error.category().to_owned());
+        let place = Place::read(url).map_err(unreadable)?;
+        place.opener(settings.connections_per_worker, timeout).map_err(unreadable)?;
+        Ok(Self {
+            place,
+            connections: settings.connections_per_worker,
+            timeout,
+            prefix: prefix.to_owned(),
+            decide: Script::new(include_str!("decide.lua")),
+            settle: Script::new(include_str!("settle.lua")),
+            // About a network, so by real time, whatever a test's clock says.
+            breaker: Breaker::new(Clock::system(), salt),
+            lease: u64::from(lease_seconds) * 1_000_000,
+        })
+    }
+
+    /// Connections for the calling worker, opened when first needed.
+    pub(super) fn link(&self) -> Option<Link> {
+        let opener = self.place.opener(self.connections, self.timeout).ok()?;
+        Some(Link::new(opener, self.connections))
+    }
+
+    /// Whether Redis is thought to be there.
+    pub(super) fn is_up(&self) -> bool {
+        !self.breaker.is_open()
+    }
+
+    /// Charges all counters, or none; without a `lease` it only looks.
+    /// Without `now`, which is for tests, by the server's clock.
+    pub(super) async fn decide(
+        &self,
+        link: Option<&Link>,
+        checks: &[Check],
+        lease: Option<&str>,
+        now: Option<u64>,
+    ) -> Result<Outcome, RemoteError> {
+        let mut call = self.decide.prepare_invoke();
+        call.arg(now.map(|now| now.to_string()).unwrap_or_default());
+        call.arg(lease.unwrap_or(LOOKING));
+        for check in checks {
+            let (kind, first, second) = match check.rule {
+                Rule::Rate(gcra) => ("r", gcra.cost, gcra.tolerance),
+                Rule::Lease { most } => ("l", u64::from(most), self.lease),
+                Rule::Budget { most, window: Window::Of(length) } => ("b", u64::from(most), length),
+                Rule::Budget { most, window: Window::Day } => ("b", u64::from(most), 0),
+                Rule::Once { retries, keep } => ("o", u64::from(retries), keep),
+                Rule::Credit { .. } => ("c", 0, 0),
+            };
+            call.key(text(&check.key)).arg(kind).arg(first).arg(second);
+        }
+        let decided = |mut wire: Wire| async move {
+            let answer: Vec<u64> = call.invoke_async(&mut wire).await?;
+            Ok(answer)
+        };
+        let answer = self.within(link, decided).await?;
+        outcome(&answer, checks).ok_or(RemoteError::Answer)
+    }
+
+    /// Takes charges of a call back.
+    pub(super) async fn settle(
+        &self,
+        link: Option<&Link>,
+        undo: &[(&Key, Undo)],
+        lease: &str,
+        now: Option<u64>,
+    ) -> Result<(), RemoteError> {
+        let mut call = self.settle.prepare_invoke();
+        call.arg(now.map(|now| now.to_string()).unwrap_or_default()).arg(lease);
+        for (key, undo) in undo {
+            let (kind, first, second) = match undo {
+                Undo::Rate { cost, rest } => ("r", *cost, *rest),
+                Undo::Lease => ("l", 0, 0),
+                Undo::Budget => ("b", 0, 0),
+                Undo::Once => ("o", 0, 0),
+                Undo::Credit { keep } => ("c", *keep, 0),
+            };
+            call.key(text(key)).arg(kind).arg(first).arg(second);
+        }
+        self.within(link, |mut wire| async move { call.invoke_async::<()>(&mut wire).await }).await
+    }
+
+    /// Says that a call is still in progress.
+    pub(super) async fn renew(
+        &self,
+        link: Option<&Link>,
+        keys: &[Key],
+        lease: &str,
+    ) -> Result<(), RemoteError> {
+        let mut call = self.settle.prepare_invoke();
+        call.arg("").arg(lease);
+        for key in keys {
+            call.key(text(key)).arg("n").arg(self.lease).arg(0);
+        }
+        self.within(link, |mut wire| async move { call.invoke_async::<()>(&mut wire).await }).await
+    }
+
+    /// Forgets counters, whatever they say.
+    pub(super) async fn forget(
+        &self,
+        link: Option<&Link>,
+        keys: impl Iterator<Item = &Key>,
+    ) -> Result<(), RemoteError> {
+        let mut command = redis::cmd("DEL");
+        for key in keys {
+            command.arg(text(key));
+        }
+        self.within(link, |mut wire| async move { command.query_async::<()>(&mut wire).await })
+            .await
+    }
+
+    /// Whether Redis answers. Asks also while the circuit is open.
+    pub(super) async fn ping(&self, link: Option<&Link>) -> Result<(), RemoteError> {
+        let asked = |mut wire: Wire| async move {
+            let mut ping = Cmd::new();
+            ping.arg("PING");
+            wire.req_packed_command(&ping).await.map(drop)
+        };
+        let answer = self.ask(link, asked).await;
+        if answer.is_ok() {
+            self.breaker.succeeded();
+        }
+        answer
+    }
+
+    /// Does `work` with a connection, all within the time limit, unless Redis
+    /// is known to be away.
+    async fn within<T, F: Future<Output = RedisResult<T>>>(
+        &self,
+        link: Option<&Link>,
+        work: impl FnOnce(Wire) -> F,
+    ) -> Result<T, RemoteError> {
+        let pass = self.breaker.enter().map_err(|Open| RemoteError::Open)?;
+        let answer = self.ask(link, work).await;
+        match &answer {
+            Err(error) if !error.is_of_this_question() => self.breaker.failed(pass),
+            Ok(_) | Err(_) => self.breaker.succeeded(),
+        }
+        answer
+    }
+
+    /// A connection on which something went wrong is given up.
+    async fn ask<T, F: Future<Output = RedisResult<T>>>(
+        &self,
+        link: Option<&Link>,
+        work: impl FnOnce(Wire) -> F,
+    ) -> Result<T, RemoteError> {
+        let link = link.ok_or(RemoteError::NoLink)?;
+        let lane = link.lane();
+        let mut used = None;
+        let working = async {
+            let (wire, ticket) = lane.connection(link.opener()).await?;
+            used = Some(ticket);
+            Ok(work(wire).await?)
+        };
+        let result = tokio::time::timeout(self.timeout, working)
+            .await
+            .unwrap_or(Err(RemoteError::Slow(self.timeout)));
+        if let (Err(error), Some(ticket)) = (&result, used)
+            && !error.is_of_this_question()
+        {
+            lane.doubt(ticket);
+        }
+        result
+    }
+}
+
+/// Keys of memory are never asked of Redis.
+fn text(key: &Key) -> &str {
+    match key {
+        Key::There(text) => text,
+        Key::Here(_) => "",
+    }
+}
+
+/// Reads the answer of `decide.lua`.
+fn outcome(answer: &[u64], checks: &[Check]) -> Option<Outcome> {
+    let (&[admitted @ 0..=1, free @ 0..=1, now], mut rest) = answer.split_first_chunk()? else {
+        return None;
+    };
+    let mut next = || {
+        let (first, others) = rest.split_first()?;
+        rest = others;
+        Some(*first)
+    };
+    let mut seen = Vec::with_capacity(checks.len());
+    for check in checks {
+        let value = next()?;
+        let until = if matches!(check.rule, Rule::Budget { .. }) { next()? } else { 0 };
+        seen.push(Seen { value, until });
+    }
+    rest.is_empty().then_some(Outcome { admitted: admitted == 1, free: free == 1, now, seen })
+}

@@ -1,0 +1,252 @@
+//! Where Redis is: one server, the master that sentinels name, or a cluster.
+
+use std::time::Duration;
+
+use deadpool_redis::{Manager, Pool, Runtime};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{
+    Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    RedisResult, TlsMode, Value,
+};
+
+/// Most hosts of a URL.
+const MOST_HOSTS: usize = 64;
+
+/// Read from one URL, in which `rediss` asks for TLS:
+///
+/// - `redis[s]://[USER:PASSWORD@]HOST:PORT[/DB]`
+/// - `redis[s]+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT…/MASTER[/DB]`:
+///   the hosts are sentinels, user and password those of the master
+/// - `redis[s]+cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT…`: some nodes
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    One(ConnectionInfo),
+    Sentinels { hosts: Vec<ConnectionInfo>, master: Box<str>, tls: bool },
+    Cluster(Vec<ConnectionInfo>),
+}
+
+/// What opens connections to a place; belongs to one worker.
+pub(super) enum Opener {
+    One(Pool),
+    Sentinels(tokio::sync::Mutex<SentinelClient>),
+    Cluster(ClusterClient),
+}
+
+/// An open connection, kept.
+pub(super) enum Held {
+    Pooled(deadpool_redis::Connection),
+    Own(Wire),
+}
+
+/// An open connection, to be used by many at once.
+#[derive(Clone)]
+pub(super) enum Wire {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Place {
+    /// Reads a URL. Nothing is connected.
+    ///
+    /// # Errors
+    /// When it cannot be read. The error never holds the URL.
+    pub(super) fn read(url: &str) -> RedisResult<Self> {
+        let wrong = |what| RedisError::from((ErrorKind::InvalidClientConfig, what));
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("no scheme"))?;
+        let (plain, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+        let info = |authority: &str, path: &str| {
+            let info = format!("{plain}://{authority}{path}").into_connection_info()?;
+            // Without this a small request may wait for the answer to another.
+            RedisResult::Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+        };
+        if kind.is_empty() {
+            let info = url.into_connection_info()?;
+            return Ok(Self::One(info.set_tcp_settings(TcpSettings::default().set_nodelay(true))));
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (format!("{user}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let hosts: Vec<&str> = hosts.split(',').collect();
+        if hosts.len() > MOST_HOSTS || hosts.iter().any(|host| host.is_empty()) {
+            return Err(wrong("the list of hosts cannot be read"));
+        }
+        match kind {
+            "sentinel" => {
+                let (master, database) = path.split_once('/').unwrap_or((path, "0"));
+                if master.is_empty() {
+                    return Err(wrong("no name of a master after the hosts"));
+                }
+                let path = format!("/{database}");
+                let hosts = hosts.iter().map(|host| info(&format!("{user}{host}"), &path));
+                let hosts = hosts.collect::<RedisResult<_>>()?;
+                Ok(Self::Sentinels { hosts, master: master.into(), tls: plain == "rediss" })
+            }
+            "cluster" if path.is_empty() => {
+                let nodes = hosts.iter().map(|host| info(&format!("{user}{host}"), ""));
+                Ok(Self::Cluster(nodes.collect::<RedisResult<_>>()?))
+            }
+            "cluster" => Err(wrong("a cluster has one database only")),
+            _ => Err(wrong("only +sentinel and +cluster are known")),
+        }
+    }
+
+    /// Makes what opens connections, within that time.
+    ///
+    /// # Errors
+    /// When the settings make no client.
+    pub(super) fn opener(&self, connections: usize, timeout: Duration) -> RedisResult<Opener> {
+        Ok(match self {
+            Self::One(info) => {
+                let pool = Pool::builder(Manager::new(info.clone())?)
+                    .max_size(connections)
+                    .runtime(Runtime::Tokio1)
+                    .wait_timeout(Some(timeout))
+                    .create_timeout(Some(timeout))
+                    .recycle_timeout(Some(timeout))
+                    .build();
+                Opener::One(pool.map_err(|_| {
+                    RedisError::from((ErrorKind::InvalidClientConfig, "no pool of connections"))
+                })?)
+            }
+            Self::Sentinels { hosts, master, tls } => {
+                let addresses = hosts.iter().map(|host| host.addr().clone());
+                let mut builder =
+                    SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+                        .set_client_to_redis_tcp_settings(TcpSettings::default().set_nodelay(true));
+                if *tls {
+                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                }
+                if let Some(settings) = hosts.first().map(ConnectionInfo::redis_settings) {
+                    builder = builder.set_client_to_redis_db(settings.db());
+                    if let Some(user) = settings.username() {
+                        builder = builder.set_client_to_redis_username(user);
+                    }
+                    if let Some(password) = settings.password() {
+                        builder = builder.set_client_to_redis_password(password);
+                    }
+                }
+                Opener::Sentinels(tokio::sync::Mutex::new(builder.build()?))
+            }
+            Self::Cluster(nodes) => {
+                let builder = ClusterClient::builder(nodes.clone())
+                    .tcp_settings(TcpSettings::default().set_nodelay(true))
+                    .connection_timeout(timeout)
+                    .response_timeout(timeout)
+                    // Whoever asks has no time for more.
+                    .retries(2)
+                    .min_retry_wait(1)
+                    .max_retry_wait(10);
+                Opener::Cluster(builder.build()?)
+            }
+        })
+    }
+}
+
+impl Opener {
+    /// Opens a connection.
+    pub(super) async fn open(&self) -> Result<(Held, Wire), super::RemoteError> {
+        Ok(match self {
+            Self::One(pool) => {
+                let connection = pool.get().await?;
+                let wire = Wire::One(MultiplexedConnection::clone(&connection));
+                (Held::Pooled(connection), wire)
+            }
+            Self::Sentinels(client) => {
+                let wire = Wire::One(client.lock().await.get_async_connection().await?);
+                (Held::Own(wire.clone()), wire)
+            }
+            Self::Cluster(client) => {
+                let wire = Wire::Cluster(client.get_async_connection().await?);
+                (Held::Own(wire.clone()), wire)
+            }
+        })
+    }
+}
+
+impl Held {
+    /// The connection is of no use: it is not to be lent again.
+    pub(super) fn abandon(self) {
+        match self {
+            Self::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
+            Self::Own(wire) => drop(wire),
+        }
+    }
+
+    pub(super) fn share(&self) -> Wire {
+        match self {
+            Self::Pooled(connection) => Wire::One(MultiplexedConnection::clone(connection)),
+            Self::Own(wire) => wire.clone(),
+        }
+    }
+}
+
+impl ConnectionLike for Wire {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::One(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::One(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_place_is_read() {
+        let one = Place::read("rediss://:pass@redis.example:6380/2").unwrap();
+        assert!(matches!(one, Place::One(info) if info.redis_settings().db() == 2));
+        let url = "rediss+sentinel://u:p%40ss@a:26379,b:26380,c/main/3";
+        let Place::Sentinels { hosts, master, tls } = Place::read(url).unwrap() else { panic!() };
+        assert_eq!((hosts.len(), &*master, tls), (3, "main", true));
+        let settings = hosts[0].redis_settings();
+        assert_eq!((settings.db(), settings.password()), (3, Some("p@ss")));
+        assert!(matches!(hosts[1].addr(), redis::ConnectionAddr::TcpTls { port: 26380, .. }));
+        let nodes = Place::read("redis+cluster://a:1,b:2,[::1]:3").unwrap();
+        assert!(matches!(nodes, Place::Cluster(nodes) if nodes.len() == 3));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_not_told() {
+        for url in [
+            "hunter2",
+            "http://hunter2@host",
+            "redis+sentinel://hunter2@a",
+            "redis+sentinel://hunter2@a/",
+            "redis+cluster://hunter2@a,/",
+            "redis+cluster://hunter2@a/1",
+            "redis+magic://hunter2@a",
+            "http+cluster://hunter2@a",
+            "redis+cluster://",
+        ] {
+            let fault = Place::read(url).unwrap_err().to_string();
+            assert!(!fault.contains("hunter2"), "{url}: {fault}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+-- Takes charges of a call back, or says that it is still in progress. The
+-- arithmetic is that of gcra.rs and memory.rs.
+--
+-- KEYS     counters, all with one hash tag
+-- ARGV[1]  the time; empty for the server's own
+-- ARGV[2]  the name of the call's lease
+-- then for each key what is to be done, and two numbers:
+--   r  gives back what lies ahead of a charge: its cost, and the time of rest
+--      that the counter read after it
+--   l  returns the lease
+--   n  makes the lease last for so long from now, also where it was lost
+--   b  takes one from a budget
+--   o  forgets that the call was charged
+--   c  a question stands again, for so long
+local now
+if ARGV[1] == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+else
+  now = tonumber(ARGV[1])
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function life(backlog)
+  return whole(math.ceil(backlog / 1000) + 60000)
+end
+
+for n, key in ipairs(KEYS) do
+  local at = 3 * n
+  local kind, first, second = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  if kind == 'l' then
+    redis.call('ZREM', key, ARGV[2])
+  elseif kind == 'n' then
+    redis.call('ZADD', key, whole(now + first), ARGV[2])
+    redis.call('PEXPIRE', key, life(first))
+  elseif kind == 'r' then
+    local rest = tonumber(redis.call('GET', key) or nil)
+    local back = math.min(math.max(second - now, 0), first)
+    if rest and rest == rest and back > 0 then
+      rest = rest - back
+      if rest > now then
+        redis.call('SET', key, whole(rest), 'PX', life(rest - now))
+      else
+        redis.call('DEL', key)
+      end
+    end
+  elseif kind == 'b' then
+    local text = redis.call('GET', key)
+    local number, last = string.match(text or '', '^(%d+) (%d+)$')
+    if number and tonumber(number) > 1 then
+      redis.call('SET', key, whole(tonumber(number) - 1) .. ' ' .. last, 'KEEPTTL')
+    else
+      redis.call('DEL', key)
+    end
+  elseif kind == 'o' then
+    redis.call('DEL', key)
+  elseif kind == 'c' then
+    redis.call('SET', key, '1 ' .. whole(now + first), 'PX', life(first))
+  end
+end
+return #KEYS
