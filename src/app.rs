@@ -14,7 +14,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
-use crate::cli::Migration;
+use crate::cli::{LimitsOf, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
@@ -22,7 +22,7 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
-use crate::policy::Policy;
+use crate::policy::{Asked, Policy};
 use crate::quota::{self, Quota, QuotaError};
 use crate::registry::{self, Bounds, Offers, Registry};
 use crate::session::{Conversations, Sessions};
@@ -111,6 +111,34 @@ fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {
 #[must_use]
 pub fn check(settings: &Settings) -> Problems {
     read(settings, &Clock::system()).err().unwrap_or_default()
+}
+
+/// The limits in force for what a command line asks about, as text.
+///
+/// # Errors
+/// Every complaint about the files the settings name, or about the question.
+pub fn limits(settings: &Settings, asked: &LimitsOf) -> Result<String, Problems> {
+    let Files { registry, policy, .. } = read(settings, &Clock::system())?;
+    let snapshot = registry.snapshot();
+    let mut offering = asked.tool.iter().flat_map(|tool| snapshot.offered_by(tool));
+    let scope = match (&asked.scope, offering.next(), offering.next()) {
+        (Some(scope), ..) => scope.clone(),
+        (None, Some(only), None) => only.name.to_string(),
+        (None, None, _) => String::new(),
+        (None, Some(_), Some(_)) => {
+            let problem = Problem::new("--scope", "several scopes offer this tool: say which");
+            return Err([problem].into_iter().collect());
+        }
+    };
+    let active = policy.active();
+    let question = Asked {
+        roles: &asked.roles,
+        tenant: asked.tenant.as_deref(),
+        agent: asked.agent.as_deref(),
+        scope: &scope,
+        tool: asked.tool.as_deref(),
+    };
+    Ok(quota::describe(active.limits(), &question, &settings.quota))
 }
 
 /// Changes the database's schema, or writes its state.
@@ -342,6 +370,9 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let audit = site.gateway.audit.health();
     site.metrics.audit_backlog(audit.backlog_bytes);
     site.metrics.audit_appended(audit.events);
+    let (up, leases) = site.gateway.quota.health();
+    site.metrics.quota_store(up, leases);
+    site.metrics.quota_decisions(&site.gateway.quota.tally());
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }

@@ -344,25 +344,6 @@ impl Reason {
         }
     }
 
-    /// Whether the caller asked for what it may not have, or what does not
-    /// exist: that counts in the limit of abuse.
-    #[must_use]
-    pub(crate) fn is_denial(self) -> bool {
-        matches!(
-            self,
-            Self::UnknownScope
-                | Self::RemovedTool
-                | Self::UnknownTool
-                | Self::ToolNotInScope
-                | Self::ToolNotAllowed
-                | Self::UnknownPrompt
-                | Self::PromptNotAllowed
-                | Self::UnknownResource
-                | Self::ResourceNotAllowed
-                | Self::AdminRequired
-        )
-    }
-
     /// Whether the request failed to say who is calling.
     #[must_use]
     pub(crate) fn is_authentication(self) -> bool {

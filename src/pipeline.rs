@@ -11,6 +11,7 @@ mod hearing;
 mod listen;
 mod lists;
 mod offers;
+mod quotas;
 mod seats;
 mod tasks;
 mod upkeep;
@@ -19,6 +20,7 @@ pub(crate) use account::remember;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
+pub(crate) use quotas::{Whom, quotas};
 pub(crate) use seats::leave;
 
 use std::borrow::Cow;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use super::quota::Quota;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -44,7 +45,10 @@ pub(super) enum Command {
     Serve,
     /// Print the configuration in force with secrets masked, or everything
     /// that is wrong with it; opens no port and no database
-    CheckConfig,
+    ///
+    /// With --role or --tool, it prints the limits in force for such a call
+    /// instead.
+    CheckConfig(LimitsOf),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]
@@ -57,10 +61,35 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// See, and reset, how a user stands with the limits of a running gateway
+    Quota {
+        #[command(subcommand)]
+        quota: Quota,
+    },
     #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
     Bridge(Box<bridge::Arguments>),
     /// Print the version
     Version,
+}
+
+/// A call whose limits are asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LimitsOf {
+    /// A role of the caller; may be given several times
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// The tool, as clients call it
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// The scope; needed where several offer the tool
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// The workspace of the caller
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// The agent of the caller
+    #[arg(long)]
+    pub agent: Option<String>,
 }
 
 /// What to do with the database's schema.

@@ -2,10 +2,11 @@
 
 mod arguments;
 mod healthcheck;
+mod quota;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::Migration;
+pub use arguments::{LimitsOf, Migration};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -52,6 +53,8 @@ pub struct Commands<'a> {
     pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
+    /// The limits in force for a call, as text.
+    pub limits: &'a dyn Fn(&Settings, &LimitsOf) -> Result<String, Problems>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -92,7 +95,8 @@ pub fn run(
     let sources = Sources { file, env };
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&sources, commands, output),
-        Command::CheckConfig => check_config(&sources, commands, output),
+        Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
+        Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
@@ -118,15 +122,36 @@ fn serve(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) ->
     finish(started.and_then(|()| (commands.serve)(settings)), output)
 }
 
-fn check_config(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) -> Exit {
-    match checked(sources, commands.checks) {
-        Ok((settings, warnings)) => {
-            say(output.out, &settings.effective());
+fn check_config(
+    sources: &Sources,
+    of: &LimitsOf,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let told = checked(sources, commands.checks).and_then(|(settings, warnings)| {
+        let text = if *of == LimitsOf::default() {
+            settings.effective()
+        } else {
+            (commands.limits)(&settings, of)?
+        };
+        Ok((text, warnings))
+    });
+    match told {
+        Ok((text, warnings)) => {
+            say(output.out, &text);
             warn(&warnings, output);
             Exit::Done
         }
         Err(problems) => refuse(&problems, output),
     }
+}
+
+/// A client of the gateway's admin API: of the settings it needs the address.
+fn quotas(sources: &Sources, quota: &quota::Quota, output: &mut Output<'_>) -> Exit {
+    let Loaded { settings, .. } = Settings::load_leniently(sources);
+    let listen = settings.map(|settings| healthcheck::url_of(settings.server.listen));
+    let listen = listen.unwrap_or_default();
+    finish(quota::run(quota, &listen, &sources.env, output.out), output)
 }
 
 /// A migration job has no need of tokens and tools, so only what concerns

@@ -50,9 +50,8 @@ pub struct Call<'a> {
     pub arguments: Option<&'a RawValue>,
     /// The whole JSON-RPC message.
     pub message: Bytes,
-    /// Set when the call answers questions of an earlier round; then with the
-    /// state that was to be sent back.
-    pub answers: Option<Option<Cow<'a, str>>>,
+    /// Set when the call answers questions of an earlier round.
+    pub answers: Option<Answers<'a>>,
     /// The request's id, where the client chose it; a retry has the same.
     pub request_id: Option<Cow<'a, str>>,
     /// The turn of an agent that the message names.
@@ -65,6 +64,13 @@ pub struct Call<'a> {
     pub revision: &'static str,
     /// `Mcp-Param-*` headers, which mirror annotated arguments; modern only.
     pub mirrored: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// That a call answers questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers<'a> {
+    /// The state that was to be sent back.
+    pub state: Option<Cow<'a, str>>,
 }
 
 impl Call<'_> {

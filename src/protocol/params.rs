@@ -55,7 +55,7 @@ pub struct Meta<'a> {
     /// W3C trace context.
     pub traceparent: Option<Cow<'a, str>>,
     /// The turn of the agent that the request belongs to, where its client
-    /// says so (ToolGate's `turnId`).
+    /// says so.
     pub turn_id: Option<Cow<'a, str>>,
     /// The job of the agent that the request belongs to.
     pub job_id: Option<Cow<'a, str>>,

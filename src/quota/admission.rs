@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde_json::value::RawValue;
 
+use super::charge::Answered;
 use super::{Charge, Counted, Credit, Occasion, Quota, QuotaIo, Receipt, Standing};
 use crate::error::Refusal;
 use crate::policy::{Asked, Permit};
@@ -85,7 +86,10 @@ impl Quota {
                 job: call.job_id.as_deref(),
                 request_id: call.request_id.as_deref(),
                 arguments: call.arguments.map_or("", RawValue::get),
-                answers: call.answers.as_ref().map(Option::as_deref),
+                answers: call
+                    .answers
+                    .as_ref()
+                    .map(|answers| Answered { state: answers.state.as_deref() }),
             },
         };
         match self.decide(io, &charge).await {

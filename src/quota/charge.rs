@@ -43,9 +43,15 @@ pub(crate) struct Occasion<'a> {
     pub(crate) request_id: Option<&'a str>,
     /// The arguments, as they were written.
     pub(crate) arguments: &'a str,
-    /// Set when the call answers questions; then with the state that was to
-    /// be sent back, as it was written.
-    pub(crate) answers: Option<Option<&'a str>>,
+    /// Set when the call answers questions.
+    pub(crate) answers: Option<Answered<'a>>,
+}
+
+/// That a call answers questions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered<'a> {
+    /// The state that was to be sent back.
+    pub(crate) state: Option<&'a str>,
 }
 
 /// What identifies a question: with the state that is to come back with the
@@ -113,7 +119,7 @@ impl Inner {
     fn budgets(&self, charge: &Charge<'_>, place: &Place<'_>, checks: &mut Vec<Check>) {
         let Charge { caller, occasion, limits, .. } = *charge;
         let budgets = limits.budgets;
-        let session = occasion.session.filter(|_| budgets.per_turn.is_some());
+        let session = occasion.session.filter(|_| budgets.turn.is_some());
         let session = session.map(ToString::to_string).unwrap_or_default();
         let mut add = |most, window, of, parts| {
             let kind = match of {
@@ -125,7 +131,7 @@ impl Inner {
             checks.push(Check { rule: Rule::Budget { most, window }, key, of });
         };
         let long = Window::Of(self.turn);
-        if let Some(most) = budgets.per_turn {
+        if let Some(most) = budgets.turn {
             match (occasion.turn, self.turn_fallback) {
                 (Some(turn), _) => add(most, long, Of::Turn, [caller, &session, "turn", turn]),
                 (None, TurnFallback::Session) => {
@@ -134,10 +140,10 @@ impl Inner {
                 (None, TurnFallback::Request) => {}
             }
         }
-        if let Some(most) = budgets.per_day {
+        if let Some(most) = budgets.day {
             add(most, Window::Day, Of::Day, [caller, "", "", ""]);
         }
-        if let (Some(most), Some(job)) = (budgets.per_job, occasion.job) {
+        if let (Some(most), Some(job)) = (budgets.job, occasion.job) {
             add(most, long, Of::Job, [caller, job, "", ""]);
         }
     }
@@ -145,7 +151,7 @@ impl Inner {
     /// Whether the call was charged before.
     fn once(&self, charge: &Charge<'_>, place: &Place<'_>, checks: &mut Vec<Check>) {
         let Charge { caller, occasion, asked, subject, .. } = *charge;
-        if let Some(state) = occasion.answers {
+        if let Some(Answered { state }) = occasion.answers {
             let name = question(asked.scope, caller, subject, state, occasion.arguments);
             let rule = Rule::Credit { keep: QUESTION };
             checks.push(Check { rule, key: place.key(&name), of: Of::Call });

@@ -60,6 +60,7 @@ mod admission;
 mod charge;
 mod check;
 mod credit;
+mod describe;
 mod error;
 mod gcra;
 mod look;
@@ -80,8 +81,9 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 pub(crate) use admission::{Account, Admission};
 pub(crate) use charge::{Charge, Occasion};
 pub(crate) use credit::Credit;
+pub(crate) use describe::describe;
 pub(crate) use error::{Denied, QuotaError};
-pub(crate) use look::{Shown, Tool, Whose};
+pub(crate) use look::{Tool, Whose};
 pub(crate) use receipt::Receipt;
 pub(crate) use standing::{Standing, retry_after_seconds};
 
@@ -451,12 +453,9 @@ impl Inner {
         }
         let standing = standing.map(Box::new);
         let of_lease = stopping().find(|(check, _)| check.rule.binds_always());
-        let (check, seen) = match of_lease.or_else(|| stopping().next()) {
-            Some(stopping) => stopping,
-            None => {
-                let refusal = Refusal::new(Reason::QuotaUnavailable, "refused by no limit");
-                return Denied { refusal: refusal.after(RETRY_UNCOUNTED), standing };
-            }
+        let Some((check, seen)) = of_lease.or_else(|| stopping().next()) else {
+            let refusal = Refusal::new(Reason::QuotaUnavailable, "refused by no limit");
+            return Denied { refusal: refusal.after(RETRY_UNCOUNTED), standing };
         };
         self.tally.refused(check);
         let refusal = match &check.of {

@@ -58,6 +58,7 @@ enum WeightEntry {
 /// `budgets:`, in the spelling of the reference systems.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "as the file spells them")]
 pub(crate) struct BudgetsEntry {
     #[serde(default)]
     max_tool_calls_per_turn: u32,
@@ -127,9 +128,9 @@ pub(crate) fn compile(
         (number > 0).then_some(number)
     };
     let budgets = Budgets {
-        per_turn: budget("maxToolCallsPerTurn", budgets.max_tool_calls_per_turn),
-        per_day: budget("maxToolCallsPerDay", budgets.max_tool_calls_per_day),
-        per_job: budget("maxToolCallsPerJob", budgets.max_tool_calls_per_job),
+        turn: budget("maxToolCallsPerTurn", budgets.max_tool_calls_per_turn),
+        day: budget("maxToolCallsPerDay", budgets.max_tool_calls_per_day),
+        job: budget("maxToolCallsPerJob", budgets.max_tool_calls_per_job),
     };
     Limits::new(limits, budgets)
 }

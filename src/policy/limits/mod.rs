@@ -177,7 +177,7 @@ type Candidates = [[Box<[u16]>; 2]; Per::ALL.len()];
 /// All limits of a policy.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    limits: Vec<Arc<Limit>>,
+    all: Vec<Arc<Limit>>,
     /// By tools that some entry names.
     named: HashMap<Box<str>, Candidates>,
     /// Of every other tool, and of what is no tool.
@@ -189,9 +189,9 @@ pub(crate) struct Limits {
 /// Most tool calls of a turn, a day, a job. `None`: any number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Budgets {
-    pub(crate) per_turn: Option<u32>,
-    pub(crate) per_day: Option<u32>,
-    pub(crate) per_job: Option<u32>,
+    pub(crate) turn: Option<u32>,
+    pub(crate) day: Option<u32>,
+    pub(crate) job: Option<u32>,
 }
 
 /// The limits without a policy of their own (C-37), from the settings.
@@ -209,8 +209,8 @@ impl Limits {
         }
         let others = candidates(&limits, None);
         let of_callers = limits.iter().all(|limit| limit.per.is_of_caller());
-        let limits = limits.into_iter().map(Arc::new).collect();
-        Self { limits, named, others, of_callers, budgets }
+        let all = limits.into_iter().map(Arc::new).collect();
+        Self { all, named, others, of_callers, budgets }
     }
 
     /// The limits in force for a call, at most two of each `per`.
@@ -218,7 +218,7 @@ impl Limits {
         let named = asked.tool.filter(|_| !self.named.is_empty());
         let candidates = named.and_then(|tool| self.named.get(tool)).unwrap_or(&self.others);
         candidates.iter().flatten().filter_map(|some| {
-            let mut matching = some.iter().map(|&at| &self.limits[usize::from(at)]);
+            let mut matching = some.iter().map(|&at| &self.all[usize::from(at)]);
             matching.find(|limit| {
                 (asked.tool.is_some() || !limit.per.needs_tool()) && limit.matcher.matches(asked)
             })
@@ -236,14 +236,15 @@ impl Limits {
     }
 }
 
-fn candidates(limits: &[Limit], tool: Option<&Box<str>>) -> Candidates {
+fn candidates(limits: &[Limit], tool: Option<&str>) -> Candidates {
     Per::ALL.map(|per| {
         [false, true].map(|concurrency| {
             let can_bear = |(_, limit): &(usize, &Limit)| {
                 let tools = &limit.matcher.tools;
                 limit.per == per
                     && matches!(limit.measure, Measure::Concurrency(_)) == concurrency
-                    && (tools.is_empty() || tool.is_some_and(|tool| tools.contains(tool)))
+                    && (tools.is_empty()
+                        || tool.is_some_and(|tool| tools.iter().any(|name| **name == *tool)))
             };
             let mut found: Vec<_> = limits.iter().enumerate().filter(can_bear).collect();
             found.sort_by_key(|(_, limit)| std::cmp::Reverse(limit.matcher.rank()));

@@ -97,7 +97,7 @@ quotas:
 fn counters_are_known_by_whom_they_are_for_and_go_on_through_edits() {
     let mark = |entry: &str| {
         let text = format!("roles: {{ a: {{}}, b: {{}} }}\nquotas: [{entry}]");
-        read(&text).unwrap().limits.limits[0].mark.clone()
+        read(&text).unwrap().limits.all[0].mark.clone()
     };
     let first = mark("{ per: user, roles: [a, b], rate: 5/s }");
     assert_eq!(first, mark("{ per: user, roles: [b, a], rate: 9/min, burst: 2 }"));
@@ -140,6 +140,6 @@ fn nothing_and_zero_are_no_budget() {
         budgets(
             "budgets: { maxToolCallsPerTurn: 5, maxToolCallsPerDay: 6, maxToolCallsPerJob: 7 }"
         ),
-        Budgets { per_turn: Some(5), per_day: Some(6), per_job: Some(7) }
+        Budgets { turn: Some(5), day: Some(6), job: Some(7) }
     );
 }

@@ -50,7 +50,7 @@ impl Both {
         Self { here, there }
     }
 
-    async fn decide(&self, who: Who<'_>, lease: &str, now: u64) -> [(Vec<Check>, Outcome); 2] {
+    async fn decide(&self, who: Who<'_>, lease: &str, now: u64) -> Twice {
         let (here, there) = (self.here.checks(who), self.there.checks(who));
         let first = self.here.memory().decide(&here, now).unwrap();
         let remote = self.there.remote();
@@ -59,6 +59,9 @@ impl Both {
         [(here, first), (there, second.unwrap())]
     }
 }
+
+/// What each store was asked, and decided.
+type Twice = [(Vec<Check>, Outcome); 2];
 
 /// Full at first; each µs adds one µs' worth, each call takes an interval's.
 #[derive(Default)]
@@ -109,7 +112,10 @@ fn memory_redis_and_token_buckets_decide_the_same() {
                 };
                 let rate = |check: &Check| match check.rule {
                     Rule::Rate(gcra) => gcra,
-                    _ => panic!("rates only"),
+                    Rule::Lease { .. }
+                    | Rule::Budget { .. }
+                    | Rule::Once { .. }
+                    | Rule::Credit { .. } => panic!("rates only"),
                 };
                 let rates: Vec<_> = both.here.checks(who).iter().map(rate).collect();
                 let expected = buckets.admits(step, &rates, now);
@@ -168,7 +174,7 @@ fn memory_and_redis_agree_about_everything() {
         .run(&vec(acts(), 1..120), |history| {
             let both = Both::new(&limits);
             let mut now = TODAY;
-            let mut open: Vec<(String, [(Vec<Check>, Outcome); 2])> = Vec::new();
+            let mut open: Vec<(String, Twice)> = Vec::new();
             for (number, act) in history.into_iter().enumerate() {
                 match act {
                     Act::Call(step, [tenant, turn, job, id, state]) => {
@@ -182,7 +188,8 @@ fn memory_and_redis_agree_about_everything() {
                                 turn: pick(turn),
                                 job: pick(job),
                                 request_id: pick(id),
-                                answers: state.map(|at| Some(NAMES[at])),
+                                answers: state
+                                    .map(|at| charge::Answered { state: Some(NAMES[at]) }),
                                 ..Occasion::default()
                             },
                         };
@@ -251,7 +258,9 @@ fn undo(checks: &[Check], outcome: &Outcome, how: u8) -> Vec<(check::Key, Undo)>
             }
             Rule::Budget { .. } if how > 1 && !outcome.free => Undo::Budget,
             Rule::Once { .. } if how > 0 => Undo::Once,
-            _ => continue,
+            Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
+                continue;
+            }
         };
         found.push((check.key.clone(), undo));
     }

@@ -31,7 +31,7 @@ async fn all_counters_of_a_decision_are_in_one_slot_of_a_cluster() {
 
     let shared = rig(
         cluster.url(),
-        "quotas: [{ per: global, rate: 1/min, burst: 20, concurrency: 9 }, { per: tool, rate: 9/s }]",
+        "quotas: [{ per: global, rate: 1/min, burst: 20 }, { per: tool, rate: 1/min, burst: 99 }]",
     );
     let mut passed = 0;
     for caller in &callers {

@@ -66,7 +66,8 @@ async fn together_the_shares_stay_within_the_stated_slack() {
     }
     assert_eq!(passing(&rigs[0]).await, BURST, "Redis has forgotten: a burst more, and no more");
     let rows = rigs[0].quota.tally();
-    assert!(rows.contains(&("all", "local", (BURST / 3 + 1) as u64)), "{rows:?}");
+    let local = rows.iter().find(|(limit, outcome, _)| (*limit, *outcome) == ("all", "local"));
+    assert!(local.is_some_and(|(.., count)| *count > (BURST / 3) as u64), "{rows:?}");
 }
 
 #[tokio::test]

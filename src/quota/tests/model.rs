@@ -82,7 +82,10 @@ fn run_replica(
                     .unwrap();
                 let left = checks.iter().zip(&outcome.seen).map(|(check, seen)| match check.rule {
                     Rule::Rate(gcra) => u64::from(gcra.remaining(seen.value)),
-                    _ => panic!("rates only"),
+                    Rule::Lease { .. }
+                    | Rule::Budget { .. }
+                    | Rule::Once { .. }
+                    | Rule::Credit { .. } => panic!("rates only"),
                 });
                 decided.push(Decided {
                     user,

@@ -62,13 +62,17 @@ async fn a_retry_is_free_within_bounds(on: On) {
     rig.passes(again("r-3")).await;
     rig.hand.advance(Duration::from_secs(301));
     rig.passes(again("r-3")).await;
-    assert_eq!(left(&rig).await, 97, "five minutes give five back, and cost both");
+    assert_eq!(left(&rig).await, 98, "five minutes give five back, and cost both");
 }
 
 async fn an_answer_to_a_question_is_free_once(on: On) {
     let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
     let answer = |state| {
-        let occasion = Occasion { answers: Some(state), arguments: "{}", ..Occasion::default() };
+        let occasion = Occasion {
+            answers: Some(charge::Answered { state }),
+            arguments: "{}",
+            ..Occasion::default()
+        };
         with(call("ada", "add"), occasion)
     };
     let question = rig.quota.credit(&rig.io, &rig.charge(answer(None)));
