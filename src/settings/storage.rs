@@ -30,7 +30,8 @@ pub struct DatabaseSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://…` or `rediss://…`. Empty: limits are counted in memory.
+    /// `redis[s]://…`, `redis[s]+sentinel://…` or `redis[s]+cluster://…`.
+    /// Empty: limits are counted in memory.
     #[serde(serialize_with = "masked_optional_url")]
     pub url: Option<Secret>,
     /// Connections held by each worker.
@@ -93,11 +94,18 @@ impl DatabaseSettings {
 impl RedisSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         if let Some(url) = &self.url {
-            let valid = Url::parse(url.expose()).is_ok_and(|url| {
-                matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some()
-            });
-            if !valid {
-                findings.problem("redis.url", "must be redis://HOST:PORT or rediss://HOST:PORT");
+            // Whoever connects reads it whole; what is wrong with it is told
+            // then, before anything starts.
+            let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
+            let (plain, kind) =
+                scheme.map_or(("", ""), |scheme| scheme.split_once('+').unwrap_or((scheme, "")));
+            let known =
+                matches!(plain, "redis" | "rediss") && matches!(kind, "" | "sentinel" | "cluster");
+            if !known {
+                let message = "must be redis[s]://HOST:PORT, \
+                               redis[s]+sentinel://HOST:PORT,HOST:PORT/MASTER or \
+                               redis[s]+cluster://HOST:PORT,HOST:PORT";
+                findings.problem("redis.url", message);
             }
         }
         let connections = self.connections_per_worker;

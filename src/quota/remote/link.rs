@@ -10,8 +10,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::RemoteError;
-use super::place::{Held, Opener, Wire};
+use crate::redis_link::{Held, Opener, Unopened, Wire};
 
 /// What a worker needs to reach Redis.
 pub(in crate::quota) struct Link {
@@ -53,7 +52,7 @@ impl Link {
 
 impl Lane {
     /// The lane's connection, opened if there is none.
-    pub(super) async fn connection(&self, opener: &Opener) -> Result<(Wire, Ticket), RemoteError> {
+    pub(super) async fn connection(&self, opener: &Opener) -> Result<(Wire, Ticket), Unopened> {
         if let Some(open) = self.share() {
             return Ok(open);
         }

@@ -2,7 +2,6 @@
 
 mod breaker;
 mod link;
-mod place;
 
 use std::time::Duration;
 
@@ -14,9 +13,9 @@ pub(super) use link::Link;
 use super::check::{Check, Key, Outcome, Rule, Seen, Undo, Window};
 use super::error::QuotaError;
 use crate::clock::Clock;
+use crate::redis_link::{Place, Unopened, Wire};
 use crate::settings::RedisSettings;
 use breaker::{Breaker, Open};
-use place::{Place, Wire};
 
 /// Longest key prefix, in bytes.
 const LONGEST_PREFIX: usize = 64;
@@ -44,7 +43,7 @@ pub(super) enum RemoteError {
     #[error("no answer from Redis within {0:?}")]
     Slow(Duration),
     #[error("no connection to Redis: {0}")]
-    Connection(#[from] deadpool_redis::PoolError),
+    Connection(#[from] Unopened),
     #[error("Redis: {0}")]
     Command(#[from] RedisError),
     #[error("Redis answered something that is no decision")]

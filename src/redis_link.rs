@@ -1,16 +1,17 @@
-//! Where Redis is: one server, the master that sentinels name, or a cluster.
+//! The one place that opens connections to Redis: to one server, to the master
+//! that sentinels name, or to a cluster.
 
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    RedisResult, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline,
+    RedisError, RedisFuture, RedisResult, TlsMode, Value,
 };
 
 /// Most hosts of a URL.
@@ -23,28 +24,28 @@ const MOST_HOSTS: usize = 64;
 ///   the hosts are sentinels, user and password those of the master
 /// - `redis[s]+cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT…`: some nodes
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     One(ConnectionInfo),
     Sentinels { hosts: Vec<ConnectionInfo>, master: Box<str>, tls: bool },
     Cluster(Vec<ConnectionInfo>),
 }
 
 /// What opens connections to a place; belongs to one worker.
-pub(super) enum Opener {
+pub(crate) enum Opener {
     One(Pool),
     Sentinels(tokio::sync::Mutex<SentinelClient>),
     Cluster(ClusterClient),
 }
 
 /// An open connection, kept.
-pub(super) enum Held {
+pub(crate) enum Held {
     Pooled(deadpool_redis::Connection),
     Own(Wire),
 }
 
 /// An open connection, to be used by many at once.
 #[derive(Clone)]
-pub(super) enum Wire {
+pub(crate) enum Wire {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
@@ -54,7 +55,7 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be read. The error never holds the URL.
-    pub(super) fn read(url: &str) -> RedisResult<Self> {
+    pub(crate) fn read(url: &str) -> RedisResult<Self> {
         let wrong = |what| RedisError::from((ErrorKind::InvalidClientConfig, what));
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("no scheme"))?;
         let (plain, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
@@ -100,7 +101,7 @@ impl Place {
     ///
     /// # Errors
     /// When the settings make no client.
-    pub(super) fn opener(&self, connections: usize, timeout: Duration) -> RedisResult<Opener> {
+    pub(crate) fn opener(&self, connections: usize, timeout: Duration) -> RedisResult<Opener> {
         Ok(match self {
             Self::One(info) => {
                 let pool = Pool::builder(Manager::new(info.clone())?)
@@ -115,42 +116,104 @@ impl Place {
                 })?)
             }
             Self::Sentinels { hosts, master, tls } => {
-                let addresses = hosts.iter().map(|host| host.addr().clone());
-                let mut builder =
-                    SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
-                        .set_client_to_redis_tcp_settings(TcpSettings::default().set_nodelay(true));
-                if *tls {
-                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-                }
-                if let Some(settings) = hosts.first().map(ConnectionInfo::redis_settings) {
-                    builder = builder.set_client_to_redis_db(settings.db());
-                    if let Some(user) = settings.username() {
-                        builder = builder.set_client_to_redis_username(user);
-                    }
-                    if let Some(password) = settings.password() {
-                        builder = builder.set_client_to_redis_password(password);
-                    }
-                }
-                Opener::Sentinels(tokio::sync::Mutex::new(builder.build()?))
+                Opener::Sentinels(tokio::sync::Mutex::new(sentinels(hosts, master, *tls)?))
+            }
+            Self::Cluster(nodes) => Opener::Cluster(cluster(nodes, timeout)?),
+        })
+    }
+
+    /// Opens a connection, of which each step may take so long.
+    ///
+    /// # Errors
+    /// What Redis, or the network, says.
+    pub(crate) async fn connect(&self, timeout: Duration) -> RedisResult<Wire> {
+        Ok(match self {
+            Self::One(info) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(timeout))
+                    .set_response_timeout(Some(timeout));
+                let client = Client::open(info.clone())?;
+                Wire::One(client.get_multiplexed_async_connection_with_config(&config).await?)
+            }
+            Self::Sentinels { hosts, master, tls } => {
+                Wire::One(sentinels(hosts, master, *tls)?.get_async_connection().await?)
             }
             Self::Cluster(nodes) => {
-                let builder = ClusterClient::builder(nodes.clone())
-                    .tcp_settings(TcpSettings::default().set_nodelay(true))
-                    .connection_timeout(timeout)
-                    .response_timeout(timeout)
-                    // Whoever asks has no time for more.
-                    .retries(2)
-                    .min_retry_wait(1)
-                    .max_retry_wait(10);
-                Opener::Cluster(builder.build()?)
+                Wire::Cluster(cluster(nodes, timeout)?.get_async_connection().await?)
             }
         })
     }
+
+    /// Opens a connection to hear channels by. In a cluster every node has
+    /// them all.
+    ///
+    /// # Errors
+    /// What Redis, or the network, says; of a cluster, what the last node says.
+    pub(crate) async fn listen(&self) -> RedisResult<PubSub> {
+        match self {
+            Self::One(info) => Client::open(info.clone())?.get_async_pubsub().await,
+            Self::Sentinels { hosts, master, tls } => {
+                sentinels(hosts, master, *tls)?.async_get_client().await?.get_async_pubsub().await
+            }
+            Self::Cluster(nodes) => {
+                let mut heard = Err(RedisError::from((ErrorKind::Io, "no node")));
+                for node in nodes {
+                    heard = Client::open(node.clone())?.get_async_pubsub().await;
+                    if heard.is_ok() {
+                        break;
+                    }
+                }
+                heard
+            }
+        }
+    }
+}
+
+fn sentinels(hosts: &[ConnectionInfo], master: &str, tls: bool) -> RedisResult<SentinelClient> {
+    let addresses = hosts.iter().map(|host| host.addr().clone());
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+        .set_client_to_redis_tcp_settings(TcpSettings::default().set_nodelay(true));
+    if tls {
+        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+    }
+    if let Some(settings) = hosts.first().map(ConnectionInfo::redis_settings) {
+        builder = builder.set_client_to_redis_db(settings.db());
+        if let Some(user) = settings.username() {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = settings.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+    }
+    builder.build()
+}
+
+fn cluster(nodes: &[ConnectionInfo], timeout: Duration) -> RedisResult<ClusterClient> {
+    ClusterClient::builder(nodes.to_vec())
+        .tcp_settings(TcpSettings::default().set_nodelay(true))
+        .connection_timeout(timeout)
+        .response_timeout(timeout)
+        // Whoever asks has no time for more.
+        .retries(2)
+        .min_retry_wait(1)
+        .max_retry_wait(10)
+        .build()
+}
+
+/// Why there is no connection. Its text never holds the URL.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unopened {
+    /// From a pool.
+    #[error("{0}")]
+    Pool(#[from] deadpool_redis::PoolError),
+    /// From Redis, or the network.
+    #[error("{0}")]
+    Redis(#[from] RedisError),
 }
 
 impl Opener {
     /// Opens a connection.
-    pub(super) async fn open(&self) -> Result<(Held, Wire), super::RemoteError> {
+    pub(crate) async fn open(&self) -> Result<(Held, Wire), Unopened> {
         Ok(match self {
             Self::One(pool) => {
                 let connection = pool.get().await?;
@@ -171,14 +234,14 @@ impl Opener {
 
 impl Held {
     /// The connection is of no use: it is not to be lent again.
-    pub(super) fn abandon(self) {
+    pub(crate) fn abandon(self) {
         match self {
             Self::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
             Self::Own(wire) => drop(wire),
         }
     }
 
-    pub(super) fn share(&self) -> Wire {
+    pub(crate) fn share(&self) -> Wire {
         match self {
             Self::Pooled(connection) => Wire::One(MultiplexedConnection::clone(connection)),
             Self::Own(wire) => wire.clone(),
