@@ -16,4 +16,6 @@ mod bad_input;
 mod forward;
 mod mcp;
 mod quota;
+mod quota_calls;
+mod quota_crash;
 mod rest;
