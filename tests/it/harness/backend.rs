@@ -118,9 +118,9 @@ fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
             Script::Hold(text) => {
                 let mut stream = stream;
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
-                            Connection: close\r\n\r\n";
-                let _ = stream.write_all(head.as_bytes());
-                let _ = stream.write_all(with_id(text).as_bytes());
+                            Transfer-Encoding: chunked\r\n\r\n";
+                let text = with_id(text);
+                let _ = write!(stream, "{head}{:x}\r\n{text}\r\n", text.len());
                 let _ = reader.fill_buf();
                 return;
             }
