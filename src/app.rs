@@ -10,11 +10,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, anyhow};
+use tokio::sync::Semaphore;
 use tracing_actix_web::TracingLogger;
 
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
-use crate::cli::{LimitsOf, Migration};
+use crate::cli::{self, LimitsOf, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
@@ -25,16 +26,21 @@ use crate::lifecycle;
 use crate::policy::{Asked, Policy};
 use crate::quota::{self, Quota, QuotaError};
 use crate::registry::{self, Bounds, Offers, Registry};
+use crate::secret::Secret;
 use crate::session::{Conversations, Sessions};
 use crate::settings::{Problem, Problems, Settings};
 use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
+use crate::trail::{self, Cursors};
 use crate::upstream::Upstream;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Most exports of the audit trail that run at the same time.
+const MOST_EXPORTS: usize = 4;
 
 /// Longest time to end the sessions at backends.
 const SESSIONS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -162,6 +168,22 @@ pub fn migrate(
             writeln!(out, "{state}  {}", migration.name)?;
         }
         Ok(())
+    })
+}
+
+/// Reads the audit trail.
+///
+/// # Errors
+/// What the database says, or whoever reads our output.
+pub fn audit(
+    settings: &Settings,
+    action: cli::Audit,
+    output: &mut cli::Output<'_>,
+) -> anyhow::Result<cli::AuditEnd> {
+    actix_web::rt::System::new().block_on(async {
+        let clock = Clock::system();
+        let store = Store::connect_to_read(&settings.database, clock.clone()).await?;
+        trail::run(&store, action, &clock, output).await
     })
 }
 
@@ -318,6 +340,8 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         gateway,
         edge: Edge::new(&settings.server),
         app_name: settings.telemetry.app_name.as_str().into(),
+        cursors: Cursors::new(cursor_secret(settings)?),
+        exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
         complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });
@@ -365,6 +389,12 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
     Ok(Running { addr, metrics_addr, site, handles, shutdown, finished })
 }
 
+/// What replicas have in common.
+fn cursor_secret(settings: &Settings) -> anyhow::Result<&Secret> {
+    let secret = settings.sessions.key.as_ref().or(settings.upstream.shared_secret.as_ref());
+    secret.context("there is neither sessions.key nor upstream.shared_secret")
+}
+
 /// `GET /metrics` on the internal listener.
 async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let audit = site.gateway.audit.health();
@@ -373,6 +403,7 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let (up, leases) = site.gateway.quota.health();
     site.metrics.quota_store(up, leases);
     site.metrics.quota_decisions(&site.gateway.quota.tally());
+    site.metrics.audit_folded(audit.folded);
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         serve: &app::run,
         migrate: &app::migrate,
         limits: &app::limits,
+        audit: &app::audit,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;
             bridge::run(options, Clock::system())

@@ -394,7 +394,8 @@ async fn call_subject(
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
-        entry.arguments(arguments);
+        let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
+        entry.arguments(arguments, hidden.as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     let offered = offered_at(gw, io, &visitor, &call).await;
@@ -428,9 +429,14 @@ async fn call_subject(
         .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
         .await
         .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
-    let reply = tasks::bound(gw, recorded.as_ref().permit().target(), reply)?;
+    let target = recorded.as_ref().permit().target();
+    let reply = tasks::bound(gw, target, reply)?;
     let whole = match reply {
-        Reply::Stream(flow) if known.takes_streams() => return Ok(Answer::Streamed(flow)),
+        Reply::Stream(mut flow) if known.takes_streams() => {
+            // A legacy backend may tell of any resource on it.
+            flow.judge(hearing::permits(gw, target.caller(), &scope));
+            return Ok(Answer::Streamed(flow));
+        }
         Reply::Whole(whole) => whole,
         reply @ Reply::Stream(_) => Box::pin(reply.whole()).await?,
     };

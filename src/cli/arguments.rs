@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::audit::Audit;
 use super::quota::Quota;
 use crate::bridge;
 
@@ -18,7 +19,8 @@ Configuration:
 Exit codes:
   0  done
   1  something failed while running
-  2  the configuration or the command line is wrong";
+  2  the configuration or the command line is wrong
+  4  nothing on record has this id (audit explain)";
 
 /// An MCP gateway: scoped endpoints, JWT, policy, exact quotas and an audit
 /// trail in front of a company's tools.
@@ -65,6 +67,11 @@ pub(super) enum Command {
     Quota {
         #[command(subcommand)]
         quota: Quota,
+    },
+    /// Read the audit trail: export, query, tail, explain
+    Audit {
+        #[command(subcommand)]
+        action: Audit,
     },
     #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
     Bridge(Box<bridge::Arguments>),

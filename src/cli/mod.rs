@@ -1,12 +1,14 @@
 //! The command line of `scopegate`.
 
 mod arguments;
+mod audit;
 mod healthcheck;
 mod quota;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::{LimitsOf, Migration};
+pub use audit::{Audit, AuditEnd, Format, Selection};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -30,6 +32,8 @@ pub enum Exit {
     /// 2: the configuration or the command line is wrong; starting again
     /// will not help.
     Misconfigured,
+    /// 4: there is nothing of the id that was asked for.
+    Nothing,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +42,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Misconfigured => Self::from(2),
+            Exit::Nothing => Self::from(4),
         }
     }
 }
@@ -55,6 +60,8 @@ pub struct Commands<'a> {
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
     /// The limits in force for a call, as text.
     pub limits: &'a dyn Fn(&Settings, &LimitsOf) -> Result<String, Problems>,
+    /// Reads the audit trail.
+    pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -98,6 +105,7 @@ pub fn run(
         Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
         Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
+        Command::Audit { action } => audit_trail(&sources, action, commands, output),
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -162,19 +170,46 @@ fn migrate(
     commands: &Commands<'_>,
     output: &mut Output<'_>,
 ) -> Exit {
-    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
-    let concerns = |problem: &&Problem| {
-        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
-    };
-    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
-    match settings {
-        Some(settings) if problems.is_empty() => {
+    match of_the_database(sources) {
+        Ok(settings) => {
             let started = (commands.logging)(&settings);
             let migrated =
                 started.and_then(|()| (commands.migrate)(&settings, direction, output.out));
             finish(migrated, output)
         }
-        Some(_) | None => refuse(&problems, output),
+        Err(problems) => refuse(&problems, output),
+    }
+}
+
+/// The settings, of which those of the database are sound.
+fn of_the_database(sources: &Sources) -> Result<Settings, Problems> {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    settings.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// Who reads the trail needs no keys and no tools either.
+fn audit_trail(
+    sources: &Sources,
+    action: Audit,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let settings = match of_the_database(sources) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.audit)(&settings, action, output) {
+        Ok(AuditEnd::Done) => Exit::Done,
+        Ok(AuditEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate audit: {why}\n"));
+            Exit::Misconfigured
+        }
+        Ok(AuditEnd::Nothing) => Exit::Nothing,
+        Err(error) => finish(Err(error), output),
     }
 }
 

@@ -29,6 +29,10 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
         logging: &|_| Ok(()),
         serve: &|settings| note(format!("serve {}", settings.server.listen)),
         limits: &|_, of| Ok(format!("limits of {:?} {:?}\n", of.roles, of.tool)),
+        audit: &|_, action, output| {
+            writeln!(output.out, "{action:?}")?;
+            note("audit".to_owned()).map(|()| AuditEnd::Done)
+        },
         bridge: &|_| note("bridge".to_owned()),
         migrate: &|_, direction, out| {
             writeln!(out, "migrated")?;

@@ -20,7 +20,7 @@ use crate::error::Refusal;
 use crate::pipeline::{self, Known, Listening};
 use crate::protocol::sse::{self, Event};
 use crate::quota::Credit;
-use crate::session::{Listener, Opened};
+use crate::session::Opened;
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
 
@@ -92,31 +92,26 @@ pub(super) fn of_call(flow: Flow, credit: Option<Box<Credit>>) -> Pieces {
     }))
 }
 
-/// The pieces of several streams, as they come.
+/// The pieces of several streams, as they come, until one of them ends: whoever
+/// hears nothing more of one backend is to come back.
 pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
-    Box::pin(futures_util::stream::select_all(flows.into_iter().map(of)))
+    let end = || futures_util::stream::iter([None]);
+    let flows = flows.into_iter().map(|flow| of(flow).map(Some).chain(end()).boxed_local());
+    let pieces = futures_util::stream::select_all(flows.collect::<Vec<_>>());
+    pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
 }
 
 /// The pieces of subscriptions that are held together: what is told, then what
 /// changes, and the end as soon as one backend ends.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
     let Listening { acknowledged, flows, ended, at_most, listener } = listening;
-    // Whoever hears nothing more of one backend is to subscribe anew, and is
-    // told then what is left.
-    let told = |piece: Result<Piece, Refusal>| match piece {
-        Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
-        Ok(Piece::Answer { .. }) | Err(_) => None,
-    };
-    let end = || futures_util::stream::iter([None]);
-    let flows = flows.into_iter().map(|flow| of(flow).map(told).chain(end()).boxed_local());
-    let flows: Vec<_> = flows.collect();
+    let is_told = |piece: &Result<Piece, Refusal>| ready(matches!(piece, Ok(Piece::Event(_))));
     // With nobody to tell anything there is silence, and no end to ask about
     // again and again.
     let changes = if flows.is_empty() {
         futures_util::stream::pending().boxed_local()
     } else {
-        let changes = futures_util::stream::select_all(flows);
-        changes.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
+        of_all(flows).take_while(is_told).boxed_local()
     };
     let changes = for_a_time(changes, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
@@ -128,7 +123,7 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
 
 /// The pieces, with the caller's place among listeners, which it keeps as long
 /// as they last.
-pub(super) fn held_by(pieces: Pieces, listener: Listener) -> Pieces {
+pub(super) fn held_by<L: 'static>(pieces: Pieces, listener: L) -> Pieces {
     Box::pin(pieces.inspect(move |_| _ = &listener))
 }
 
@@ -187,6 +182,20 @@ impl Streaming {
         text.freeze()
     }
 
+    /// Whether the stream's session is over, in which nothing is told any
+    /// more; it is in use otherwise.
+    fn is_over(&mut self) -> bool {
+        let Some(seat) = &self.seat else { return false };
+        let sessions = &self.site.gateway.sessions;
+        sessions.touch(seat);
+        if self.wants_answer || sessions.is_live(seat) {
+            return false;
+        }
+        let outcome = self.outcome(None, None);
+        self.seal(&outcome, None);
+        true
+    }
+
     fn seal(&mut self, outcome: &Outcome, refusal: Option<&Refusal>) {
         let Some(entry) = self.entry.take() else { return };
         // What was said is said: that it is not on record is the journal's
@@ -223,7 +232,12 @@ impl Stream for Streaming {
             return Poll::Ready(None);
         }
         match this.pieces.as_mut().poll_next(context) {
-            Poll::Ready(Some(Ok(Piece::Event(event)))) => Poll::Ready(Some(Ok(this.say(&event)))),
+            Poll::Ready(Some(Ok(Piece::Event(event)))) => {
+                if this.is_over() {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Ok(this.say(&event))))
+            }
             Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
                 let text = this.say(&event);
                 let outcome = this.outcome(Some(is_error), event.data.as_ref());
@@ -256,15 +270,8 @@ impl Stream for Streaming {
                     return Poll::Pending;
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
-                if let Some(seat) = &this.seat {
-                    let sessions = &this.site.gateway.sessions;
-                    sessions.touch(seat);
-                    if !this.wants_answer && !sessions.is_live(seat) {
-                        // Nothing is told in a session that is over.
-                        let outcome = this.outcome(None, None);
-                        this.seal(&outcome, None);
-                        return Poll::Ready(None);
-                    }
+                if this.is_over() {
+                    return Poll::Ready(None);
                 }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use tokio::time::error::Elapsed;
 
 use super::{Answer, Known, Visitor, hearing, tasks};
 use crate::error::{Reason, Refusal};
@@ -25,6 +26,12 @@ use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
 /// Longest wait for a backend to take a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long clients listen while a backend is missing.
+const WITHOUT_ALL: Duration = Duration::from_mins(1);
+
+/// What a backend tells, and what that is, as it acknowledged it.
+type News = (Flow, Map<String, Value>);
+
 /// Subscriptions that the gateway holds together.
 pub(crate) struct Listening {
     /// The first message: what is told. `None` where the only backend says it
@@ -37,7 +44,7 @@ pub(crate) struct Listening {
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
     /// The caller's place among listeners.
-    pub(crate) listener: Listener,
+    pub(crate) listener: Arc<Listener>,
 }
 
 pub(super) async fn listen(
@@ -54,22 +61,17 @@ pub(super) async fn listen(
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
-    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
+    let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
-    let permits = hearing::permits(gw, visitor);
+    let permits = hearing::permits(gw, &visitor.caller, &visitor.scope);
     let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
     let facts = join_all(asking).await;
-    let modern: Vec<Option<bool>> =
-        facts.into_iter().map(|facts| Some(facts.ok()?.speaks(Era::Modern))).collect();
-    let told = json!({ meta::SUBSCRIPTION_ID: id });
-    let ended = json!({
-        "jsonrpc": "2.0", "id": id,
-        "result": { "resultType": "complete", "_meta": told },
-    });
-    let ended = Bytes::from(ended.to_string());
+    let modern: Vec<Result<bool, Refusal>> =
+        facts.into_iter().map(|facts| Ok(facts?.speaks(Era::Modern))).collect();
+    let ended = ended(id);
     let at_most = super::remaining(gw, &visitor.caller);
-    if let [Some(true)] = &modern[..] {
+    if let [Ok(true)] = &modern[..] {
         return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
             Reply::Stream(flow) => Answer::Listening(Listening {
                 acknowledged: None,
@@ -82,33 +84,66 @@ pub(super) async fn listen(
         });
     }
     let wanted = wanted(&body).map_err(unfit)?;
-    let asking = modern.iter().enumerate().map(|(place, modern)| {
-        let (wanted, body) = (wanted.clone(), &body);
+    let asking = modern.into_iter().enumerate().map(|(place, modern)| {
+        let (wanted, body, listener) = (wanted.clone(), &body, Arc::clone(&listener));
         async move {
-            if (*modern)? {
+            if modern? {
                 return ask_one(gw, io, visitor, message, place, body).await;
             }
-            Box::pin(subscribe(gw, io, visitor, (place, id), wanted)).await
+            Box::pin(subscribe(gw, io, visitor, (place, id, listener), wanted)).await
         }
     });
     let mut all = Map::new();
     let mut flows = Vec::new();
-    for (flow, honoured) in join_all(asking).await.into_iter().flatten() {
-        flows.push(flow.judged(Arc::clone(&permits)));
-        unite(&mut all, honoured);
+    let mut failed = None;
+    for (backend, told) in visitor.scope.backends.iter().zip(join_all(asking).await) {
+        match told {
+            Ok(Some((flow, honoured))) => {
+                flows.push(flow.judged(Arc::clone(&permits)));
+                unite(&mut all, honoured);
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                tracing::warn!(
+                    backend = &*backend.name,
+                    reason = refusal.reason.name(),
+                    detail = &*refusal.detail,
+                    "a backend tells no news"
+                );
+                failed.get_or_insert(refusal);
+            }
+        }
     }
-    let acknowledged = json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/subscriptions/acknowledged",
-        "params": { "_meta": told, "notifications": all },
-    });
-    Ok(Answer::Listening(Listening {
-        acknowledged: Some(acknowledged.to_string().into()),
-        flows,
-        ended,
-        at_most,
-        listener,
-    }))
+    let at_most = match failed {
+        // An empty acknowledgement would say that there is nothing to tell.
+        Some(refusal) if flows.is_empty() => return Err(refusal),
+        // Whoever subscribes anew finds the one that is missing now.
+        Some(_) => at_most.min(WITHOUT_ALL),
+        None => at_most,
+    };
+    let acknowledged = Some(acknowledged(id, &all));
+    Ok(Answer::Listening(Listening { acknowledged, flows, ended, at_most, listener }))
+}
+
+/// The first message: what is told. The id stands in it as the client wrote
+/// it.
+fn acknowledged(id: &RawValue, all: &Map<String, Value>) -> Bytes {
+    let (name, all) = (meta::SUBSCRIPTION_ID, json!(all));
+    let text = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
+         \"params\":{{\"_meta\":{{\"{name}\":{id}}},\"notifications\":{all}}}}}"
+    );
+    text.into()
+}
+
+/// The last message.
+fn ended(id: &RawValue) -> Bytes {
+    let name = meta::SUBSCRIPTION_ID;
+    let text = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"resultType\":\"complete\",\
+         \"_meta\":{{\"{name}\":{id}}}}}}}"
+    );
+    text.into()
 }
 
 /// The news of one modern backend among several, and what they are.
@@ -119,12 +154,16 @@ async fn ask_one(
     message: &Message<'_>,
     place: usize,
     body: &Bytes,
-) -> Option<(Flow, Map<String, Value>)> {
-    let reply = ask(gw, io, visitor, message, place, body).await.ok()?;
-    let Reply::Stream(mut flow) = reply else { return None };
-    let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
-    let Piece::Event(event) = first else { return None };
-    Some((*flow, news::acknowledged(&event.data?)?))
+) -> Result<Option<News>, Refusal> {
+    let Reply::Stream(mut flow) = ask(gw, io, visitor, message, place, body).await? else {
+        return Ok(None);
+    };
+    let first = tokio::time::timeout(PATIENCE, flow.next()).await.map_err(late)?;
+    let told = match first.transpose()? {
+        Some(Piece::Event(event)) => event.data.and_then(|data| news::acknowledged(&data)),
+        Some(Piece::Answer { .. }) | None => None,
+    };
+    Ok(told.map(|told| (*flow, told)))
 }
 
 /// The news of one legacy backend, and what they are.
@@ -132,26 +171,19 @@ async fn subscribe(
     gw: &Gateway,
     io: &WorkerIo,
     visitor: &Visitor<'_>,
-    (place, id): (usize, &RawValue),
+    (place, id, listener): (usize, &RawValue, Arc<Listener>),
     wanted: Wanted,
-) -> Option<(Flow, Map<String, Value>)> {
-    let Visitor { caller, scope, trail, .. } = visitor;
-    let backend = &scope.backends[place];
-    let subscriber = Subscriber { caller, backend, place, trail: *trail, id };
+) -> Result<Option<News>, Refusal> {
+    let Some(backend) = visitor.scope.backends.get(place) else { return Ok(None) };
+    let caller = visitor.caller.clone();
+    let subscriber =
+        Subscriber { caller, backend: Arc::clone(backend), place, id: id.to_owned(), listener };
     let subscribing = gw.upstream.subscribe(&io.http, subscriber, wanted);
-    let news = tokio::time::timeout(2 * PATIENCE, subscribing).await;
-    let late = |_| Refusal::new(Reason::BackendTimeout, "the backend does not answer in time");
-    match news.map_err(late).flatten() {
-        Ok(news) => news,
-        Err(refusal) => {
-            tracing::warn!(
-                backend = &*backend.name,
-                detail = &*refusal.detail,
-                "a backend tells no news"
-            );
-            None
-        }
-    }
+    tokio::time::timeout(4 * PATIENCE, subscribing).await.map_err(late)?
+}
+
+fn late(_: Elapsed) -> Refusal {
+    Refusal::new(Reason::BackendTimeout, "the backend does not say in time what it tells")
 }
 
 /// What the request wants to be told.
@@ -261,5 +293,25 @@ mod tests {
             Value::Object(all),
             json!({ "toolsListChanged": true, "resourceSubscriptions": ["a", "b"] })
         );
+    }
+
+    #[test]
+    fn the_id_stays_as_the_client_wrote_it() {
+        for id in ["7", "1e2", "1e400", "123456789012345678901", r#""\u0061""#] {
+            let raw = RawValue::from_string(id.to_owned()).unwrap();
+            let name = "\"io.modelcontextprotocol/subscriptionId\"";
+            assert_eq!(
+                ended(&raw),
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{{name}:{id}}}}}}}"#
+                )
+            );
+            let told = acknowledged(&raw, &Map::new());
+            let told = str::from_utf8(&told).unwrap();
+            assert!(
+                told.contains(&format!(r#""_meta":{{{name}:{id}}},"notifications":{{}}"#)),
+                "{told}"
+            );
+        }
     }
 }

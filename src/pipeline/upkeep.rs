@@ -86,6 +86,7 @@ impl Gateway {
             }
             Notice::Subscribed { uid } => self.upstream.resubscribe(uid),
             Notice::Ended { uid } => {
+                self.upstream.resubscribe(uid);
                 let (gw, client) = (Arc::clone(self), client.clone());
                 actix_web::rt::spawn(async move { gw.upstream.end_seat(&client, uid).await });
             }

@@ -9,7 +9,8 @@
 //! With Redis, replicas tell each other which sessions are over and in use,
 //! and pass on what concerns a stream that another replica holds
 //! (`notice.rs`, `bus.rs`, `link/`). Without it, or while it is down, each
-//! replica goes on by itself; no call fails.
+//! replica goes on by itself; no call fails. What sessions subscribe to across
+//! the eras is kept there as well (`subscriptions.rs`); that does fail.
 
 mod bus;
 mod capabilities;

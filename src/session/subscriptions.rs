@@ -69,6 +69,12 @@ impl Sessions {
             let detail = format!("a session subscribes to {MOST} resources at most");
             return Err(Refusal::telling(Reason::InvalidParams, detail));
         }
+        if self.ended.contains(uid) {
+            // It has ended meanwhile, and would be remembered for nothing.
+            self.subscriptions.forget(uid);
+            self.forget_subscribed(uid).await;
+            return Err(Refusal::new(Reason::UnknownSession, "the session is over"));
+        }
         self.tell_subscribed(uid);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! stream of a session.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -45,13 +46,23 @@ impl Wanted {
         let object = Object::read(notifications)?;
         let on = |name| Ok(object.get(name)?.is_some_and(|value| value.get() == "true"));
         let uris = object.get("resourceSubscriptions")?.map(elements).transpose()?;
-        let uris = uris.unwrap_or_default().into_iter().take(MOST_RESOURCES).filter_map(text);
+        let mut known = HashSet::new();
+        let uris = uris.unwrap_or_default().into_iter().filter_map(text);
+        let uris = uris.filter(|uri| known.insert(uri.clone())).take(MOST_RESOURCES);
+        let uris: Vec<Box<str>> = uris.map(Into::into).collect();
         Ok(Self {
             tools: on("toolsListChanged")?,
             prompts: on("promptsListChanged")?,
             resources: on("resourcesListChanged")?,
-            uris: uris.map(Into::into).collect(),
+            uris,
         })
+    }
+
+    /// The same and a resource.
+    #[must_use]
+    pub(crate) fn with(mut self, uri: &str) -> Self {
+        self.uris.push(uri.into());
+        self
     }
 
     /// What of it a server with these capabilities tells.
@@ -200,7 +211,9 @@ mod tests {
         assert_eq!(Wanted::default().to_json(), Map::new());
         assert!(Wanted::read(parsed("[]")).is_err());
         assert!(Wanted::read(parsed(r#"{"resourceSubscriptions":"a"}"#)).is_err());
-        let many = json!({ "resourceSubscriptions": vec!["a://x"; MOST_RESOURCES + 1] });
+        let many = (0..=MOST_RESOURCES).map(|n| format!("a://{n}")).collect::<Vec<_>>();
+        let twice = [&many[..], &many].concat();
+        let many = json!({ "resourceSubscriptions": twice });
         let many = Wanted::read(parsed(&many.to_string())).unwrap();
         assert_eq!(many.uris.len(), MOST_RESOURCES);
     }

@@ -50,8 +50,6 @@ pub(crate) struct Flow {
     pub(super) rounds: Option<Box<Rounds>>,
     /// How to come back for news from the other era.
     pub(super) source: Option<Box<Source>>,
-    /// Which resources the client may know of; all without.
-    pub(super) permits: Option<Permits>,
     /// Whose tasks it may tell of; ids pass as they are without.
     pub(super) tasks: Option<Tasks>,
     /// Longest silence; none where silence is usual.
@@ -89,7 +87,6 @@ impl Flow {
             turn,
             rounds: None,
             source: None,
-            permits: None,
             tasks: None,
             idle: ask.idle,
             pending: VecDeque::new(),
@@ -106,7 +103,7 @@ impl Flow {
         client: &awc::Client,
         backend: &Arc<Backend>,
         user: &str,
-        events: Events,
+        events: Option<Events>,
         turn: Turn,
     ) -> Self {
         Self {
@@ -114,11 +111,10 @@ impl Flow {
             client: client.clone(),
             backend: Arc::clone(backend),
             user: user.into(),
-            events: Some(events),
+            events,
             turn,
             rounds: None,
             source: None,
-            permits: None,
             tasks: None,
             idle: None,
             pending: VecDeque::new(),
@@ -129,9 +125,14 @@ impl Flow {
         }
     }
 
-    /// The same without news of resources that the client may not know of.
+    /// Leaves out news of resources that the client may not know of.
+    pub(crate) fn judge(&mut self, permits: Permits) {
+        self.turn.judge(permits);
+    }
+
+    /// The same without such news.
     pub(crate) fn judged(mut self, permits: Permits) -> Self {
-        self.permits = Some(permits);
+        self.judge(permits);
         self
     }
 
@@ -187,12 +188,12 @@ impl Flow {
     /// Goes on by one event, or one round of questions. `false`: the stream
     /// has ended.
     async fn step(&mut self) -> Result<bool, Refusal> {
-        let Some(events) = &mut self.events else {
-            return Box::pin(self.ask_again()).await.map(|()| true);
-        };
         if self.source.is_some() {
             return Box::pin(self.step_news()).await;
         }
+        let Some(events) = &mut self.events else {
+            return Box::pin(self.ask_again()).await.map(|()| true);
+        };
         let arrived = unless_called_back(self.turn.flight(), events.next(self.idle)).await;
         let event = match arrived {
             Ok(Some(event)) => event,
@@ -217,8 +218,6 @@ impl Flow {
             Some(Turned::Piece(Piece::Answer { event, is_error })) if self.rounds.is_some() => {
                 self.answered(event, is_error)?;
             }
-            Some(Turned::Piece(Piece::Event(event)))
-                if event.data.as_ref().is_some_and(|data| self.withholds(data)) => {}
             Some(Turned::Piece(piece)) => self.pending.push_back(piece),
             Some(Turned::Unanswerable { id, method }) => Box::pin(self.decline(&id, &method)).await,
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
 use super::events::Events;
 use super::flow::Flow;
@@ -21,22 +22,26 @@ use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::protocol::revision::Era;
 use crate::registry::Backend;
-use crate::session::Uid;
+use crate::session::{Listener, Uid};
 use crate::translate::news::Wanted;
 
 /// Most resources that are subscribed to at once.
 const AT_ONCE: usize = 8;
 
+/// News, and which they are, as in an acknowledgement.
+pub(crate) type Lodged = (Flow, Map<String, Value>);
+
 /// Who subscribes, and where.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Subscriber<'a> {
-    pub(crate) caller: &'a Caller,
-    pub(crate) backend: &'a Arc<Backend>,
+#[derive(Clone, Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) caller: Caller,
+    pub(crate) backend: Arc<Backend>,
     /// The backend's place in the scope.
     pub(crate) place: usize,
-    pub(crate) trail: Trail<'a>,
     /// The client's id of the subscription.
-    pub(crate) id: &'a RawValue,
+    pub(crate) id: Box<RawValue>,
+    /// The caller's place among listeners, held until it is decided.
+    pub(crate) listener: Arc<Listener>,
 }
 
 /// A session at a legacy backend for nothing but news. Dropped, it is ended.
@@ -48,7 +53,8 @@ struct Inner {
     client: awc::Client,
     backend: Arc<Backend>,
     user: Box<str>,
-    uid: Uid,
+    owner: Owner,
+    /// Once it is open.
     held: Held,
 }
 
@@ -100,6 +106,8 @@ impl Lodging {
             taken.then_some(uri)
         });
         let taken = futures_util::stream::iter(asking).buffered(AT_ONCE);
+        // Those that take longer are not told of.
+        let taken = taken.take_until(tokio::time::sleep(peer::PATIENCE));
         taken.filter_map(async |uri| uri).collect().await
     }
 }
@@ -122,9 +130,8 @@ impl Drop for Lodging {
         let Some(inner) = self.0.take() else { return };
         // On the worker that served the subscription; it outlives it.
         actix_web::rt::spawn(async move {
-            let Inner { upstream, client, uid, held, .. } = *inner;
-            drop(held);
-            upstream.end_seat(&client, uid).await;
+            let Inner { upstream, client, owner, .. } = *inner;
+            upstream.end_owned(&client, &owner).await;
         });
     }
 }
@@ -139,11 +146,32 @@ impl Upstream {
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         client: &awc::Client,
-        subscriber: Subscriber<'_>,
+        subscriber: Subscriber,
         wanted: Wanted,
-    ) -> Result<Option<(Flow, Map<String, Value>)>, Refusal> {
-        let Subscriber { caller, backend, place, trail, id } = subscriber;
-        let facts = self.facts(client, backend).await?;
+    ) -> Result<Option<Lodged>, Refusal> {
+        // A session that is opened is ended, even when the client has left
+        // meanwhile: nobody else would.
+        let (tell, told) = oneshot::channel();
+        let (upstream, client) = (Arc::clone(self), client.clone());
+        actix_web::rt::spawn(async move {
+            let has_left = || tell.is_closed();
+            let lodged = upstream.lodge(&client, subscriber, wanted, has_left).await;
+            // Nobody waits: the session ends with what is dropped here.
+            let _ = tell.send(lodged);
+        });
+        let ended = |_| Err(Refusal::new(Reason::Internal, "a task has ended"));
+        told.await.unwrap_or_else(ended)
+    }
+
+    async fn lodge(
+        self: &Arc<Self>,
+        client: &awc::Client,
+        subscriber: Subscriber,
+        wanted: Wanted,
+        has_left: impl Fn() -> bool,
+    ) -> Result<Option<Lodged>, Refusal> {
+        let Subscriber { caller, backend, place, id, listener: _listener } = subscriber;
+        let facts = self.facts(client, &backend).await?;
         let Some((Legacy::Sessions, told)) = &facts.legacy else { return Ok(None) };
         let told = told.capabilities.as_deref();
         let mut wanted = told.map(|told| wanted.offered(told)).unwrap_or_default();
@@ -153,24 +181,32 @@ impl Upstream {
         let uid = Uid::random().map_err(|_| Refusal::new(Reason::Internal, "no random numbers"))?;
         let owner = Owner { backend: backend.id, caller: caller.key().into(), seat: Some(uid) };
         let user = caller.user_id();
-        let held = self.session(client, backend, &owner, user, trail, None).await?;
-        let lodging = Lodging(Some(Box::new(Inner {
+        let mut lodging = Lodging(Some(Box::new(Inner {
             upstream: Arc::clone(self),
             client: client.clone(),
-            backend: Arc::clone(backend),
+            backend: Arc::clone(&backend),
             user: user.into(),
-            uid,
-            held: held.clone(),
+            owner: owner.clone(),
+            held: Held::NONE,
         })));
+        let held = self.session(client, &backend, &owner, user, Trail::INTERNAL, None).await?;
+        if let Some(inner) = &mut lodging.0 {
+            inner.held = held.clone();
+        }
+        if has_left() {
+            return Ok(None);
+        }
         // First the stream, so that nothing is missed.
         let Some(events) = lodging.open(client, None).await? else { return Ok(None) };
+        if has_left() {
+            return Ok(None);
+        }
         wanted.uris = lodging.subscribe(client, wanted.uris).await;
         let honoured = wanted.to_json();
-        let telling = Telling { subscription: Some(id.to_owned()), wanted };
+        let telling = Telling { subscription: Some(id), wanted };
         let turn = Turn::news(Era::Modern, place, Some(held), telling);
-        let mut flow = Flow::hearing(self, client, backend, user, events, turn);
-        let origin = Origin::Session(lodging);
-        flow.source = Some(Box::new(Source::new(origin, self.clock.monotonic())));
+        let mut flow = Flow::hearing(self, client, &backend, user, Some(events), turn);
+        flow.source = Some(Box::new(Source::new(Origin::Session(lodging))));
         Ok(Some((flow, honoured)))
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::events::Events;
 use super::exchange::{Ask, Reply, Whole, unfit};
 use super::flow::Flow;
-use super::news::{Origin, Source, Telling};
+use super::news::{Look, Origin, Source, Telling};
 use super::seat::Seated;
 use super::turn::Turn;
 use super::wire::{Letter, Shape, in_time};
@@ -42,6 +42,8 @@ pub(super) struct Subscribed {
     place: usize,
     /// None when it is dropped.
     changes: Option<watch::Receiver<()>>,
+    /// What it listens to; none before it does.
+    wanted: Option<Wanted>,
 }
 
 impl Subscribed {
@@ -56,25 +58,53 @@ impl Subscribed {
         }
     }
 
-    /// Subscribes to what the session wants to know by now. `None`: the
-    /// backend tells nothing.
-    pub(super) async fn open(
+    /// Listens to what the session wants to know by now, unless it does.
+    pub(super) async fn look(
         &mut self,
         client: &awc::Client,
-    ) -> Result<Option<(Events, Wanted)>, Refusal> {
+        is_open: bool,
+    ) -> Result<Look, Refusal> {
         if let Some(changes) = &mut self.changes {
             changes.mark_unchanged();
         }
-        let uris = self.upstream.sessions.subscribed(self.seat.uid(), self.place).await?;
-        let wanted = Wanted { tools: true, prompts: true, resources: true, uris };
-        let facts = self.upstream.facts(client, &self.backend).await?;
-        let told = facts.modern.as_ref().and_then(|told| told.capabilities.as_deref());
-        let wanted = told.map(|told| wanted.offered(told)).unwrap_or_default();
-        if wanted.is_empty() {
-            return Ok(None);
+        let sessions = &self.upstream.sessions;
+        if !sessions.is_live(&self.seat) {
+            return Ok(Look::Over);
         }
-        let trail = Trail::INTERNAL;
-        self.upstream.listen(client, &self.backend, (&self.user, trail), &wanted).await
+        let facts = self.upstream.facts(client, &self.backend).await?;
+        let Some(told) = facts.modern.as_ref().filter(|_| facts.legacy.is_none()) else {
+            // It speaks otherwise by now: the client is to come back.
+            return Ok(Look::Over);
+        };
+        let Some(told) = told.capabilities.as_deref() else {
+            let detail = "the backend does not say what it offers";
+            return Err(Refusal::new(Reason::BackendError, detail));
+        };
+        let mut unread = None;
+        let uris = if Wanted::default().with("").offered(told).is_empty() {
+            Vec::new()
+        } else {
+            // While they cannot be read, those that are known stay.
+            let known = self.wanted.as_ref().map(|wanted| wanted.uris.clone());
+            let uris = sessions.subscribed(self.seat.uid(), self.place).await;
+            uris.or_else(|refusal| {
+                unread = Some(refusal);
+                Ok::<_, Refusal>(known.unwrap_or_default())
+            })?
+        };
+        let all = Wanted { tools: true, prompts: true, resources: true, uris };
+        let wanted = all.offered(told);
+        if self.wanted.as_ref() == Some(&wanted) && is_open {
+            return unread.map_or(Ok(Look::Same), Err);
+        }
+        if wanted.is_empty() {
+            self.wanted = Some(wanted);
+            return unread.map_or(Ok(Look::Nothing), Err);
+        }
+        let from = (&*self.user, Trail::INTERNAL);
+        let (events, told) = self.upstream.listen(client, &self.backend, from, &wanted).await?;
+        self.wanted = Some(wanted);
+        Ok(Look::Opened { events: Box::new(events), wanted: Some(told), goes_on: false })
     }
 }
 
@@ -96,7 +126,10 @@ impl Upstream {
     ) -> Result<Option<Flow>, Refusal> {
         let Seated { caller, seat, backend, place, .. } = seated;
         let facts = self.facts(client, backend).await?;
-        if facts.modern.is_none() || facts.legacy.is_some() {
+        let told = facts.modern.as_ref().and_then(|told| told.capabilities.as_deref());
+        let Some(told) = told.filter(|_| facts.legacy.is_none()) else { return Ok(None) };
+        let all = Wanted { tools: true, prompts: true, resources: true, uris: vec!["".into()] };
+        if all.offered(told).is_empty() {
             return Ok(None);
         }
         let changes = self.watches.0.entry(seat.uid()).or_default().subscribe();
@@ -108,16 +141,33 @@ impl Upstream {
             seat: Arc::clone(seat),
             place,
             changes: Some(changes),
+            wanted: None,
         };
-        let Some((events, wanted)) = subscribed.open(client).await? else { return Ok(None) };
-        let turn = Turn::news(Era::Legacy, place, None, Telling { subscription: None, wanted });
+        // A backend that is away for a moment is listened to when it is back:
+        // clients take a refusal for its last word.
+        let (events, wanted, is_late) = match subscribed.look(client, false).await {
+            Ok(Look::Opened { events, wanted, .. }) => (Some(*events), wanted, false),
+            Ok(Look::Over) => return Ok(None),
+            Ok(Look::Same | Look::Nothing) => (None, None, false),
+            Err(refusal) => {
+                tracing::warn!(
+                    backend = &*backend.name,
+                    detail = &*refusal.detail,
+                    "news cannot be had yet"
+                );
+                (None, None, true)
+            }
+        };
+        let telling = Telling { subscription: None, wanted: wanted.unwrap_or_default() };
+        let turn = Turn::news(Era::Legacy, place, None, telling);
         let origin = Origin::Subscription(subscribed);
+        let source = if is_late { Source::later(origin) } else { Source::new(origin) };
         let mut flow = Flow::hearing(self, client, backend, user, events, turn);
-        flow.source = Some(Box::new(Source::new(origin, self.clock.monotonic())));
+        flow.source = Some(Box::new(source));
         Ok(Some(flow))
     }
 
-    /// What a session has subscribed to has changed.
+    /// What a session has subscribed to has changed, or the session is over.
     pub(crate) fn resubscribe(&self, seat: Uid) {
         if let Some(changes) = self.watches.0.get(&seat) {
             changes.send_replace(());
@@ -137,7 +187,7 @@ impl Upstream {
         let (Some(seat), Some(uri), Some(told)) = (ask.seat, ask.name, told) else {
             return Err(not_found());
         };
-        let wanted = Wanted { uris: vec![uri.into()], ..Wanted::default() }.offered(told);
+        let wanted = Wanted::default().with(uri).offered(told);
         if wanted.is_empty() {
             return Err(not_found());
         }
@@ -145,8 +195,8 @@ impl Upstream {
             self.sessions.unsubscribe(seat.uid(), ask.place, uri).await?;
         } else {
             let from = (ask.caller.user_id(), ask.trail);
-            let opened = self.listen(client, ask.backend, from, &wanted).await?;
-            if opened.is_none_or(|(_, told)| told.uris.is_empty()) {
+            let (_, told) = self.listen(client, ask.backend, from, &wanted).await?;
+            if told.uris.is_empty() {
                 let detail = "the backend does not tell of changes of this resource";
                 return Err(Refusal::telling(Reason::InvalidParams, detail));
             }
@@ -161,14 +211,13 @@ impl Upstream {
     }
 
     /// Subscribes at a modern backend: its news, and which of them it tells.
-    /// `None`: none.
     async fn listen(
         &self,
         client: &awc::Client,
         backend: &Backend,
         (user, trail): (&str, Trail<'_>),
         wanted: &Wanted,
-    ) -> Result<Option<(Events, Wanted)>, Refusal> {
+    ) -> Result<(Events, Wanted), Refusal> {
         const METHOD: &str = "subscriptions/listen";
         let version = revision::MODERN[0];
         let message = json!({
@@ -193,19 +242,37 @@ impl Upstream {
         let opening = async {
             let response = self.post(client, letter, Bytes::from(message.to_string())).await?;
             if (response.status, response.shape) != (200, Shape::Events) {
-                return Ok(None);
+                return Err(untold(response.status));
             }
             let mut events = response.events(self.max_reply_bytes);
             while let Some(event) = events.next(None).await? {
                 let Some(data) = event.data.filter(|data| !data.is_empty()) else { continue };
                 let honoured = acknowledged(&data).map(|told| Value::Object(told).to_string());
-                let Some(honoured) = honoured else { return Ok(None) };
+                let Some(honoured) = honoured else { break };
                 let honoured = raw::value(honoured.as_bytes()).and_then(Wanted::read);
-                return Ok(Some((events, honoured.map_err(unfit)?)));
+                return Ok((events, honoured.map_err(unfit)?));
             }
-            Ok(None)
+            Err(Refusal::new(Reason::BackendError, "the backend does not say what it tells"))
         };
         in_time(PATIENCE, opening).await
+    }
+}
+
+/// Why a backend does not listen.
+fn untold(status: u16) -> Refusal {
+    match status {
+        408 | 429 | 500.. => Refusal::new(
+            Reason::BackendUnavailable,
+            format!("the backend is not ready: HTTP {status}"),
+        ),
+        401 | 403 => Refusal::new(
+            Reason::BackendError,
+            format!("the backend refuses the gateway's credentials: HTTP {status}"),
+        ),
+        _ => Refusal::new(
+            Reason::BackendError,
+            format!("the backend takes no subscription: HTTP {status}"),
+        ),
     }
 }
 

@@ -121,6 +121,48 @@ fn legacy_clients_subscribe_to_resources_of_a_modern_backend() {
     }
 }
 
+/// A client that finds no stream does not look for one again.
+#[test]
+fn there_is_a_stream_before_there_is_anything_to_tell() {
+    let client = Client::seated(&WORLD.stack, "terse");
+    let [watched, other] = ["watched", "other"].map(|it| format!("test://{}/{it}", client.user));
+    let answer = client.through(Door::First).get(None);
+    assert_eq!(answer.status, 200);
+    let mut events = answer.events();
+    let second = client.through(Door::Second);
+    for uri in [&watched, &other] {
+        assert_eq!(subscribe(&second, "resources/subscribe", uri)["result"], json!({}));
+        // It may have changed before anybody listened.
+        assert_eq!(events.said(UPDATED)["params"]["uri"], json!(uri));
+        change("terse", "resource", uri);
+        assert_eq!(events.said(UPDATED)["params"]["uri"], json!(uri));
+    }
+    let left = |state: &'static str| {
+        let seen = watch::exchanges(WORLD.backend("terse"), &client.user, |one| {
+            one["message"] == "subscriptions/listen"
+        });
+        seen.iter().filter(|one| one["state"] == state).count()
+    };
+    wait_until(PATIENCE, "one subscription for both", || left("running") == 1);
+    for uri in [&watched, &other] {
+        assert_eq!(subscribe(&second, "resources/unsubscribe", uri)["result"], json!({}));
+    }
+    wait_until(PATIENCE, "the end of the last subscription", || left("running") == 0);
+}
+
+#[test]
+fn a_session_that_is_over_is_told_nothing() {
+    for scope in MODERN {
+        let client = Client::seated(&WORLD.stack, scope);
+        let mut events = client.through(Door::First).get(None).events();
+        let watch = watch::Watch::start();
+        assert_eq!(client.through(Door::Second).delete().status, 204, "{scope}");
+        events.rest();
+        let took = watch.millis();
+        assert!(took < 5_000, "{scope}: it took {took} ms");
+    }
+}
+
 #[test]
 fn a_legacy_client_that_leaves_ends_the_subscription() {
     for scope in MODERN {
@@ -212,7 +254,18 @@ fn a_subscription_ends_in_order_when_its_session_is_lost() {
     let client = Client::new(&WORLD.stack, "forgetful");
     let wanted = json!({ "toolsListChanged": true });
     let mut events = listen(&client, &json!(1), &wanted, &wanted);
-    WORLD.forgetful.lock().unwrap().restart();
+    // Both replicas know the backend, and do not take its absence for news.
+    for door in [Door::First, Door::Second] {
+        let listing = modern(&request(3, "tools/list", json!({})));
+        assert_eq!(client.through(door).post_modern(&listing).status, 200);
+    }
+    let mut backend = WORLD.forgetful.lock().unwrap();
+    backend.stop();
+    // Nothing to tell would be something else.
+    let again = request(2, "subscriptions/listen", json!({ "notifications": wanted }));
+    let refused = client.post_modern(&modern(&again)).response();
+    assert!(refused["error"].is_object(), "{refused}");
+    backend.restart();
     let ended = events.response();
     assert_eq!(ended["result"]["resultType"], "complete", "{ended}");
     assert_eq!((&ended["id"], events.message()), (&json!(1), None));

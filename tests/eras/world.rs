@@ -39,6 +39,8 @@ impl World {
             ("rust", started(Sdk::Rust, &["--era", "modern"])),
             ("typescript1", started(Sdk::TypeScript1, &[])),
             ("rust-legacy", started(Sdk::Rust, &["--era", "legacy"])),
+            // Of lists it tells nothing, but of resources.
+            ("terse", started(Sdk::TypeScript, &["--legacy", "reject", "--lists", "silent"])),
         ];
         let [frail, changing] = [(); 2].map(|()| started(Sdk::TypeScript1, &[]));
         let restless = started(Sdk::TypeScript, &["--legacy", "reject"]);

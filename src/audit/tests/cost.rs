@@ -29,7 +29,7 @@ async fn a_backlog_drains(db: TestDb) {
     for number in 0..CALLS {
         let mut entry = entry(&auditor, &format!("0193a1b2-c3d4-7e5f-8a9b-{number:012x}"));
         resolve(&mut entry);
-        entry.arguments(&arguments);
+        entry.arguments(&arguments, None);
         entry.rule(Some("roles.analyst.allowed_tools".into()), "cafe".repeat(16).into(), 3);
         let _ = entry.intent(()).await.unwrap();
         entry.seal(&Outcome { is_error: Some(false), ..Outcome::done(200) }).await.unwrap();

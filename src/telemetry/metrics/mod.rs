@@ -29,16 +29,18 @@ const QUOTA_LEASES: &str = "scopegate_quota_leases";
 const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
+const AUDIT_FOLDED: &str = "scopegate_audit_folded_total";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 7] = [
+const COUNTERS: [(&str, &str); 8] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
     (AUTH_FAILURES, "Requests refused for their credentials, by reason."),
     (QUOTA_DECISIONS, "Decisions about limits, by limit and outcome."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
+    (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
@@ -205,6 +207,7 @@ pub struct Metrics {
     quota_leases: Gauge,
     audit_backlog: Gauge,
     audit_appended: Counter,
+    audit_folded: Counter,
     lists_incomplete: Counter,
 }
 
@@ -251,6 +254,7 @@ impl Metrics {
             quota_leases: gauge(QUOTA_LEASES, Vec::new()),
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
+            audit_folded: counter(AUDIT_FOLDED, Vec::new()),
             lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
@@ -335,6 +339,11 @@ impl Metrics {
     /// Notes how many events this process has appended to the journal so far.
     pub fn audit_appended(&self, events: u64) {
         self.audit_appended.absolute(events);
+    }
+
+    /// Notes how many refused attempts were counted instead of written so far.
+    pub fn audit_folded(&self, attempts: u64) {
+        self.audit_folded.absolute(attempts);
     }
 
     /// Notes how many parts of lists backends have not given so far.
