@@ -29,6 +29,7 @@ BODY = json.dumps({
 
 # Name, title, and for a gateway: algorithm, quota, audit.
 GATEWAYS = {
+    "es256-none-sqlite": ("ES256", "no", "SQLite"),
     "es256-memory-sqlite": ("ES256", "memory", "SQLite"),
     "es256-memory-postgres": ("ES256", "memory", "PostgreSQL"),
     "hs256-memory-sqlite": ("HS256", "memory", "SQLite"),
@@ -61,6 +62,9 @@ def options():
                         help="these paths only: " + ", ".join(name for name, _ in PATHS))
     parser.add_argument("--starts", type=int, default=7, metavar="N",
                         help="starts to take the median of (default 7)")
+    parser.add_argument("--quota", action="store_true",
+                        help="only what quotas add: without, in memory, in Redis; at 1 and 64 "
+                             "connections, about two minutes")
     parser.add_argument("--streams", action="store_true",
                         help="the streaming part only, which takes about three minutes")
     parser.add_argument("--drift", type=int, nargs="?", const=600, metavar="SECONDS",
@@ -75,6 +79,11 @@ def options():
     chosen = parser.parse_args()
     if chosen.drift is None:
         chosen.drift = 20 if chosen.quick else 60
+    if chosen.quota:
+        if chosen.only or chosen.streams:
+            parser.error("--quota has paths of its own: leave --only and --streams out")
+        chosen.only = ",".join(["nginx", *report.QUOTA])
+        chosen.connections = "1,64"
     if chosen.streams and chosen.only:
         parser.error("--streams has paths of its own: leave --only out")
     chosen.calls = not chosen.streams
@@ -181,7 +190,8 @@ def run(chosen, house):
         known, token = issuers[algorithm]
         gateway = Gateway(house, name, stub_port, known,
                           redis=redis[1] if quota == "Redis" else None,
-                          postgres=postgres[1] if audit == "PostgreSQL" else None)
+                          postgres=postgres[1] if audit == "PostgreSQL" else None,
+                          counts=quota != "no")
         if name == FRONT_OF:
             starts = start_times(gateway, chosen.starts)
         else:
@@ -283,6 +293,9 @@ def calls_report(chosen, order, windows, starts):
     lines = []
     for connections in chosen.connections:
         lines += [report.table(order, results, connections), ""]
+    added = report.quota_table(results, chosen.connections)
+    if added:
+        lines += [added, ""]
     foreign = [w["foreign"] for list_ in windows.values() for w in list_]
     lines += [f"Other processes of the machine used {statistics.median(foreign):.0%} of its time "
               f"in the middle window, {max(foreign):.0%} in the worst.", ""]
