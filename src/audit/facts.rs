@@ -408,6 +408,7 @@ mod tests {
             Decision::Allow,
             Decision::Deny,
             Decision::RateLimited,
+            Decision::BudgetExceeded,
             Decision::UpstreamError,
             Decision::Timeout,
             Decision::Aborted,

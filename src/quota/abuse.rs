@@ -12,6 +12,7 @@
 //! that is valid always passes.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::check::{Check, Of, Rule};
@@ -29,6 +30,9 @@ const CALLERS_AT_ADDRESS: u32 = 10;
 #[derive(Debug)]
 pub(super) struct Abuse {
     attempts: Memory,
+    /// Whether there may be anything in it: usually there is not, and then
+    /// nobody has to look.
+    any: AtomicBool,
     caller: Gcra,
     address: Gcra,
 }
@@ -42,11 +46,20 @@ impl Abuse {
                 .map(|rate| Gcra::new(&rate, 1))
                 .map_err(|problem| QuotaError::Rate { limit: "abuse", problem })
         };
-        Ok(Self { attempts: Memory::new(), caller: rate(1)?, address: rate(CALLERS_AT_ADDRESS)? })
+        let any = AtomicBool::new(false);
+        Ok(Self {
+            attempts: Memory::new(),
+            any,
+            caller: rate(1)?,
+            address: rate(CALLERS_AT_ADDRESS)?,
+        })
     }
 
     /// Whether the caller was denied too often.
     pub(super) fn bars(&self, caller: &str, now: u64) -> Result<(), Refusal> {
+        if !self.any.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let check = self.of_caller(caller);
         let seen = self.attempts.look(std::slice::from_ref(&check), now).seen;
         let backlog = seen.first().map_or(0, |seen| seen.value);
@@ -57,6 +70,8 @@ impl Abuse {
     pub(super) fn denied(&self, caller: &str, now: u64) {
         // A full table forgets nobody, and bars nobody new.
         let _ = self.attempts.decide(&[self.of_caller(caller)], now);
+        // Afterwards, so that a sweep either finds it or comes before this.
+        self.any.store(true, Ordering::Release);
     }
 
     /// Somebody at this address had no valid token. What it is to be told,
@@ -70,7 +85,10 @@ impl Abuse {
     }
 
     pub(super) fn purge(&self, now: u64) {
-        self.attempts.purge(now);
+        self.any.store(false, Ordering::Release);
+        if self.attempts.purge(now) > 0 {
+            self.any.store(true, Ordering::Release);
+        }
     }
 
     fn of_caller(&self, caller: &str) -> Check {

@@ -243,7 +243,8 @@ impl Quota {
     /// Takes at most `redis.timeout_ms`.
     ///
     /// A decision that is given up on (no answer in time, caller gone) may
-    /// have been counted nevertheless; it is never counted twice.
+    /// have been counted nevertheless, and hold a place until its lease ends;
+    /// it is never counted twice.
     ///
     /// # Errors
     /// [`Denied`] with [`Reason::RateLimited`], [`Reason::BudgetExceeded`] or
@@ -254,7 +255,7 @@ impl Quota {
         charge: &Charge<'_>,
     ) -> Result<Counted, Denied> {
         let inner = &self.inner;
-        let checks = inner.checks(charge);
+        let mut checks = inner.checks(charge);
         if checks.is_empty() {
             return Ok(Counted::default());
         }
@@ -283,7 +284,10 @@ impl Quota {
                 (outcome, false)
             }
             Err(problem) => match inner.without_store(&checks, problem)? {
-                Some(outcome) => (outcome, true),
+                Some((shares, outcome)) => {
+                    checks = shares;
+                    (outcome, true)
+                }
                 None => return Ok(Counted::default()),
             },
         };
@@ -394,9 +398,13 @@ impl Quota {
 }
 
 impl Inner {
-    /// What happens to a call that the store does not decide about. `None`:
-    /// it passes uncounted.
-    fn without_store(&self, checks: &[Check], problem: String) -> Result<Option<Outcome>, Denied> {
+    /// What happens to a call that the store does not decide about: it is
+    /// decided here, by the shares of its limits. `None`: it passes uncounted.
+    fn without_store(
+        &self,
+        checks: &[Check],
+        problem: String,
+    ) -> Result<Option<(Vec<Check>, Outcome)>, Denied> {
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(problem, on_failure = ?self.on_failure, "quotas cannot be counted");
         }
@@ -418,7 +426,7 @@ impl Inner {
                 let decided = self.local.decide(&checks, self.now());
                 let outcome = decided.map_err(|full| unavailable(full.to_string()))?;
                 self.tally.other(Other::Local);
-                Ok(Some(outcome))
+                Ok(Some((checks, outcome)))
             }
             // In memory it is the table that is full: there is no other one.
             (OnQuotaFailure::Local, Store::Memory(_)) | (OnQuotaFailure::Deny, _) => {

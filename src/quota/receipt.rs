@@ -48,7 +48,8 @@ impl Receipt {
         local: bool,
     ) -> Self {
         let (inner, link) = (Arc::clone(inner), link.map(Arc::clone));
-        if let Some(lease) = lease.filter(|_| !local) {
+        // Here, places end with their calls; there, they have to be renewed.
+        if let (Some(lease), Store::Redis(_), false) = (lease, &inner.store, local) {
             inner.leases.take(lease, &checks);
         }
         Self { inner, link, checks, outcome, lease, local, refund: Refund::Nothing }
@@ -78,8 +79,6 @@ impl Receipt {
             let back = match check.rule {
                 Rule::Lease { .. } => Undo::Lease,
                 Rule::Rate(gcra) if refunds && !free => {
-                    // As it was charged, also while Redis is away.
-                    let gcra = if self.local { gcra.share(self.inner.replicas) } else { gcra };
                     Undo::Rate { cost: gcra.cost, rest: now.saturating_add(seen.value) }
                 }
                 Rule::Budget { .. } if self.refund == Refund::Everything && !free => Undo::Budget,

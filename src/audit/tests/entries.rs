@@ -113,6 +113,13 @@ async fn every_end_has_its_status(db: TestDb) {
             "rateLimited",
             Some("RATE_LIMIT_EXCEEDED"),
         ),
+        (
+            false,
+            Some(refused(Reason::BudgetExceeded)),
+            "rate_limited",
+            "budgetExceeded",
+            Some("BUDGET_EXCEEDED"),
+        ),
         (false, Some(refused(Reason::Internal)), "error", "error", Some("internal_error")),
     ];
     for (sent_on, outcome, ..) in &ends {

@@ -97,6 +97,42 @@ async fn a_foreign_value_under_a_key_denies() {
 }
 
 #[tokio::test]
+async fn foreign_values_of_every_kind_deny_and_do_not_open_the_circuit() {
+    const POLICY: &str = "quotas: [{ per: user, concurrency: 9 }]\n\
+                          budgets: { maxToolCallsPerTurn: 9 }";
+    let rig = On::Redis.rig(Limits::for_test(POLICY, None));
+    let mut admin = connection(&shared_url()).await;
+    let occasion = Occasion { request_id: Some("r"), ..Occasion::default() };
+    let ada = Who { occasion, ..call("ada", "add") };
+    let keys: Vec<String> = rig.checks(ada).iter().map(key).collect();
+    assert_eq!(keys.len(), 3);
+    for key in &keys {
+        for value in ["nonsense", "5", "5 x", "-1 5", "nan nan"] {
+            ::redis::cmd("SET").arg(key).arg(value).exec_async(&mut admin).await.unwrap();
+            for _ in 0..3 {
+                assert_eq!(rig.reason(ada).await, Some(Reason::QuotaUnavailable), "{value}");
+            }
+            assert!(rig.quota.health().0, "Redis is there");
+            assert_eq!(rig.reason(call("bob", "add")).await, None, "for everybody else");
+        }
+        ::redis::cmd("DEL").arg(key).exec_async(&mut admin).await.unwrap();
+    }
+    assert_eq!(rig.reason(ada).await, None);
+}
+
+#[tokio::test]
+async fn a_flushed_server_begins_anew() {
+    let server = Redis::start();
+    let rig = rig_on(&server);
+    for left in (40..50).rev() {
+        assert_eq!(rig.passes(request("ada")).await.remaining, left);
+    }
+    let mut admin = connection(&server.url()).await;
+    ::redis::cmd("FLUSHALL").exec_async(&mut admin).await.unwrap();
+    assert_eq!(rig.passes(request("ada")).await.remaining, 49);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_locks_nobody_out() {
     let rig = On::Redis.rig(per_user(rate(60, 5), rate(60, 5)));
     let checks = rig.checks(request("ada"));

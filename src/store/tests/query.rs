@@ -53,6 +53,7 @@ async fn calls_have_the_status_of_their_end(db: TestDb) {
         ("allow", None, "pending"),
         ("deny", None, "denied"),
         ("rateLimited", None, "rate_limited"),
+        ("budgetExceeded", None, "rate_limited"),
         ("aborted", None, "aborted"),
         ("error", None, "error"),
         ("upstream_error", None, "error"),
