@@ -1,5 +1,7 @@
 //! Putting the gateway together: settings in, a running server out.
 
+mod audit_command;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -30,6 +32,8 @@ use crate::settings::{Problem, Problems, Settings};
 use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
 use crate::upstream::Upstream;
+
+pub use audit_command::audit;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
@@ -84,8 +88,13 @@ fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
         let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
         problems.push(Problem::new(path, message));
     });
+    if let Err(error) = crate::audit::check_key(&settings.audit) {
+        let complaint = error.to_string();
+        let (path, message) = complaint.split_once(": ").unwrap_or(("audit", &complaint));
+        problems.push(Problem::new(path, message));
+    }
     match (registry, policy, authn, quota) {
-        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) => {
+        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) if problems.is_empty() => {
             Ok(Files { quota, registry, policy, authn })
         }
         _ => Err(problems),
@@ -352,7 +361,7 @@ impl Running {
             gateway.upstream.end_all(&gateway.upstream.client()),
         )
         .await;
-        if !self.site.gateway.audit.flush(self.shutdown).await {
+        if !self.site.gateway.audit.finish(self.shutdown).await {
             tracing::warn!("audit events are left in the journal; the next start ships them");
         }
         tracing::info!("stopped");

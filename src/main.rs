@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         logging: &|settings| Ok(telemetry::init(&settings.telemetry, Clock::system())?),
         serve: &app::run,
         migrate: &app::migrate,
+        audit: &app::audit,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;
             bridge::run(options, Clock::system())

@@ -348,6 +348,7 @@ impl Facts {
         line.text("method", self.method.as_deref().filter(|_| whole), most::NAME);
         line.text("policy_digest", self.policy_digest.as_deref().filter(|_| whole), most::NAME);
         line.number("policy_generation", self.policy_generation.filter(|_| whole));
+        line.prev();
         line.number("quota_us", self.quota_took.filter(|_| whole).map(micros));
         line.text("reason", reason.map(Reason::name), most::NAME);
         line.text("request_id", Some(&self.opening.request_id), most::NAME);

@@ -10,19 +10,24 @@
 //! requests without. The abuse limit comes with the quota issue; until then such
 //! a flood can fill the journal, and calls are then refused.
 
+mod chain;
 mod digest;
 mod entry;
 mod facts;
 mod ids;
 mod journal;
+mod keeper;
+mod keys;
 mod line;
 mod recover;
 mod redact;
 mod segment;
 mod shipper;
+mod signer;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -35,16 +40,21 @@ use tokio::task::AbortHandle;
 pub(crate) use digest::Digest;
 pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
+pub(crate) use keys::KeyRing;
+pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
+pub(crate) use verify::{Extent, Verdict, Verifier, read_database, read_file, read_journal};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
 use crate::settings::{ArgumentsKept, AuditSettings};
 use crate::store::Store;
+use chain::Notary;
 use facts::{Event, Facts};
 use ids::Ids;
-use journal::{Journal, JournalError, Queued, Room};
+use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
 use shipper::{Progress, Report, Shipper};
+use signer::Signer;
 
 thread_local! {
     /// The line being written; its memory serves every event of the thread.
@@ -75,6 +85,9 @@ pub(crate) enum AuditError {
         /// Why not.
         error: std::io::Error,
     },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers")]
     Random,
@@ -129,7 +142,7 @@ impl Auditor {
     /// `state_dir`.
     ///
     /// # Errors
-    /// When the journal's folder cannot be used.
+    /// When the journal's folder cannot be used, or there is no key to sign with.
     pub(crate) fn open(
         settings: &AuditSettings,
         state_dir: &Path,
@@ -139,11 +152,18 @@ impl Auditor {
         let path = settings.journal_dir.clone().unwrap_or_else(|| state_dir.join("journal"));
         let ids = Ids::new()?;
         let chain_id = ids.next(clock.now()).to_string();
-        let limits = (settings.segment_bytes, settings.max_backlog_bytes);
-        let (journal, left) = recover::open(&path, &chain_id, limits)
-            .map_err(|error| AuditError::Journal { path, error })?;
+        let notary = Notary {
+            signer: Signer::open(settings, state_dir, clock.now())?,
+            ids: Ids::new()?,
+            clock: clock.clone(),
+            every_events: settings.checkpoint_events,
+        };
+        let (wake, woken) = keeper::channel();
+        let (journal, left) = recover::open(&path, &chain_id, Limits::of(settings), notary, wake)
+            .map_err(|error| AuditError::Journal { path: path.clone(), error })?;
         journal.note_left(left.iter().map(recover::Left::bytes).sum());
         let journal = Arc::new(journal);
+        keeper::start(&journal, woken).map_err(|error| AuditError::Journal { path, error })?;
         let progress = Progress { shipped_seq: 0, left: left.len() };
         let report = Arc::new(Report {
             progress: watch::Sender::new(progress),
@@ -200,6 +220,14 @@ impl Auditor {
         self.report.hurry.notify_one();
         let done = progress.wait_for(|now| now.shipped_seq >= last && now.left == 0);
         tokio::time::timeout(deadline, done).await.is_ok_and(|done| done.is_ok())
+    }
+
+    /// Ends the chain with a signed checkpoint, so that whoever cuts its tail
+    /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
+    /// recorded afterwards.
+    pub(crate) async fn finish(&self, deadline: Duration) -> bool {
+        self.journal.end();
+        self.flush(deadline).await
     }
 
     /// Writes an event at once.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::audit::AuditCommand;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -49,6 +50,11 @@ pub(super) enum Command {
     Migrate {
         #[command(subcommand)]
         direction: Migration,
+    },
+    /// Look at the audit trail
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Ask a running gateway whether it is healthy; for containers
     Healthcheck {

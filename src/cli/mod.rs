@@ -1,11 +1,13 @@
 //! The command line of `scopegate`.
 
 mod arguments;
+mod audit;
 mod healthcheck;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::Migration;
+pub use audit::{AuditCommand, KeysAction, VerifyArguments};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -24,10 +26,11 @@ use crate::settings::{Loaded, Problem, Problems, Settings, Sources, Warning};
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: something failed while running.
+    /// 1: something failed while running; of `audit verify`: the trail is
+    /// damaged.
     Failed,
     /// 2: the configuration or the command line is wrong; starting again
-    /// will not help.
+    /// will not help. Of `audit`: what it was to look at cannot be read.
     Misconfigured,
 }
 
@@ -52,6 +55,8 @@ pub struct Commands<'a> {
     pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
+    /// Looks at the audit trail; writes what it finds.
+    pub audit: &'a dyn Fn(&Settings, &AuditCommand, &mut dyn Write) -> anyhow::Result<Exit>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -94,6 +99,7 @@ pub fn run(
         Command::Serve => serve(&sources, commands, output),
         Command::CheckConfig => check_config(&sources, commands, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
+        Command::Audit { command } => audit(&sources, &command, commands, output),
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -151,6 +157,29 @@ fn migrate(
         }
         Some(_) | None => refuse(&problems, output),
     }
+}
+
+/// An auditor's machine has no tokens and tools, and may have no configuration.
+/// What fails here is told apart from what is found: both have codes of their own.
+fn audit(
+    sources: &Sources,
+    command: &AuditCommand,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        let section = problem.path().split('.').next().unwrap_or_default();
+        ["", "database", "audit"].contains(&section) || problem.path() == "server.state_dir"
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    let Some(settings) = settings.filter(|_| problems.is_empty()) else {
+        return refuse(&problems, output);
+    };
+    (commands.audit)(&settings, command, output.out).unwrap_or_else(|error| {
+        say(output.err, &format!("scopegate: {error:#}\n"));
+        Exit::Misconfigured
+    })
 }
 
 /// A client of the gateway: it has flags of its own and none of the settings.

@@ -68,6 +68,36 @@ pub(super) fn move_cursor(backend: DbBackend) -> &'static str {
     }
 }
 
+/// All chains that have a cursor or rows, and the cursor's next number. Rows are
+/// looked up chain by chain: there are many of them to few chains.
+pub(super) fn audit_chains(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!(
+        "WITH RECURSIVE found(chain_id) AS (
+            SELECT min(chain_id) FROM {table}
+            UNION ALL
+            SELECT (SELECT min(chain_id) FROM {table} WHERE chain_id > found.chain_id)
+            FROM found WHERE found.chain_id IS NOT NULL
+        )
+        SELECT chain_id, next_seq FROM audit_cursor
+        UNION ALL
+        SELECT chain_id, NULL FROM found WHERE chain_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM audit_cursor c WHERE c.chain_id = found.chain_id)
+        ORDER BY 1"
+    )
+}
+
+/// The first number of a chain from some number on. Parameters: both.
+pub(super) fn audit_first_seq(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!("SELECT min(seq) FROM {table} WHERE chain_id = $1 AND seq >= $2")
+}
+
+/// The table that holds lines.
+pub(super) fn audit_lines_table(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Sqlite { "audit_event_lines" } else { "audit_events" }
+}
+
 /// SQLite: takes the write lock at once.
 pub(super) const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 

@@ -17,6 +17,7 @@ mod ship;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tools;
+mod verify;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod arrival;
 mod cost;
 mod entries;
 mod trouble;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use support::eventually::wait_until_async;
 use support::scratch::Scratch;
 
 use super::*;
+use crate::settings::Durability;
 use crate::store::tests::{TestDb, on_both};
 use crate::store::{AuditQuery, Paging};
 
@@ -26,6 +28,13 @@ fn settings() -> AuditSettings {
         journal_dir: None,
         max_backlog_bytes: 1 << 30,
         segment_bytes: 1 << 26,
+        segment_seconds: 3600,
+        durability: Durability::Process,
+        checkpoint_events: 1000,
+        checkpoint_seconds: 3600,
+        retention_days: None,
+        signing_key: None,
+        signing_key_file: None,
         ship_interval_ms: 5,
     }
 }
@@ -106,9 +115,15 @@ async fn flushed(auditor: &Auditor) {
     assert!(auditor.flush(PATIENCE).await, "{:?}", auditor.health());
 }
 
-/// The numbers of all events of a chain in the database are 1, 2, … `last`,
-/// and each row is the line with its number.
-async fn assert_dense(store: &Store, chain_id: &str, last: i64) {
+/// The numbers of all events of a chain in the database are 1, 2, … and each
+/// row is the line with its number; `requests` of them are of requests, the
+/// others of the chain itself.
+async fn assert_dense(store: &Store, chain_id: &str, requests: i64) {
+    let own = format!(
+        "SELECT count(*) FROM audit_events WHERE chain_id = '{chain_id}'
+         AND kind IN ('chain', 'chain_found', 'checkpoint', 'retention')"
+    );
+    let last = requests + store.number(&own).await;
     let seqs = format!("SELECT seq FROM audit_events WHERE chain_id = '{chain_id}' ORDER BY seq");
     assert_eq!(store.column::<i64>(&seqs).await, (1..=last).collect::<Vec<_>>());
     let lines = format!("SELECT line FROM audit_events WHERE chain_id = '{chain_id}' ORDER BY seq");
