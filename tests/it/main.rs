@@ -14,6 +14,7 @@ mod audit;
 mod authn;
 mod bad_input;
 mod forward;
+mod kill;
 mod mcp;
 mod quota;
 mod rest;
