@@ -21,6 +21,7 @@ mod keys;
 mod line;
 mod recover;
 mod redact;
+mod retention;
 mod segment;
 mod shipper;
 mod signer;
@@ -53,6 +54,7 @@ use facts::{Event, Facts};
 use ids::Ids;
 use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
+use retention::Janitor;
 use shipper::{Progress, Report, Shipper};
 use signer::Signer;
 
@@ -109,7 +111,7 @@ pub(crate) struct Auditor {
     most_arguments: usize,
     max_backlog_bytes: u64,
     report: Arc<Report>,
-    shipping: AbortHandle,
+    background: [AbortHandle; 2],
 }
 
 /// How the audit trail is, for `/ready` and metrics.
@@ -179,7 +181,15 @@ impl Auditor {
             ids: Ids::new()?,
             clock: clock.clone(),
         };
-        let shipping = store.spawn(shipper.run()).abort_handle();
+        let janitor = Janitor {
+            store: Arc::clone(store),
+            journal: Arc::clone(&journal),
+            report: Arc::clone(&report),
+            clock: clock.clone(),
+            days: settings.retention_days,
+        };
+        let background =
+            [store.spawn(shipper.run()).abort_handle(), store.spawn(janitor.run()).abort_handle()];
         Ok(Arc::new(Self {
             journal,
             ids,
@@ -188,7 +198,7 @@ impl Auditor {
             most_arguments: settings.max_arguments_bytes,
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
-            shipping,
+            background,
         }))
     }
 
@@ -272,6 +282,6 @@ fn unavailable(error: JournalError) -> Refusal {
 
 impl Drop for Auditor {
     fn drop(&mut self) {
-        self.shipping.abort();
+        self.background.iter().for_each(AbortHandle::abort);
     }
 }

@@ -14,6 +14,9 @@ const SCHEMA_LOCK: i64 = 0x5343_4f50_4547_4154;
 /// Names the lock of [`lock_tools`].
 const TOOLS_LOCK: i64 = SCHEMA_LOCK + 1;
 
+/// Names the lock of [`lock_retention`].
+const RETENTION_LOCK: i64 = SCHEMA_LOCK + 2;
+
 /// Options of a transaction that reads and then writes. SQLite must take the
 /// write lock at once: one that is upgraded fails without waiting when another
 /// process wrote in between.
@@ -33,6 +36,11 @@ pub(super) async fn lock_schema(transaction: &DatabaseTransaction) -> Result<(),
 /// Keeps other gateways from synchronizing tools until the transaction ends.
 pub(super) async fn lock_tools(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     lock(transaction, TOOLS_LOCK).await
+}
+
+/// Keeps other gateways from removing old events until the transaction ends.
+pub(super) async fn lock_retention(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    lock(transaction, RETENTION_LOCK).await
 }
 
 async fn lock(transaction: &DatabaseTransaction, key: i64) -> Result<(), DbErr> {

@@ -13,6 +13,7 @@ mod dialect;
 mod error;
 mod io;
 mod migrate;
+mod retention;
 mod ship;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -31,6 +32,7 @@ pub(crate) use audit_query::AuditCall;
 pub(crate) use audit_query::PagingError;
 pub(crate) use audit_query::{AuditQuery, CallKind, CallStatus, Paging};
 pub(crate) use error::StoreError;
+pub(crate) use retention::Cut;
 pub(crate) use ship::Batch;
 #[cfg(test)]
 pub(crate) use tools::SyncReport;

@@ -180,7 +180,10 @@ impl Verifier {
             let removed = self.removed.get(chain_id).into_iter().flatten();
             let cut = removed
                 .filter(|cut| self.is_signed(&cut.by))
-                .find(|cut| cut.seq == first - 1 && chain.first_prev() == Some(cut.hash));
+                // While it is being removed, there is more.
+                .find(|cut| {
+                    cut.seq >= first || cut.seq == first - 1 && chain.first_prev() == Some(cut.hash)
+                });
             if let Some(cut) = cut {
                 self.report.anchored.push((chain_id.clone(), first, cut.by.clone()));
             } else {
