@@ -44,7 +44,7 @@ BEGIN
         RETURN;
     END IF;
     -- Gateways may start at once.
-    PERFORM pg_advisory_xact_lock(6000265106786894165);
+    PERFORM pg_advisory_xact_lock(5999726334765908311);
     IF to_regclass(name) IS NOT NULL THEN
         RETURN;
     END IF;

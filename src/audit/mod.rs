@@ -111,7 +111,8 @@ pub(crate) struct Auditor {
     most_arguments: usize,
     max_backlog_bytes: u64,
     report: Arc<Report>,
-    background: [AbortHandle; 2],
+    shipping: AbortHandle,
+    stop: watch::Sender<bool>,
 }
 
 /// How the audit trail is, for `/ready` and metrics.
@@ -181,15 +182,17 @@ impl Auditor {
             ids: Ids::new()?,
             clock: clock.clone(),
         };
+        let (stop, stopped) = watch::channel(false);
         let janitor = Janitor {
             store: Arc::clone(store),
             journal: Arc::clone(&journal),
             report: Arc::clone(&report),
             clock: clock.clone(),
             days: settings.retention_days,
+            stop: stopped,
         };
-        let background =
-            [store.spawn(shipper.run()).abort_handle(), store.spawn(janitor.run()).abort_handle()];
+        let shipping = store.spawn(shipper.run()).abort_handle();
+        drop(store.spawn(janitor.run()));
         Ok(Arc::new(Self {
             journal,
             ids,
@@ -198,7 +201,8 @@ impl Auditor {
             most_arguments: settings.max_arguments_bytes,
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
-            background,
+            shipping,
+            stop,
         }))
     }
 
@@ -282,6 +286,7 @@ fn unavailable(error: JournalError) -> Refusal {
 
 impl Drop for Auditor {
     fn drop(&mut self) {
-        self.background.iter().for_each(AbortHandle::abort);
+        self.shipping.abort();
+        self.stop.send_replace(true);
     }
 }

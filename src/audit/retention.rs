@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Days, TimeZone, Utc};
+use tokio::sync::watch;
 
 use super::digest::Digest;
 use super::journal::{Journal, Room};
@@ -32,11 +33,15 @@ pub(super) struct Janitor {
     pub(super) report: Arc<Report>,
     pub(super) clock: Clock,
     pub(super) days: Option<u32>,
+    /// Becomes `true` when the gateway stops.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 impl Janitor {
-    /// Runs until it is aborted, which is safe at any moment.
+    /// Runs until it is told to stop. Not to be aborted: a transaction that is
+    /// cut off at its beginning stays open in the pool.
     pub(super) async fn run(self) {
+        let mut stop = self.stop.clone();
         loop {
             if let Err(error) = self.look().await {
                 tracing::warn!(
@@ -44,7 +49,10 @@ impl Janitor {
                     "old audit events could not be removed; this is tried again"
                 );
             }
-            tokio::time::sleep(LOOK).await;
+            // An error: whoever would say so is gone.
+            if tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -91,8 +99,12 @@ impl Janitor {
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
         self.report.hurry.notify_one();
-        let arrived = progress.wait_for(|now| now.shipped_seq >= last);
-        tokio::time::timeout(PATIENCE, arrived).await.is_ok_and(|arrived| arrived.is_ok())
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            arrived = progress.wait_for(|now| now.shipped_seq >= last) => arrived.is_ok(),
+            _stopped = stop.wait_for(|stop| *stop) => false,
+            () = tokio::time::sleep(PATIENCE) => false,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod arrival;
 mod cost;
 mod entries;
+mod keys;
 mod retention;
 mod trouble;
 mod verify;

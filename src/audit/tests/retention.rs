@@ -42,6 +42,7 @@ async fn rig(db: &TestDb) -> (Arc<Store>, String, Arc<Auditor>, Janitor, Arc<Man
         report: Arc::clone(&auditor.report),
         clock: clock.clone(),
         days: Some(30),
+        stop: auditor.stop.subscribe(),
     };
     (store, dead, auditor, janitor, hand)
 }
