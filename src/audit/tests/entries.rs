@@ -54,6 +54,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
         (&call.tenant, "production"),
         (&call.issuer, "https://issuer.example"),
         (&call.agent, "copilot"),
+        (&call.session, "5e5510"),
         (&call.client_name, "vscode"),
         (&call.client_version, "1.99"),
         (&call.client_addr, "127.0.0.1"),
@@ -313,7 +314,7 @@ async fn members_of_a_line_are_in_canonical_order() {
         let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
         assert_eq!(event["kind"], kind);
         // Every column but the line itself, and the hash.
-        assert!(kind != "decision" || event.len() == 38);
+        assert!(kind != "decision" || event.len() == 39);
         let canonical = canon_json::CanonJsonSerialize::to_canon_json_vec(&event).unwrap();
         assert_eq!(line.as_bytes(), canonical);
     }

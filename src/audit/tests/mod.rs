@@ -83,6 +83,7 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         tenant: Some("production".into()),
         agent: Some("copilot".into()),
     });
+    entry.session(&"5e5510");
     entry.asked("exact_calculate");
     entry
 }
