@@ -45,13 +45,80 @@ fn killed_gateways_lose_and_double_nothing_on_postgres() {
     kill(&folder, database.url());
 }
 
+#[test]
+fn the_command_line_tells_good_damaged_and_unreadable_apart() {
+    let folder = Scratch::new("sg-verify");
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    let backend = Backend::start();
+    prepare(folder.path(), &backend);
+    // Before the first start there is no key to print.
+    assert_eq!(command(folder.path(), &url, &["audit", "keys"]).0, Some(2));
+    let (gateway, address) = start(folder.path(), &url);
+    let token = Token::of("dora", &["developer"]).bearer();
+    for number in 0..5 {
+        ask(address, &token, number).unwrap();
+    }
+    let journal = folder.path().join("state/journal").display().to_string();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (keys, pem, export) = (path("keys.json"), path("keys.pem"), path("export.jsonl"));
+    std::fs::write(&keys, command(folder.path(), &url, &["audit", "keys"]).1).unwrap();
+    std::fs::write(&pem, command(folder.path(), &url, &["audit", "keys", "--pem"]).1).unwrap();
+    let verify = |arguments: &[&str]| {
+        command(folder.path(), &url, &[&["audit", "verify"], arguments].concat())
+    };
+    // While it runs.
+    assert_eq!(verify(&["--keys", &keys, "--journal", &journal]).0, Some(0));
+    assert_eq!(verify(&["--keys", &keys]).0, Some(0));
+    gateway.signal("TERM");
+    wait_until(PATIENCE, "the gateway to leave", || gateway.exit_code().is_some());
+    let (code, out) = verify(&["--keys", &pem, "--database"]);
+    assert_eq!(code, Some(0));
+    assert!(out.ends_with("good: 12 events in 1 chains\n") && out.contains(", ended\n"), "{out}");
+
+    let lines = column(&url, "SELECT line FROM audit_events ORDER BY seq").join("\n") + "\n";
+    std::fs::write(&export, &lines).unwrap();
+    assert_eq!(verify(&["--keys", &keys, "--file", &export]).0, Some(0));
+    std::fs::write(&export, lines.replacen("echo", "ecko", 1)).unwrap();
+    let (code, out) = verify(&["--keys", &keys, "--file", &export]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains(", 2: changed: ") && out.contains("\nDAMAGED: "), "{out}");
+    let (code, out) = verify(&["--keys", &keys, "--file", &export, "--json"]);
+    let verdict: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &verdict["good"]), (Some(1), &Value::Bool(false)));
+    assert_eq!(
+        (&verdict["findings"][0]["damage"], &verdict["findings"][0]["seq"]),
+        (&"changed".into(), &2.into())
+    );
+    // What lies before an export that begins later is not missed with `--part`.
+    let later: String = lines.lines().skip(3).flat_map(|line| [line, "\n"]).collect();
+    std::fs::write(&export, later).unwrap();
+    assert_eq!(verify(&["--keys", &keys, "--file", &export]).0, Some(1));
+    assert_eq!(verify(&["--keys", &keys, "--file", &export, "--part"]).0, Some(0));
+    for unreadable in [
+        &["--keys", &path("none"), "--database"][..],
+        &["--keys", &export],
+        &["--keys", &keys, "--file", &path("none")],
+        &["--keys", &keys, "--journal", &path("none")],
+        &["--keys", &keys, "--journal", &journal, "--database"],
+        &["--keys", &keys, "--part"],
+        &["--database"],
+    ] {
+        assert_eq!(verify(unreadable).0, Some(2), "{unreadable:?}");
+    }
+}
+
+/// The files a gateway reads.
+fn prepare(folder: &Path, backend: &Backend) {
+    let tools = include_str!("../fixtures/tools.yaml");
+    let tools = tools.replace("BACKEND", &format!("http://{}/mcp", backend.addr));
+    std::fs::write(folder.join("tools.yaml"), tools).unwrap();
+    std::fs::write(folder.join("policy.yaml"), POLICY).unwrap();
+}
+
 fn kill(folder: &Scratch, url: &str) {
     let kills = std::env::var("AUDIT_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let backend = Backend::start();
-    let tools = include_str!("../fixtures/tools.yaml");
-    let tools = tools.replace("BACKEND", &format!("http://{}/mcp", backend.addr));
-    std::fs::write(folder.path().join("tools.yaml"), tools).unwrap();
-    std::fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
+    prepare(folder.path(), &backend);
     let token = Token::of("dora", &["developer"]).bearer();
     let count = AtomicU64::new(0);
     for _ in 0..kills {
@@ -124,6 +191,7 @@ fn environment(folder: &Path, url: &str) -> Vec<(&'static str, String)> {
         ("SCOPEGATE__QUOTA__USER_TOOL__BURST", "1000000".to_owned()),
         ("SCOPEGATE__AUDIT__SHIP_INTERVAL_MS", "20".to_owned()),
         ("SCOPEGATE__AUDIT__CHECKPOINT_EVENTS", "50".to_owned()),
+        ("SCOPEGATE__AUDIT__CHECKPOINT_SECONDS", "3600".to_owned()),
         ("SCOPEGATE__AUDIT__SEGMENT_BYTES", "65536".to_owned()),
     ]
 }

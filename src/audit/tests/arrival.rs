@@ -42,6 +42,7 @@ async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
     // Only the living chain is left on the disk.
     assert_eq!(segments(db.scratch.path()).len(), 1);
     assert_eq!(next.health().backlog_bytes, 0);
+    assert_whole(&db, &store).await;
 }
 
 async fn a_torn_last_line_is_cut(db: TestDb) {
@@ -56,6 +57,7 @@ async fn a_torn_last_line_is_cut(db: TestDb) {
     let next = open(&settings(), &db.scratch, &store);
     flushed(&next).await;
     assert_dense(&store, &chain_id, 2).await;
+    assert_whole(&db, &store).await;
 }
 
 async fn a_damaged_line_holds_up_nothing(db: TestDb) {
@@ -94,6 +96,15 @@ async fn two_gateways_share_a_database(db: TestDb) {
         flushed(auditor).await;
         assert_dense(&one, auditor.journal.chain_id(), 600).await;
     }
+    // Replicas have folders, and so keys, of their own.
+    let now = Clock::system().now();
+    let rings = [&db.scratch, &folder].map(|it| public_keys(&settings(), it.path(), now).unwrap());
+    let pem: String =
+        rings.iter().flat_map(KeyRing::keys).map(crate::audit::keys::KnownKey::pem).collect();
+    let mut verifier = Verifier::new(&KeyRing::parse(&pem).unwrap(), Extent::Whole);
+    read_database(&one, &mut verifier, &mut |_, _| {}).await.unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good() && found.chains.len() == 2, "{:?}", found.findings);
 }
 
 async fn two_gateways_share_a_folder(db: TestDb) {
@@ -111,6 +122,7 @@ async fn two_gateways_share_a_folder(db: TestDb) {
     flushed(&third).await;
     assert_dense(&store, &chain_id, 2).await;
     assert_dense(&store, second.journal.chain_id(), 2).await;
+    assert_whole(&db, &store).await;
 }
 
 async fn full_segments_go_once_they_are_shipped(db: TestDb) {
@@ -142,6 +154,7 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     flushed(&next).await;
     assert_dense(&store, &chain_id, 81).await;
     assert_eq!(next.health().backlog_bytes, 0);
+    assert_whole(&db, &store).await;
 }
 
 async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {

@@ -139,6 +139,15 @@ async fn assert_dense(store: &Store, chain_id: &str, requests: i64) {
     }
 }
 
+/// The trail in the database verifies with the keys of the test's folder.
+async fn assert_whole(db: &TestDb, store: &Store) {
+    let ring = public_keys(&settings(), db.scratch.path(), Clock::system().now()).unwrap();
+    let mut verifier = Verifier::new(&ring, Extent::Whole);
+    read_database(store, &mut verifier, &mut |_, _| {}).await.unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good(), "{:?}", found.findings);
+}
+
 /// The files of a chain's folder, or of all chains', by name.
 fn segments(journal: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

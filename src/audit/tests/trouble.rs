@@ -269,4 +269,5 @@ async fn a_broken_network_loses_and_doubles_nothing() {
     }
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 4 * 2 * 1400).await;
+    assert_whole(&db, &store).await;
 }
