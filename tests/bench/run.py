@@ -81,6 +81,7 @@ def options():
         chosen.drift = 20 if chosen.quick else 60
     if chosen.audit and (chosen.streams or chosen.only):
         parser.error("--audit has paths of its own: leave --streams and --only out")
+    chosen.audit_alone = chosen.audit
     if chosen.audit:
         chosen.only, chosen.connections = "nginx", "64"
     if chosen.streams and chosen.only:
@@ -316,7 +317,8 @@ def print_report(chosen, where, calls, measured, audit, figures):
         order, windows, starts, calls_audit = calls
         tables, results = calls_report(chosen, order, windows, starts)
         lines += tables
-        bars += report.bars(results, starts, calls_audit)
+        if not chosen.audit_alone:
+            bars += report.bars(results, starts, calls_audit)
     if measured:
         lines += [streams.tables(measured), ""]
         bars += streams.bars(measured)
