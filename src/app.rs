@@ -1,6 +1,6 @@
 //! Putting the gateway together: settings in, a running server out.
 
-mod audit_command;
+mod proof;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +33,7 @@ use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
 use crate::upstream::Upstream;
 
-pub use audit_command::audit;
+pub use proof::prove;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.

@@ -43,7 +43,7 @@ pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
 pub(crate) use keys::KeyRing;
 pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
-pub(crate) use verify::{Extent, Verdict, Verifier, read_database, read_file, read_journal};
+pub(crate) use verify::{Extent, Verification, Verifier, read_database, read_file, read_journal};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::audit::AuditCommand;
+use super::audit::Proof;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -54,7 +54,7 @@ pub(super) enum Command {
     /// Look at the audit trail
     Audit {
         #[command(subcommand)]
-        command: AuditCommand,
+        command: Proof,
     },
     /// Ask a running gateway whether it is healthy; for containers
     Healthcheck {

@@ -1,13 +1,13 @@
 //! The command line of `scopegate`.
 
 mod arguments;
-mod audit;
+mod proof;
 mod healthcheck;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::Migration;
-pub use audit::{AuditCommand, KeysAction, VerifyArguments};
+pub use proof::{KeysAction, Proof, VerifyArguments};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -56,7 +56,7 @@ pub struct Commands<'a> {
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
     /// Looks at the audit trail; writes what it finds.
-    pub audit: &'a dyn Fn(&Settings, &AuditCommand, &mut dyn Write) -> anyhow::Result<Exit>,
+    pub audit: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -163,7 +163,7 @@ fn migrate(
 /// What fails here is told apart from what is found: both have codes of their own.
 fn audit(
     sources: &Sources,
-    command: &AuditCommand,
+    command: &Proof,
     commands: &Commands<'_>,
     output: &mut Output<'_>,
 ) -> Exit {

@@ -47,7 +47,7 @@ async fn rig(db: &TestDb) -> (Arc<Store>, String, Arc<Auditor>, Janitor, Arc<Man
     (store, dead, auditor, janitor, hand)
 }
 
-async fn verdict(db: &TestDb, store: &Store) -> Verdict {
+async fn verdict(db: &TestDb, store: &Store) -> Verification {
     let ring = public_keys(&settings(), db.scratch.path(), start()).unwrap();
     let mut verifier = Verifier::new(&ring, Extent::Whole);
     read_database(store, &mut verifier, &mut |_, _| {}).await.unwrap();

@@ -51,14 +51,14 @@ fn keys(db: &TestDb) -> KeyRing {
     public_keys(&settings(), db.scratch.path(), Clock::system().now()).unwrap()
 }
 
-async fn verdict(db: &TestDb, store: &Store) -> Verdict {
+async fn verdict(db: &TestDb, store: &Store) -> Verification {
     let mut verifier = Verifier::new(&keys(db), Extent::Whole);
     read_database(store, &mut verifier, &mut |_, _| {}).await.unwrap();
     verifier.finish()
 }
 
 /// The first finding of a verdict.
-fn first(verdict: &Verdict) -> Option<(&str, i64, Damage)> {
+fn first(verdict: &Verification) -> Option<(&str, i64, Damage)> {
     verdict.findings.first().map(|first| (&*first.chain_id, first.seq, first.damage))
 }
 
@@ -294,7 +294,7 @@ async fn file_of_two_chains() -> (TestDb, Vec<Vec<u8>>) {
     (db, lines)
 }
 
-fn judge(db: &TestDb, lines: &[Vec<u8>]) -> Verdict {
+fn judge(db: &TestDb, lines: &[Vec<u8>]) -> Verification {
     let path = db.scratch.path().join("export.jsonl");
     std::fs::write(&path, lines.concat()).unwrap();
     let mut verifier = Verifier::new(&keys(db), Extent::Whole);

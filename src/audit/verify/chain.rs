@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::report::{ChainSummary, Damage, Finding, Verdict};
+use super::report::{ChainSummary, Damage, Finding, Verification};
 use crate::audit::chain::{genesis, kind, signed_bytes};
 use crate::audit::digest::{Digest, unhex};
 use crate::audit::keys::{Endorsement, Trusted};
@@ -154,7 +154,7 @@ impl Chain {
         line: &Line<'_>,
         bytes: &[u8],
         trusted: &mut Trusted,
-        report: &mut Verdict,
+        report: &mut Verification,
     ) {
         let prev = line.prev.as_deref().and_then(Digest::from_hex);
         if line.seq < 1 || line.seq == i64::MAX {
@@ -203,7 +203,7 @@ impl Chain {
     }
 
     /// A line that is no event.
-    pub(super) fn unreadable(&mut self, report: &mut Verdict) {
+    pub(super) fn unreadable(&mut self, report: &mut Verification) {
         self.resolve(None, report);
         self.add(report, self.next, Damage::Changed, "it cannot be read");
         self.first.get_or_insert((self.next, None));
@@ -212,7 +212,7 @@ impl Chain {
     }
 
     /// There are no more lines.
-    pub(super) fn close(&mut self, report: &mut Verdict) {
+    pub(super) fn close(&mut self, report: &mut Verification) {
         self.resolve(None, report);
         for (first, last, came_late) in std::mem::take(&mut self.gaps) {
             if !came_late {
@@ -228,7 +228,7 @@ impl Chain {
 
     /// Decides which of two lines was changed, now that the hash of the second
     /// is known as the third holds it.
-    fn resolve(&mut self, prev: Option<Digest>, report: &mut Verdict) {
+    fn resolve(&mut self, prev: Option<Digest>, report: &mut Verification) {
         let Some(suspicion) = self.suspicion.take() else { return };
         let second = suspicion.seq;
         // A signature of its own counts for more.
@@ -256,7 +256,7 @@ impl Chain {
     }
 
     /// A number that was passed already.
-    fn late(&mut self, seq: i64, report: &mut Verdict) {
+    fn late(&mut self, seq: i64, report: &mut Verification) {
         let gap = self.gaps.iter_mut().find(|(first, last, _)| (*first..=*last).contains(&seq));
         match gap {
             Some((first, _, came_late)) => {
@@ -275,7 +275,7 @@ impl Chain {
     }
 
     /// Numbers are left out before this one.
-    fn skipped(&mut self, seq: i64, prev: Option<Digest>, report: &mut Verdict) {
+    fn skipped(&mut self, seq: i64, prev: Option<Digest>, report: &mut Verification) {
         if self.tip.is_some_and(|tip| Some(tip.hash) == prev) {
             let detail = format!("it has the number {seq}, but follows {}", self.next - 1);
             self.add(report, self.next, Damage::Changed, detail);
@@ -293,7 +293,7 @@ impl Chain {
         line: &Line<'_>,
         bytes: &[u8],
         trusted: &Trusted,
-        report: &mut Verdict,
+        report: &mut Verification,
     ) -> Vouched {
         if line.kind != kind::CHECKPOINT {
             return Vouched::Not;
@@ -323,7 +323,7 @@ impl Chain {
         line: &Line<'_>,
         hash: Digest,
         own: Vouched,
-        report: &mut Verdict,
+        report: &mut Verification,
     ) {
         let before = line.checkpoint_hash.as_deref().and_then(Digest::from_hex);
         let named = line.checkpoint_seq.zip(before);
@@ -339,7 +339,7 @@ impl Chain {
         }
     }
 
-    fn add(&self, report: &mut Verdict, seq: i64, damage: Damage, detail: impl Into<String>) {
+    fn add(&self, report: &mut Verification, seq: i64, damage: Damage, detail: impl Into<String>) {
         report.add(Finding::new(&self.id, seq, damage, detail));
     }
 

@@ -10,7 +10,7 @@ mod sources;
 
 use std::collections::BTreeMap;
 
-pub(crate) use report::{Damage, Finding, Verdict};
+pub(crate) use report::{Damage, Finding, Verification};
 pub(crate) use sources::{read_database, read_file, read_journal};
 
 use super::digest::Digest;
@@ -70,7 +70,7 @@ pub(crate) struct Verifier {
     cursors: BTreeMap<String, Cursor>,
     /// Chain of the line before.
     last: String,
-    report: Verdict,
+    report: Verification,
 }
 
 impl Verifier {
@@ -84,7 +84,7 @@ impl Verifier {
             removed: BTreeMap::new(),
             cursors: BTreeMap::new(),
             last: String::new(),
-            report: Verdict::default(),
+            report: Verification::default(),
         }
     }
 
@@ -157,7 +157,7 @@ impl Verifier {
     }
 
     /// There are no more lines.
-    pub(crate) fn finish(mut self) -> Verdict {
+    pub(crate) fn finish(mut self) -> Verification {
         for chain in self.chains.values_mut() {
             chain.close(&mut self.report);
         }

@@ -95,7 +95,7 @@ pub(crate) struct ChainSummary {
 
 /// All that was found.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Verification {
     /// Records that were looked at.
     pub(crate) events: u64,
     /// The chains, oldest first.
@@ -107,7 +107,7 @@ pub(crate) struct Verdict {
     more: u64,
 }
 
-impl Verdict {
+impl Verification {
     pub(super) fn add(&mut self, finding: Finding) {
         // The same record may show its damage twice.
         let known = self.findings.iter().rev().take(8).any(|other| {

@@ -1,4 +1,4 @@
-//! What `scopegate audit …` does.
+//! What `scopegate audit verify` and `audit keys` do.
 
 use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::audit::{self, Extent, KeyRing, Verdict, Verifier};
-use crate::cli::{AuditCommand, Exit, KeysAction, VerifyArguments};
+use crate::audit::{self, Extent, KeyRing, Verification, Verifier};
+use crate::cli::{Proof, Exit, KeysAction, VerifyArguments};
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -19,20 +19,20 @@ const MOST_KEYS: u64 = 1 << 20;
 ///
 /// # Errors
 /// When trail, keys or settings cannot be read, which says nothing of the trail.
-pub fn audit(
+pub fn prove(
     settings: &Settings,
-    command: &AuditCommand,
+    command: &Proof,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     match command {
-        AuditCommand::Verify(arguments) => {
+        Proof::Verify(arguments) => {
             let report = verify(settings, arguments)?;
             let written =
                 if arguments.json { report.write_json(out) } else { report.write_text(out) };
             written?;
             Ok(if report.is_good() { Exit::Done } else { Exit::Failed })
         }
-        AuditCommand::Keys { action, pem } => {
+        Proof::Keys { action, pem } => {
             let (clock, state) = (Clock::system(), &settings.server.state_dir);
             match action {
                 Some(KeysAction::Rotate) => {
@@ -58,7 +58,7 @@ pub fn audit(
     }
 }
 
-fn verify(settings: &Settings, arguments: &VerifyArguments) -> anyhow::Result<Verdict> {
+fn verify(settings: &Settings, arguments: &VerifyArguments) -> anyhow::Result<Verification> {
     let ring = read_keys(&arguments.keys)
         .with_context(|| format!("the keys in {}", arguments.keys.display()))?;
     // Of a journal, the database has taken what is not there any more.

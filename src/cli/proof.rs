@@ -1,4 +1,4 @@
-//! `scopegate audit …`: what may be written there.
+//! `scopegate audit verify` and `audit keys`: what may be written there.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,9 @@ Exit codes:
   1  something was done to the trail
   2  the command line is wrong, or the trail or the keys cannot be read";
 
-/// Looks at the audit trail.
+/// Proves the audit trail whole.
 #[derive(Clone, Debug, Subcommand)]
-pub enum AuditCommand {
+pub enum Proof {
     /// Prove that no record was changed, removed or added, with public keys
     /// alone
     #[command(after_help = AFTER_VERIFY)]
