@@ -12,11 +12,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, anyhow};
+use tokio::sync::Semaphore;
 use tracing_actix_web::TracingLogger;
 
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
-use crate::cli::Migration;
+use crate::cli::{self, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
@@ -27,10 +28,12 @@ use crate::lifecycle;
 use crate::policy::Policy;
 use crate::quota::Quota;
 use crate::registry::{self, Bounds, Offers, Registry};
+use crate::secret::Secret;
 use crate::session::{Conversations, Sessions};
 use crate::settings::{Problem, Problems, Settings};
 use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
+use crate::trail::{self, Cursors};
 use crate::upstream::Upstream;
 
 pub use proof::prove;
@@ -39,6 +42,9 @@ pub use proof::prove;
 /// again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Most exports of the audit trail that run at the same time.
+const MOST_EXPORTS: usize = 4;
 
 /// Longest time to end the sessions at backends.
 const SESSIONS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -139,6 +145,22 @@ pub fn migrate(
     })
 }
 
+/// Reads the audit trail.
+///
+/// # Errors
+/// What the database says, or whoever reads our output.
+pub fn audit(
+    settings: &Settings,
+    action: cli::Audit,
+    output: &mut cli::Output<'_>,
+) -> anyhow::Result<cli::AuditEnd> {
+    actix_web::rt::System::new().block_on(async {
+        let clock = Clock::system();
+        let store = Store::connect_to_read(&settings.database, clock.clone()).await?;
+        trail::run(&store, action, &clock, output).await
+    })
+}
+
 /// A route as tests and tools see it.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteInfo {
@@ -202,6 +224,12 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     let handshake = Handshake::new(&settings.telemetry.app_name)?;
     let server_info = handshake.server_info().to_owned();
     let backends = registry.snapshot().backends().len();
+    let sessions = Arc::new(Sessions::new(
+        &settings.sessions,
+        &settings.upstream,
+        &settings.redis,
+        clock.clone(),
+    )?);
     let gateway = Arc::new(Gateway {
         limits: BodyLimits {
             bytes: settings.server.max_body_bytes,
@@ -211,19 +239,20 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         handshake,
         authn,
         registry,
-        policy,
+        policy: Arc::new(policy),
         quota,
         audit,
         offers: Offers::default(),
         lists_incomplete: AtomicU64::new(0),
         conversations: Conversations::default(),
-        sessions: Arc::new(Sessions::new(
-            &settings.sessions,
+        upstream: Arc::new(Upstream::new(
             &settings.upstream,
-            &settings.redis,
+            backends,
+            server_info,
+            Arc::clone(&sessions),
             clock.clone(),
-        )?),
-        upstream: Arc::new(Upstream::new(&settings.upstream, backends, server_info, clock.clone())),
+        )),
+        sessions,
         store,
         clock,
     });
@@ -285,6 +314,8 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         gateway,
         edge: Edge::new(&settings.server),
         app_name: settings.telemetry.app_name.as_str().into(),
+        cursors: Cursors::new(cursor_secret(settings)?),
+        exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
         complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });
@@ -332,11 +363,18 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
     Ok(Running { addr, metrics_addr, site, handles, shutdown, finished })
 }
 
+/// What replicas have in common.
+fn cursor_secret(settings: &Settings) -> anyhow::Result<&Secret> {
+    let secret = settings.sessions.key.as_ref().or(settings.upstream.shared_secret.as_ref());
+    secret.context("there is neither sessions.key nor upstream.shared_secret")
+}
+
 /// `GET /metrics` on the internal listener.
 async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let audit = site.gateway.audit.health();
     site.metrics.audit_backlog(audit.backlog_bytes);
     site.metrics.audit_appended(audit.events);
+    site.metrics.audit_folded(audit.folded);
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }

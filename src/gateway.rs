@@ -23,7 +23,7 @@ pub(crate) struct Gateway {
     pub(crate) handshake: Handshake,
     pub(crate) authn: Arc<Authenticator>,
     pub(crate) registry: Registry,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
     pub(crate) offers: Offers,

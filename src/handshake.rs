@@ -72,8 +72,20 @@ pub(crate) struct Backer<'a> {
     pub(crate) capabilities: Option<&'a RawValue>,
     /// `instructions`.
     pub(crate) instructions: Option<&'a str>,
-    /// It speaks the client's era, so that nothing has to be translated.
-    pub(crate) same_era: bool,
+    /// How the client gets there.
+    pub(crate) way: Way,
+}
+
+/// How messages get from a client to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// They speak the same era, so that nothing has to be translated.
+    Straight,
+    /// They do not.
+    Translated,
+    /// They do not, and the backend has no stream on which it could tell what
+    /// changes.
+    WithoutNews,
 }
 
 impl Offer<'_> {
@@ -82,7 +94,11 @@ impl Offer<'_> {
     fn capabilities(&self, straight: Carried<'_>) -> String {
         let own = self.tools.then_some(OWN);
         let told = self.backends.iter().filter_map(|backend| {
-            let carried = if backend.same_era { straight } else { TRANSLATED };
+            let carried = match backend.way {
+                Way::Straight => straight,
+                Way::Translated => TRANSLATED,
+                Way::WithoutNews => WITHOUT_NEWS,
+            };
             mask(backend.capabilities?, carried).ok()
         });
         let all: Vec<Bytes> = own.map(Bytes::from_static).into_iter().chain(told).collect();
@@ -122,9 +138,11 @@ const MODERN: Carried<'_> = &[
     ("extensions", &[TASKS_EXTENSION]),
 ];
 
-/// Capabilities that reach clients of the other era. What changes is told on
-/// streams of the same era only.
-const TRANSLATED: Carried<'_> =
+/// Capabilities that reach clients of the other era.
+const TRANSLATED: Carried<'_> = CARRIED;
+
+/// The same where nothing tells what changes.
+const WITHOUT_NEWS: Carried<'_> =
     &[("tools", &[]), ("prompts", &[]), ("resources", &[]), ("logging", ALL), ("completions", ALL)];
 
 #[cfg(test)]
@@ -163,15 +181,14 @@ mod tests {
         let one =
             raw(r#"{"tools":{"listChanged":true},"tasks":{},"resources":{"subscribe":true}}"#);
         let other = raw(r#"{"prompts":{"listChanged":true},"resources":{}}"#);
-        let backer =
-            |capabilities, instructions, same_era| Backer { capabilities, instructions, same_era };
+        let backer = |capabilities, instructions, way| Backer { capabilities, instructions, way };
         let offer = Offer {
             tools: false,
             instructions: None,
             backends: vec![
-                backer(Some(&*one), Some("One."), true),
-                backer(Some(&*other), Some("Other."), false),
-                backer(None, None, true),
+                backer(Some(&*one), Some("One."), Way::Straight),
+                backer(Some(&*other), Some("Other."), Way::WithoutNews),
+                backer(None, None, Way::Straight),
             ],
         };
         assert_eq!(
@@ -189,15 +206,15 @@ mod tests {
     fn tasks_are_offered_by_modern_backends_to_modern_clients() {
         let told = r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{}},"tasks":{}}"#;
         let told = RawValue::from_string(told.to_owned()).unwrap();
-        let of = |same_era| {
-            let backer = Backer { capabilities: Some(&told), instructions: None, same_era };
+        let of = |way| {
+            let backer = Backer { capabilities: Some(&told), instructions: None, way };
             let offer = Offer { tools: false, instructions: None, backends: vec![backer] };
             let handshake = Handshake::new("x").unwrap();
             [handshake.discover(&offer), handshake.initialize("2025-11-25", &offer)]
                 .map(|told| serde_json::from_slice::<Value>(&told).unwrap()["capabilities"].take())
         };
         let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
-        assert_eq!(of(true), [tasks, json!({})]);
-        assert_eq!(of(false), [json!({}), json!({})]);
+        assert_eq!(of(Way::Straight), [tasks, json!({})]);
+        assert_eq!(of(Way::Translated), [json!({}), json!({})]);
     }
 }

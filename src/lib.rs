@@ -25,5 +25,6 @@ pub mod settings;
 mod store;
 pub mod telemetry;
 pub mod toolkit;
+mod trail;
 mod translate;
 mod upstream;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         serve: &app::run,
         migrate: &app::migrate,
         audit: &app::audit,
+        prove: &app::prove,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;
             bridge::run(options, Clock::system())

@@ -384,7 +384,8 @@ async fn call_subject(
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
-        entry.arguments(arguments);
+        let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
+        entry.arguments(arguments, hidden.as_deref());
     }
     let offered = offered_at(gw, io, &visitor, &call).await;
     let Visitor { caller, scope, seat, trail } = visitor;
@@ -412,9 +413,14 @@ async fn call_subject(
         .upstream
         .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
         .await?;
-    let reply = tasks::bound(gw, recorded.as_ref().permit().target(), reply)?;
+    let target = recorded.as_ref().permit().target();
+    let reply = tasks::bound(gw, target, reply)?;
     Ok(match reply {
-        Reply::Stream(flow) if known.takes_streams() => Answer::Streamed(flow),
+        Reply::Stream(mut flow) if known.takes_streams() => {
+            // A legacy backend may tell of any resource on it.
+            flow.judge(hearing::permits(gw, target.caller(), &scope));
+            Answer::Streamed(flow)
+        }
         Reply::Whole(whole) => Answer::Forwarded(whole),
         reply @ Reply::Stream(_) => Answer::Forwarded(Box::pin(reply.whole()).await?),
     })

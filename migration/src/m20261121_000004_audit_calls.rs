@@ -14,7 +14,7 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 #[derive(DeriveMigrationName, Debug, Clone, Copy)]
 pub(crate) struct Migration;
 
-const UP: &str = "CREATE VIEW audit_calls AS SELECT
+pub(crate) const UP: &str = "CREATE VIEW audit_calls AS SELECT
     d.time AS timestamp,
     d.kind,
     d.request_id,

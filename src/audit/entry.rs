@@ -14,9 +14,11 @@ use super::facts::{
 };
 use super::journal::Room;
 use super::line::bounded;
-use super::redact;
+use super::redact::{self, Keeping};
 use super::{Auditor, note_open};
 use crate::error::{Reason, Refusal};
+use crate::protocol::json_path::JsonPaths;
+use crate::settings::ArgumentsKept;
 
 /// What was written down before it takes effect: only the audit trail makes
 /// one, and nothing goes to a backend without.
@@ -80,22 +82,33 @@ impl Entry {
     }
 
     /// The name of the tool that is asked for, before (or without) its being
-    /// found. From here on, this is a call.
+    /// found. From here on, this is a call. A URI is kept without what is secret
+    /// in it.
     pub(crate) fn asked(&mut self, tool: &str) {
-        self.facts.asked = Some(kept(tool));
+        self.facts.asked = Some(kept(&redact::name(tool)));
     }
 
     /// The tool that was found.
-    pub(crate) fn target(&mut self, target: TargetFacts) {
+    pub(crate) fn target(&mut self, mut target: TargetFacts) {
+        if let Some(shown) = redact::url_without_secrets(&target.tool) {
+            target.tool = shown.into();
+        }
         self.facts.target = Some(target);
     }
 
     /// The call's arguments: their digest, and as much of them as the setting
-    /// wants kept.
-    pub(crate) fn arguments(&mut self, arguments: &RawValue) {
+    /// wants kept. `hidden` points at what the registry hides of this tool's.
+    pub(crate) fn arguments(&mut self, arguments: &RawValue, hidden: Option<&JsonPaths>) {
         let raw = arguments.get();
         self.facts.arguments_digest = Some(Digest::of(raw.as_bytes()));
-        self.facts.arguments = redact::keep(raw, self.auditor.kept, self.auditor.most_arguments);
+        self.facts.arguments = self.auditor.keeping.keep(raw, hidden);
+    }
+
+    /// What an administrator asks for, as JSON: kept whatever the setting says of
+    /// arguments, without values of secret-looking names.
+    pub(crate) fn question(&mut self, asked: &str) {
+        let keeping = Keeping { kept: ArgumentsKept::Redacted, ..self.auditor.keeping };
+        self.facts.arguments = keeping.keep(asked, None);
     }
 
     /// The rule that decided, and the policy it is of.
@@ -148,8 +161,10 @@ impl Entry {
     /// done before is done; nothing more may be given to the caller.
     pub(crate) async fn seal(mut self, outcome: &Outcome) -> Result<(), Refusal> {
         let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        let (event, room) = self.end(decision, outcome);
-        self.auditor.append_together(&self.facts, &event, room).await
+        match self.end(decision, outcome) {
+            Some((event, room)) => self.auditor.append_together(&self.facts, &event, room).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the record, at once: for ends that come where nothing can be
@@ -159,13 +174,22 @@ impl Entry {
     /// As [`seal`](Self::seal).
     pub(crate) fn seal_now(mut self, outcome: &Outcome) -> Result<(), Refusal> {
         let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        let (event, room) = self.end(decision, outcome);
-        self.auditor.append(&self.facts, &event, room)
+        match self.end(decision, outcome) {
+            Some((event, room)) => self.auditor.append(&self.facts, &event, room),
+            None => Ok(()),
+        }
     }
 
-    /// The event that ends it.
-    fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> (Event<'a>, Room) {
+    /// The event that ends it; `None` where it is one of a flood, and counted.
+    fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> Option<(Event<'a>, Room)> {
         self.sealed = true;
+        // What was allowed, or went on, is never counted only.
+        if self.call_id.is_none() && decision != Decision::Allow {
+            let word = outcome.reason.map_or(decision.name(), Reason::name);
+            if self.auditor.is_of_a_flood(&self.facts, word) {
+                return None;
+            }
+        }
         let now = self.auditor.clock.now();
         let took = self.auditor.clock.monotonic().saturating_sub(self.facts.began);
         let id = self.auditor.ids.next(now);
@@ -177,7 +201,7 @@ impl Entry {
         if matches!(kind, Kind::Decision | Kind::Outcome) {
             self.log(&event, outcome, took);
         }
-        (event, room)
+        Some((event, room))
     }
 
     fn derived_kind(&self, reason: Option<Reason>) -> Kind {
@@ -223,9 +247,11 @@ impl Drop for Entry {
         note_open(|open| open.saturating_sub(1));
         if !self.sealed {
             let outcome = Outcome::default();
-            let (event, room) = self.end(Decision::Aborted, &outcome);
-            // Nobody is there to be refused; the journal has said what is wrong.
-            let _ = self.auditor.append(&self.facts, &event, room);
+            if let Some((event, room)) = self.end(Decision::Aborted, &outcome) {
+                // Nobody is there to be refused; the journal has said what is
+                // wrong.
+                let _ = self.auditor.append(&self.facts, &event, room);
+            }
         }
     }
 }

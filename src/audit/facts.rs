@@ -61,6 +61,9 @@ pub(crate) enum Kind {
     /// Any other request, such as a handshake, or one that was refused before
     /// it named a tool.
     Request,
+    /// Refused attempts of one source, beyond those written one by one: how
+    /// many, since when, and why.
+    Folded,
     /// A line of the journal that cannot be read; its text is the detail.
     Damaged,
 }
@@ -75,6 +78,7 @@ impl Kind {
             Self::List => "list",
             Self::Admin => "admin",
             Self::Request => "request",
+            Self::Folded => "folded",
             Self::Damaged => "damaged",
         }
     }
@@ -373,4 +377,46 @@ impl Facts {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../docs/audit.md");
+
+    #[test]
+    fn every_word_is_described() {
+        let rows: Vec<&str> = DOCUMENT.lines().filter(|line| line.starts_with("| `")).collect();
+        let described = |word: &str| {
+            let named = format!("`{word}`");
+            rows.iter().any(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&named)))
+        };
+        for kind in [
+            Kind::Decision,
+            Kind::Outcome,
+            Kind::Authentication,
+            Kind::List,
+            Kind::Admin,
+            Kind::Request,
+            Kind::Folded,
+            Kind::Damaged,
+        ] {
+            assert!(described(kind.name()), "{kind:?}");
+        }
+        for decision in [
+            Decision::Allow,
+            Decision::Deny,
+            Decision::RateLimited,
+            Decision::UpstreamError,
+            Decision::Timeout,
+            Decision::Aborted,
+            Decision::Success,
+            Decision::Error,
+        ] {
+            assert!(described(decision.name()), "{decision:?}");
+            assert!(described(decision.status(Some(true))), "{decision:?}");
+        }
+        assert!(described("pending"));
+    }
 }

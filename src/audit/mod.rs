@@ -5,15 +5,15 @@
 //! exactly once. While the database is down, calls go on and the journal grows
 //! to a limit; when the journal cannot be written, calls are refused.
 //!
-//! Denied and failed attempts are events too, one each. Nothing bounds a flood of
-//! them from callers who send a bearer token, even a wrong one: nginx limits only
-//! requests without. The abuse limit comes with the quota issue; until then such
-//! a flood can fill the journal, and calls are then refused.
+//! Denied and failed attempts are events too, one each, up to so many a minute of
+//! one caller or address; further ones are counted, and the count is an event
+//! ([`flood`]).
 
 mod chain;
 mod digest;
 mod entry;
 mod facts;
+mod flood;
 mod ids;
 mod journal;
 mod keeper;
@@ -32,7 +32,7 @@ mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -47,13 +47,15 @@ pub(crate) use verify::{Extent, Verification, Verifier, read_database, read_file
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
-use crate::settings::{ArgumentsKept, AuditSettings};
+use crate::settings::AuditSettings;
 use crate::store::Store;
 use chain::Notary;
 use facts::{Event, Facts};
+use flood::{Floods, Fold, Verdict};
 use ids::Ids;
 use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
+use redact::Keeping;
 use retention::Janitor;
 use shipper::{Progress, Report, Shipper};
 use signer::Signer;
@@ -107,8 +109,8 @@ pub(crate) struct Auditor {
     journal: Arc<Journal>,
     ids: Ids,
     clock: Clock,
-    kept: ArgumentsKept,
-    most_arguments: usize,
+    keeping: Keeping,
+    floods: Floods,
     max_backlog_bytes: u64,
     report: Arc<Report>,
     shipping: AbortHandle,
@@ -126,6 +128,8 @@ pub(crate) struct Health {
     pub(crate) events: u64,
     /// Events of this process that are in the database.
     pub(crate) shipped_events: u64,
+    /// Refused attempts that were counted and have no event of their own.
+    pub(crate) folded: u64,
     /// Why the journal cannot be written. Calls are refused.
     pub(crate) write_error: Option<String>,
     /// Why events do not reach the database. Calls go on.
@@ -193,17 +197,23 @@ impl Auditor {
         };
         let shipping = store.spawn(shipper.run()).abort_handle();
         drop(store.spawn(janitor.run()));
-        Ok(Arc::new(Self {
+        let auditor = Arc::new(Self {
             journal,
             ids,
             clock,
-            kept: settings.arguments,
-            most_arguments: settings.max_arguments_bytes,
+            keeping: Keeping {
+                kept: settings.arguments,
+                most: settings.max_arguments_bytes,
+                most_value: settings.max_value_bytes,
+            },
+            floods: Floods::new(settings.refusals_per_minute),
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
             shipping,
             stop,
-        }))
+        });
+        drop(store.spawn(close_floods(Arc::downgrade(&auditor))));
+        Ok(auditor)
     }
 
     /// Opens the record of a request.
@@ -219,6 +229,7 @@ impl Auditor {
             max_backlog_bytes: self.max_backlog_bytes,
             events: self.journal.last_seq().unsigned_abs(),
             shipped_events: shipped_seq.unsigned_abs(),
+            folded: self.floods.folded(),
             write_error: self.journal.trouble(),
             ship_error: self.report.error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -228,6 +239,7 @@ impl Auditor {
     /// processes left behind included. `false`: not within `deadline`; it stays
     /// in the journal for the next start.
     pub(crate) async fn flush(&self, deadline: Duration) -> bool {
+        self.write_folds(self.floods.take_all());
         self.journal.write_queued();
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
@@ -240,8 +252,37 @@ impl Auditor {
     /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
     /// recorded afterwards.
     pub(crate) async fn finish(&self, deadline: Duration) -> bool {
+        self.write_folds(self.floods.take_all());
         self.journal.end();
         self.flush(deadline).await
+    }
+
+    /// Whether a refused attempt is one too many of its source's, and is now
+    /// counted instead of written.
+    fn is_of_a_flood(&self, facts: &Facts, reason: &'static str) -> bool {
+        let (now, mono) = (self.clock.now(), self.clock.monotonic());
+        let (verdict, closed) = self.floods.judge(facts, reason, now, mono);
+        self.write_folds(closed);
+        verdict == Verdict::Counted
+    }
+
+    /// Writes the counts of windows that are over.
+    fn close_windows(&self) {
+        self.write_folds(self.floods.take_closed(self.clock.monotonic()));
+    }
+
+    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>) {
+        for fold in folds {
+            let now = self.clock.now();
+            let mut body = Body::default();
+            fold.write((now, self.ids.next(now)), self.journal.chain_id(), &mut body);
+            // There are no more of them than windows.
+            let written = self.journal.append(&body, Room::Granted);
+            if written.and_then(|queued| self.journal.settle(&queued)).is_err() {
+                // The journal has said what is wrong.
+                self.floods.put_back(fold);
+            }
+        }
     }
 
     /// Writes an event at once.
@@ -276,6 +317,16 @@ impl Auditor {
             .try_with(|body| write(&mut body.borrow_mut()))
             .unwrap_or_else(|_| write(&mut Body::default()));
         queued.map_err(unavailable)
+    }
+}
+
+/// Writes the counts of floods once their windows are over, as long as the
+/// trail lives.
+async fn close_floods(auditor: Weak<Auditor>) {
+    loop {
+        tokio::time::sleep(flood::SWEEP).await;
+        let Some(auditor) = auditor.upgrade() else { return };
+        auditor.close_windows();
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::audit::Proof;
+use super::audit::Audit;
+use super::proof::Proof;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -18,7 +19,8 @@ Configuration:
 Exit codes:
   0  done
   1  something failed while running
-  2  the configuration or the command line is wrong";
+  2  the configuration or the command line is wrong
+  4  nothing on record has this id (audit explain)";
 
 /// An MCP gateway: scoped endpoints, JWT, policy, exact quotas and an audit
 /// trail in front of a company's tools.
@@ -51,11 +53,6 @@ pub(super) enum Command {
         #[command(subcommand)]
         direction: Migration,
     },
-    /// Look at the audit trail
-    Audit {
-        #[command(subcommand)]
-        command: Proof,
-    },
     /// Ask a running gateway whether it is healthy; for containers
     Healthcheck {
         /// What to ask; http only [default: /health at the address in
@@ -63,10 +60,25 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Read the audit trail, or prove it whole: export, query, tail, explain,
+    /// verify, keys
+    Audit {
+        #[command(subcommand)]
+        action: AuditCommand,
+    },
     #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
     Bridge(Box<bridge::Arguments>),
     /// Print the version
     Version,
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    #[command(flatten)]
+    Read(Audit),
+    #[command(flatten)]
+    Prove(Proof),
 }
 
 /// What to do with the database's schema.

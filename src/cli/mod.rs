@@ -1,19 +1,21 @@
 //! The command line of `scopegate`.
 
 mod arguments;
+mod audit;
 mod proof;
 mod healthcheck;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::Migration;
+pub use audit::{Audit, AuditEnd, Format, Selection};
 pub use proof::{KeysAction, Proof, VerifyArguments};
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, AuditCommand, Command};
 use clap::Parser;
 
 use crate::bridge;
@@ -32,6 +34,8 @@ pub enum Exit {
     /// 2: the configuration or the command line is wrong; starting again
     /// will not help. Of `audit`: what it was to look at cannot be read.
     Misconfigured,
+    /// 4: there is nothing of the id that was asked for.
+    Nothing,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,6 +44,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Misconfigured => Self::from(2),
+            Exit::Nothing => Self::from(4),
         }
     }
 }
@@ -55,8 +60,10 @@ pub struct Commands<'a> {
     pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
-    /// Looks at the audit trail; writes what it finds.
-    pub audit: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
+    /// Reads the audit trail.
+    pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
+    /// Proves the audit trail whole, or looks at its keys.
+    pub prove: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -99,7 +106,12 @@ pub fn run(
         Command::Serve => serve(&sources, commands, output),
         Command::CheckConfig => check_config(&sources, commands, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
-        Command::Audit { command } => audit(&sources, &command, commands, output),
+        Command::Audit { action: AuditCommand::Read(action) } => {
+            audit_trail(&sources, action, commands, output)
+        }
+        Command::Audit { action: AuditCommand::Prove(proof) } => {
+            prove(&sources, &proof, commands, output)
+        }
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -143,25 +155,52 @@ fn migrate(
     commands: &Commands<'_>,
     output: &mut Output<'_>,
 ) -> Exit {
-    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
-    let concerns = |problem: &&Problem| {
-        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
-    };
-    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
-    match settings {
-        Some(settings) if problems.is_empty() => {
+    match of_the_database(sources) {
+        Ok(settings) => {
             let started = (commands.logging)(&settings);
             let migrated =
                 started.and_then(|()| (commands.migrate)(&settings, direction, output.out));
             finish(migrated, output)
         }
-        Some(_) | None => refuse(&problems, output),
+        Err(problems) => refuse(&problems, output),
+    }
+}
+
+/// The settings, of which those of the database are sound.
+fn of_the_database(sources: &Sources) -> Result<Settings, Problems> {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    settings.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// Who reads the trail needs no keys and no tools either.
+fn audit_trail(
+    sources: &Sources,
+    action: Audit,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let settings = match of_the_database(sources) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.audit)(&settings, action, output) {
+        Ok(AuditEnd::Done) => Exit::Done,
+        Ok(AuditEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate audit: {why}\n"));
+            Exit::Misconfigured
+        }
+        Ok(AuditEnd::Nothing) => Exit::Nothing,
+        Err(error) => finish(Err(error), output),
     }
 }
 
 /// An auditor's machine has no tokens and tools, and may have no configuration.
 /// What fails here is told apart from what is found: both have codes of their own.
-fn audit(
+fn prove(
     sources: &Sources,
     command: &Proof,
     commands: &Commands<'_>,
@@ -176,7 +215,7 @@ fn audit(
     let Some(settings) = settings.filter(|_| problems.is_empty()) else {
         return refuse(&problems, output);
     };
-    (commands.audit)(&settings, command, output.out).unwrap_or_else(|error| {
+    (commands.prove)(&settings, command, output.out).unwrap_or_else(|error| {
         say(output.err, &format!("scopegate: {error:#}\n"));
         Exit::Misconfigured
     })

@@ -184,6 +184,9 @@ impl Stream for Talking {
             }
             if let Poll::Ready(Some(text)) = this.running.poll_next_unpin(context) {
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
+                if !talk.site.gateway.stay(&talk.line) {
+                    return Poll::Ready(None);
+                }
                 return Poll::Ready(Some(Ok(text)));
             }
             if this.quiet.as_mut().poll(context).is_pending() {

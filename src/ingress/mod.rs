@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpRequest, web};
+use tokio::sync::Semaphore;
 
 pub(crate) use cors::cors;
 pub(crate) use edge::Edge;
@@ -31,6 +32,7 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Head;
 use crate::pipeline::Inbound;
 use crate::telemetry::{self, Metrics, ToolCounters};
+use crate::trail::Cursors;
 use respond::Surroundings;
 
 /// What every handler has at hand.
@@ -40,6 +42,10 @@ pub(crate) struct Site {
     pub(crate) app_name: Box<str>,
     pub(crate) metrics: Metrics,
     pub(crate) tools: ToolCounters,
+    /// Where pages of the audit trail go on.
+    pub(crate) cursors: Cursors,
+    /// Places of exports of the audit trail.
+    pub(crate) exports: Arc<Semaphore>,
     /// What `/ready` has complained of.
     pub(crate) complaints: Complaints,
     /// Set when the process has begun to stop.

@@ -1,6 +1,7 @@
 //! Answers that come event by event: the audit entry rides with them and is
 //! sealed at their end, whichever that is.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +19,7 @@ use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
 use crate::pipeline::{Known, Listening};
 use crate::protocol::sse::{self, Event};
-use crate::session::{Listener, Opened};
+use crate::session::Opened;
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
 
@@ -75,28 +76,28 @@ pub(super) fn of(flow: Flow) -> Pieces {
     }))
 }
 
-/// The pieces of several streams, as they come.
+/// The pieces of several streams, as they come, until one of them ends: whoever
+/// hears nothing more of one backend is to come back.
 pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
-    Box::pin(futures_util::stream::select_all(flows.into_iter().map(of)))
+    let end = || futures_util::stream::iter([None]);
+    let flows = flows.into_iter().map(|flow| of(flow).map(Some).chain(end()).boxed_local());
+    let pieces = futures_util::stream::select_all(flows.collect::<Vec<_>>());
+    pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
 }
 
 /// The pieces of subscriptions that are held together: what is told, then what
-/// changes, and the end when no backend is left.
+/// changes, and the end as soon as one backend ends.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
     let Listening { acknowledged, flows, ended, at_most, listener } = listening;
-    let told = async |piece: Result<Piece, Refusal>| match piece {
-        Ok(Piece::Event(event)) => Some(Ok(Piece::Event(event))),
-        // One backend's end is not the client's.
-        Ok(Piece::Answer { .. }) | Err(_) => None,
-    };
+    let is_told = |piece: &Result<Piece, Refusal>| ready(matches!(piece, Ok(Piece::Event(_))));
     // With nobody to tell anything there is silence, and no end to ask about
     // again and again.
     let changes = if flows.is_empty() {
         futures_util::stream::pending().boxed_local()
     } else {
-        of_all(flows)
+        of_all(flows).take_while(is_told).boxed_local()
     };
-    let changes = for_a_time(changes.filter_map(told).boxed_local(), at_most);
+    let changes = for_a_time(changes, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
     let first = futures_util::stream::iter(first);
     let last = Piece::Answer { event: Event::message(ended), is_error: false };
@@ -106,7 +107,7 @@ pub(super) fn of_listening(listening: Listening) -> Pieces {
 
 /// The pieces, with the caller's place among listeners, which it keeps as long
 /// as they last.
-pub(super) fn held_by(pieces: Pieces, listener: Listener) -> Pieces {
+pub(super) fn held_by<L: 'static>(pieces: Pieces, listener: L) -> Pieces {
     Box::pin(pieces.inspect(move |_| _ = &listener))
 }
 
@@ -165,6 +166,20 @@ impl Streaming {
         text.freeze()
     }
 
+    /// Whether the stream's session is over, in which nothing is told any
+    /// more; it is in use otherwise.
+    fn is_over(&mut self) -> bool {
+        let Some(seat) = &self.seat else { return false };
+        let sessions = &self.site.gateway.sessions;
+        sessions.touch(seat);
+        if self.wants_answer || sessions.is_live(seat) {
+            return false;
+        }
+        let outcome = self.outcome(None, None);
+        self.seal(&outcome, None);
+        true
+    }
+
     fn seal(&mut self, outcome: &Outcome, refusal: Option<&Refusal>) {
         let Some(entry) = self.entry.take() else { return };
         // What was said is said: that it is not on record is the journal's
@@ -201,7 +216,12 @@ impl Stream for Streaming {
             return Poll::Ready(None);
         }
         match this.pieces.as_mut().poll_next(context) {
-            Poll::Ready(Some(Ok(Piece::Event(event)))) => Poll::Ready(Some(Ok(this.say(&event)))),
+            Poll::Ready(Some(Ok(Piece::Event(event)))) => {
+                if this.is_over() {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Ok(this.say(&event))))
+            }
             Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
                 let text = this.say(&event);
                 let outcome = this.outcome(Some(is_error), event.data.as_ref());
@@ -234,15 +254,8 @@ impl Stream for Streaming {
                     return Poll::Pending;
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
-                if let Some(seat) = &this.seat {
-                    let sessions = &this.site.gateway.sessions;
-                    sessions.touch(seat);
-                    if !this.wants_answer && !sessions.is_live(seat) {
-                        // Nothing is told in a session that is over.
-                        let outcome = this.outcome(None, None);
-                        this.seal(&outcome, None);
-                        return Poll::Ready(None);
-                    }
+                if this.is_over() {
+                    return Poll::Ready(None);
                 }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);

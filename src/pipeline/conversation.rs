@@ -250,7 +250,7 @@ impl Gateway {
             seat: Some(Arc::clone(&seat)),
             trail: Trail::INTERNAL,
         };
-        Ok(hearing::overhear(self, io, &visitor, &seat).await.unwrap_or_default())
+        Ok(hearing::overhear(self, io, &visitor, &seat, None).await.unwrap_or_default())
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::seats::{everywhere, of};
 use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
 use crate::audit::Entry;
+use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
-use crate::protocol::ids;
+use crate::protocol::ids::{self, Stream};
 use crate::protocol::revision::Era;
+use crate::registry::{Scope, SubjectKind};
 use crate::session::{CallerKey, Listener, Opened};
-use crate::upstream::Flow;
+use crate::upstream::{Flow, Permits};
 
 /// Longest event id that is looked at, in bytes.
 const LONGEST_EVENT_ID: usize = 1024;
@@ -63,16 +65,18 @@ async fn walk_hear(
     };
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
-    let flows = match last.and_then(|id| ids::event_from_client(id.as_bytes())) {
-        Some((place, id)) => {
-            let id = std::str::from_utf8(id).ok();
-            let seated = everywhere(&visitor, &seat).find(|seated| seated.place == place);
-            match seated {
-                Some(seated) => gw.upstream.hear(&io.http, seated, id).await?.into_iter().collect(),
-                None => Vec::new(),
+    let last = last.and_then(|id| ids::event_from_client(id.as_bytes()));
+    let flows = match last {
+        Some((place, stream, id)) => {
+            let mut flows = resume(gw, io, &visitor, &seat, (place, stream, id)).await?;
+            if stream == Stream::Session {
+                // The other backends have no say in where it goes on.
+                let others = overhear(gw, io, &visitor, &seat, Some(place)).await;
+                flows.extend(others.unwrap_or_default());
             }
+            flows
         }
-        None => overhear(gw, io, &visitor, &seat).await?,
+        None => overhear(gw, io, &visitor, &seat, None).await?,
     };
     if flows.is_empty() {
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
@@ -81,19 +85,48 @@ async fn walk_hear(
     Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
 }
 
-/// The streams of all backends that have one.
+/// Which resources the caller may know of, by the policy of each moment.
+pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>) -> Permits {
+    let policy = Arc::clone(&gw.policy);
+    let (caller, scope) = (caller.clone(), Arc::clone(scope));
+    Arc::new(move |uri| policy.active().allows_in(&caller, &scope, SubjectKind::Resource, uri))
+}
+
+/// The rest of a stream that broke off.
+async fn resume(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    seat: &Arc<Opened>,
+    (place, stream, id): (usize, Stream, &[u8]),
+) -> Result<Vec<Flow>, Refusal> {
+    let Some(seated) = everywhere(visitor, seat).find(|seated| seated.place == place) else {
+        return Ok(Vec::new());
+    };
+    let last = str::from_utf8(id).ok().map(|id| (stream, id));
+    let flow = gw.upstream.hear(&io.http, seated, last).await?;
+    Ok(flow
+        .map(|flow| flow.judged(permits(gw, &visitor.caller, &visitor.scope)))
+        .into_iter()
+        .collect())
+}
+
+/// The streams of all backends that have one, but for the one at `except`.
 pub(super) async fn overhear(
     gw: &Gateway,
     io: &WorkerIo,
     visitor: &Visitor<'_>,
     seat: &Arc<Opened>,
+    except: Option<usize>,
 ) -> Result<Vec<Flow>, Refusal> {
-    let asking = everywhere(visitor, seat).map(|seated| gw.upstream.hear(&io.http, seated, None));
+    let places = everywhere(visitor, seat).filter(|seated| Some(seated.place) != except);
+    let asking = places.map(|seated| gw.upstream.hear(&io.http, seated, None));
+    let permits = permits(gw, &visitor.caller, &visitor.scope);
     let mut flows = Vec::new();
     let mut refused = None;
     for heard in futures_util::future::join_all(asking).await {
         match heard {
-            Ok(flow) => flows.extend(flow),
+            Ok(flow) => flows.extend(flow.map(|flow| flow.judged(Arc::clone(&permits)))),
             Err(refusal) => {
                 refused.get_or_insert(refusal);
             }

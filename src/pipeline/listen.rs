@@ -1,13 +1,16 @@
 //! `subscriptions/listen`: what changes, as far as the caller may know, from
-//! all modern backends of the scope on one stream.
+//! all backends of the scope on one stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use tokio::time::error::Elapsed;
 
-use super::{Answer, Known, Visitor, tasks};
+use super::{Answer, Known, Visitor, hearing, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -17,10 +20,17 @@ use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
 use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener};
-use crate::upstream::{Ask, Flow, Piece, Reply, UNMIRRORED, id_in};
+use crate::translate::news::{self, Wanted};
+use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
 
 /// Longest wait for a backend to take a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long clients listen while a backend is missing.
+const WITHOUT_ALL: Duration = Duration::from_mins(1);
+
+/// What a backend tells, and what that is, as it acknowledged it.
+type News = (Flow, Map<String, Value>);
 
 /// Subscriptions that the gateway holds together.
 pub(crate) struct Listening {
@@ -34,7 +44,7 @@ pub(crate) struct Listening {
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
     /// The caller's place among listeners.
-    pub(crate) listener: Listener,
+    pub(crate) listener: Arc<Listener>,
 }
 
 pub(super) async fn listen(
@@ -51,28 +61,21 @@ pub(super) async fn listen(
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
-    let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
+    let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
-    let mut places = Vec::new();
-    for (place, backend) in visitor.scope.backends.iter().enumerate() {
-        let facts = gw.upstream.facts(&io.http, backend).await;
-        if facts.is_ok_and(|facts| facts.speaks(Era::Modern)) {
-            places.push(place);
-        }
-    }
-    let told = json!({ meta::SUBSCRIPTION_ID: id });
-    let ended = json!({
-        "jsonrpc": "2.0", "id": id,
-        "result": { "resultType": "complete", "_meta": told },
-    });
-    let ended = Bytes::from(ended.to_string());
+    let permits = hearing::permits(gw, &visitor.caller, &visitor.scope);
+    let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
+    let facts = join_all(asking).await;
+    let modern: Vec<Result<bool, Refusal>> =
+        facts.into_iter().map(|facts| Ok(facts?.speaks(Era::Modern))).collect();
+    let ended = ended(id);
     let at_most = super::remaining(gw, &visitor.caller);
-    if let ([place], 1) = (&places[..], visitor.scope.backends.len()) {
-        return Ok(match ask(gw, io, visitor, message, *place, &body).await? {
+    if let [Ok(true)] = &modern[..] {
+        return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
             Reply::Stream(flow) => Answer::Listening(Listening {
                 acknowledged: None,
-                flows: vec![*flow],
+                flows: vec![flow.judged(permits)],
                 ended,
                 at_most,
                 listener,
@@ -80,31 +83,115 @@ pub(super) async fn listen(
             Reply::Whole(whole) => Answer::Forwarded(whole),
         });
     }
-    let asking = places.iter().map(|place| async {
-        let reply = ask(gw, io, visitor, message, *place, &body).await.ok()?;
-        let Reply::Stream(mut flow) = reply else { return None };
-        let first = tokio::time::timeout(PATIENCE, flow.next()).await.ok()??.ok()?;
-        let Piece::Event(event) = first else { return None };
-        Some((*flow, honoured(&event.data?)?))
+    let wanted = wanted(&body).map_err(unfit)?;
+    let asking = modern.into_iter().enumerate().map(|(place, modern)| {
+        let (wanted, body, listener) = (wanted.clone(), &body, Arc::clone(&listener));
+        async move {
+            if modern? {
+                return ask_one(gw, io, visitor, message, place, body).await;
+            }
+            Box::pin(subscribe(gw, io, visitor, (place, id, listener), wanted)).await
+        }
     });
     let mut all = Map::new();
     let mut flows = Vec::new();
-    for (flow, honoured) in join_all(asking).await.into_iter().flatten() {
-        flows.push(flow);
-        unite(&mut all, honoured);
+    let mut failed = None;
+    for (backend, told) in visitor.scope.backends.iter().zip(join_all(asking).await) {
+        match told {
+            Ok(Some((flow, honoured))) => {
+                flows.push(flow.judged(Arc::clone(&permits)));
+                unite(&mut all, honoured);
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                tracing::warn!(
+                    backend = &*backend.name,
+                    reason = refusal.reason.name(),
+                    detail = &*refusal.detail,
+                    "a backend tells no news"
+                );
+                failed.get_or_insert(refusal);
+            }
+        }
     }
-    let acknowledged = json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/subscriptions/acknowledged",
-        "params": { "_meta": told, "notifications": all },
-    });
-    Ok(Answer::Listening(Listening {
-        acknowledged: Some(acknowledged.to_string().into()),
-        flows,
-        ended,
-        at_most,
-        listener,
-    }))
+    let at_most = match failed {
+        // An empty acknowledgement would say that there is nothing to tell.
+        Some(refusal) if flows.is_empty() => return Err(refusal),
+        // Whoever subscribes anew finds the one that is missing now.
+        Some(_) => at_most.min(WITHOUT_ALL),
+        None => at_most,
+    };
+    let acknowledged = Some(acknowledged(id, &all));
+    Ok(Answer::Listening(Listening { acknowledged, flows, ended, at_most, listener }))
+}
+
+/// The first message: what is told. The id stands in it as the client wrote
+/// it.
+fn acknowledged(id: &RawValue, all: &Map<String, Value>) -> Bytes {
+    let (name, all) = (meta::SUBSCRIPTION_ID, json!(all));
+    let text = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
+         \"params\":{{\"_meta\":{{\"{name}\":{id}}},\"notifications\":{all}}}}}"
+    );
+    text.into()
+}
+
+/// The last message.
+fn ended(id: &RawValue) -> Bytes {
+    let name = meta::SUBSCRIPTION_ID;
+    let text = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"resultType\":\"complete\",\
+         \"_meta\":{{\"{name}\":{id}}}}}}}"
+    );
+    text.into()
+}
+
+/// The news of one modern backend among several, and what they are.
+async fn ask_one(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    place: usize,
+    body: &Bytes,
+) -> Result<Option<News>, Refusal> {
+    let Reply::Stream(mut flow) = ask(gw, io, visitor, message, place, body).await? else {
+        return Ok(None);
+    };
+    let first = tokio::time::timeout(PATIENCE, flow.next()).await.map_err(late)?;
+    let told = match first.transpose()? {
+        Some(Piece::Event(event)) => event.data.and_then(|data| news::acknowledged(&data)),
+        Some(Piece::Answer { .. }) | None => None,
+    };
+    Ok(told.map(|told| (*flow, told)))
+}
+
+/// The news of one legacy backend, and what they are.
+async fn subscribe(
+    gw: &Gateway,
+    io: &WorkerIo,
+    visitor: &Visitor<'_>,
+    (place, id, listener): (usize, &RawValue, Arc<Listener>),
+    wanted: Wanted,
+) -> Result<Option<News>, Refusal> {
+    let Some(backend) = visitor.scope.backends.get(place) else { return Ok(None) };
+    let caller = visitor.caller.clone();
+    let subscriber =
+        Subscriber { caller, backend: Arc::clone(backend), place, id: id.to_owned(), listener };
+    let subscribing = gw.upstream.subscribe(&io.http, subscriber, wanted);
+    tokio::time::timeout(4 * PATIENCE, subscribing).await.map_err(late)?
+}
+
+fn late(_: Elapsed) -> Refusal {
+    Refusal::new(Reason::BackendTimeout, "the backend does not say in time what it tells")
+}
+
+/// What the request wants to be told.
+fn wanted(body: &Bytes) -> Result<Wanted, Unfit> {
+    let params = Object::read(raw::value(body)?)?.get("params")?;
+    let notifications = params.map(Object::read).transpose()?;
+    let notifications = notifications.map(|params| params.get("notifications")).transpose()?;
+    notifications.flatten().map(Wanted::read).transpose().map(Option::unwrap_or_default)
 }
 
 async fn ask(
@@ -164,16 +251,6 @@ fn permitted(
     Edits::new(body).replace(uris, format!("[{}]", kept.join(",")).into_bytes()).finish()
 }
 
-/// What a backend's first message says it will tell.
-fn honoured(message: &[u8]) -> Option<Map<String, Value>> {
-    let object = Object::read(raw::value(message).ok()?).ok()?;
-    if object.text("method").ok()? != "notifications/subscriptions/acknowledged" {
-        return None;
-    }
-    let params = Object::read(object.get("params").ok()??).ok()?;
-    serde_json::from_str(params.get("notifications").ok()??.get()).ok()
-}
-
 /// Adds what one backend tells to what the others do.
 fn unite(all: &mut Map<String, Value>, one: Map<String, Value>) {
     for (name, value) in one {
@@ -219,10 +296,22 @@ mod tests {
     }
 
     #[test]
-    fn only_an_acknowledgement_says_what_is_told() {
-        let message = br#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"x":true}}}"#;
-        assert_eq!(honoured(message).unwrap()["x"], true);
-        assert!(honoured(br#"{"method":"notifications/progress","params":{}}"#).is_none());
-        assert!(honoured(b"[]").is_none());
+    fn the_id_stays_as_the_client_wrote_it() {
+        for id in ["7", "1e2", "1e400", "123456789012345678901", r#""\u0061""#] {
+            let raw = RawValue::from_string(id.to_owned()).unwrap();
+            let name = "\"io.modelcontextprotocol/subscriptionId\"";
+            assert_eq!(
+                ended(&raw),
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{{name}:{id}}}}}}}"#
+                )
+            );
+            let told = acknowledged(&raw, &Map::new());
+            let told = str::from_utf8(&told).unwrap();
+            assert!(
+                told.contains(&format!(r#""_meta":{{{name}:{id}}},"notifications":{{}}"#)),
+                "{told}"
+            );
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{Answer, Inbound, Visitor, Walked, authenticate, open, turn_away};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
-use crate::handshake::{Backer, Offer};
+use crate::handshake::{Backer, Offer, Way};
 use crate::inbound::{Head, Message};
 use crate::protocol::revision::{self, Era};
 use crate::protocol::{headers, ids, raw, splice};
@@ -73,7 +73,10 @@ pub(super) async fn initialize(
     let boarded = gw.upstream.board(&io.http, &scope.backends, caller, presented, *trail).await;
     let berths = aboard(scope, boarded)?;
     let aboard = berths.iter().flatten();
-    let offer = offer(scope, aboard.map(|berth| (&berth.introduction, berth.same_era)));
+    let told = aboard.map(|berth| {
+        (&berth.introduction, if berth.same_era { Way::Straight } else { Way::Translated })
+    });
+    let offer = offer(scope, told);
     let result = gw.handshake.initialize(revision, &offer);
     let backends = berths.iter().enumerate().filter_map(|(place, berth)| {
         let (id, revision) = berth.as_ref()?.session.as_ref()?;
@@ -110,18 +113,22 @@ pub(super) async fn discover(gw: &Gateway, io: &WorkerIo, visitor: &Visitor<'_>)
         }
     });
     let known = futures_util::future::join_all(asking).await;
-    let told = known
-        .iter()
-        .flatten()
-        .filter_map(|facts| Some((facts.introduction(Era::Modern)?, facts.speaks(Era::Modern))));
+    let told = known.iter().flatten().filter_map(|facts| {
+        let way = match (facts.speaks(Era::Modern), facts.has_sessions()) {
+            (true, _) => Way::Straight,
+            (false, true) => Way::Translated,
+            (false, false) => Way::WithoutNews,
+        };
+        Some((facts.introduction(Era::Modern)?, way))
+    });
     gw.handshake.discover(&offer(scope, told))
 }
 
-fn offer<'a>(scope: &'a Scope, told: impl Iterator<Item = (&'a Introduction, bool)>) -> Offer<'a> {
-    let backends = told.map(|(introduction, same_era)| Backer {
+fn offer<'a>(scope: &'a Scope, told: impl Iterator<Item = (&'a Introduction, Way)>) -> Offer<'a> {
+    let backends = told.map(|(introduction, way)| Backer {
         capabilities: introduction.capabilities.as_deref(),
         instructions: introduction.instructions.as_deref(),
-        same_era,
+        way,
     });
     Offer {
         tools: !scope.tools.is_empty() || !scope.is_open(),

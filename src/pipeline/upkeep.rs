@@ -31,6 +31,7 @@ impl Gateway {
             Some(self.upstream.end_one(client, backend, user, id, session.revision))
         });
         futures_util::future::join_all(ending).await;
+        self.sessions.forget_subscribed(seat.uid()).await;
         self.upstream.end_seat(client, seat.uid()).await;
     }
 
@@ -83,7 +84,9 @@ impl Gateway {
                     }
                 });
             }
+            Notice::Subscribed { uid } => self.upstream.resubscribe(uid),
             Notice::Ended { uid } => {
+                self.upstream.resubscribe(uid);
                 let (gw, client) = (Arc::clone(self), client.clone());
                 actix_web::rt::spawn(async move { gw.upstream.end_seat(&client, uid).await });
             }

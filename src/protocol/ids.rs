@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | a client's request | a legacy backend | the string `<nonce>:<id>` |
 //! | a backend's request | a client | the string `b<index>:<id>` |
-//! | a backend's event | a client | `<index>.<id>` |
+//! | a backend's event | a client | `<index>.<id>`, or `s<index>.<id>` on the stream of a session |
 //!
 //! `<id>` is the JSON text of the id, so that `1`, `"1"` and `1.0` stay three,
 //! and a number keeps all its digits. `<index>` is the backend's place in the
@@ -61,10 +61,20 @@ pub fn from_client(id: &RawValue) -> Option<(usize, Box<RawValue>)> {
     Some((plain_index(index)?, inner_id(inner)?))
 }
 
+/// Which stream an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// That of a request.
+    Request,
+    /// That of a session, outside of requests.
+    Session,
+}
+
 /// The id of a backend's event on its way to the client.
 #[must_use]
-pub fn event_to_client(index: usize, id: &[u8]) -> Bytes {
-    let mut out = format!("{index}.").into_bytes();
+pub fn event_to_client(index: usize, stream: Stream, id: &[u8]) -> Bytes {
+    let mark = if stream == Stream::Session { "s" } else { "" };
+    let mut out = format!("{mark}{index}.").into_bytes();
     out.extend_from_slice(id);
     out.into()
 }
@@ -72,10 +82,14 @@ pub fn event_to_client(index: usize, id: &[u8]) -> Bytes {
 /// The backend and its id inside a `Last-Event-ID` that [`event_to_client`]
 /// made; `None` for any other.
 #[must_use]
-pub fn event_from_client(id: &[u8]) -> Option<(usize, &[u8])> {
+pub fn event_from_client(id: &[u8]) -> Option<(usize, Stream, &[u8])> {
     let dot = memchr::memchr(b'.', id)?;
-    let index = plain_index(std::str::from_utf8(&id[..dot]).ok()?)?;
-    Some((index, &id[dot + 1..]))
+    let place = std::str::from_utf8(&id[..dot]).ok()?;
+    let (stream, index) = match place.strip_prefix('s') {
+        Some(index) => (Stream::Session, index),
+        None => (Stream::Request, place),
+    };
+    Some((plain_index(index)?, stream, &id[dot + 1..]))
 }
 
 /// An index in its only spelling, so that no second text means the same.
@@ -109,7 +123,8 @@ mod tests {
         assert_eq!(outgoing("AbC_-0123456", &raw("7")), r#""AbC_-0123456:7""#);
         assert_eq!(outgoing("n", &raw(r#""a:\"b""#)), r#""n:\"a:\\\"b\"""#);
         assert_eq!(to_client(2, &raw(r#""7""#)), r#""b2:\"7\"""#);
-        assert_eq!(event_to_client(1, b"e.7"), "1.e.7");
+        assert_eq!(event_to_client(1, Stream::Request, b"e.7"), "1.e.7");
+        assert_eq!(event_to_client(1, Stream::Session, b"e.7"), "s1.e.7");
         assert_eq!(nonce(&raw(r#""n:1""#)).as_deref(), Some("n"));
         assert_eq!(nonce(&raw(r#"":1""#)), None);
     }
@@ -142,10 +157,10 @@ mod tests {
         ] {
             assert!(from_client(&raw(id)).is_none(), "{id}");
         }
-        for id in ["", ".1", "x.1", "1", "01.1", "+1.x"] {
+        for id in ["", ".1", "x.1", "1", "01.1", "+1.x", "s.1", "ss1.1", "s01.1"] {
             assert!(event_from_client(id.as_bytes()).is_none(), "{id}");
         }
-        assert_eq!(event_from_client(b"0."), Some((0, &b""[..])));
+        assert_eq!(event_from_client(b"0."), Some((0, Stream::Request, &b""[..])));
     }
 
     #[test]
@@ -185,8 +200,10 @@ mod tests {
             prop_assert_eq!(nonce(&sent).unwrap(), nonce_text);
             let (from, inner) = from_client(&raw(&to_client(index, &id))).unwrap();
             prop_assert_eq!((from, inner.get()), (index, id.get()));
-            let event_id = event_to_client(index, &event);
-            prop_assert_eq!(event_from_client(&event_id), Some((index, &event[..])));
+            for stream in [Stream::Request, Stream::Session] {
+                let event_id = event_to_client(index, stream, &event);
+                prop_assert_eq!(event_from_client(&event_id), Some((index, stream, &event[..])));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod call;
 pub mod codes;
 pub mod headers;
 pub mod ids;
+pub mod json_path;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod mirror;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::file::{BackendEntry, Bounds, File, ScopeEntry, ToolEntry};
 use super::model::{Backend, Record, Snapshot};
 use super::scope::{Namespace, Scope};
+use crate::protocol::json_path::JsonPaths;
 
 /// First path segments that are not scopes.
 const RESERVED: [&str; 4] = ["mcp", "admin", "files", "console"];
@@ -31,6 +32,7 @@ pub(super) struct Builder {
     /// Scope and name of each tool.
     pub(super) seen: HashSet<(String, String)>,
     pub(super) records: Vec<Record>,
+    pub(super) redact: HashMap<Box<str>, Arc<JsonPaths>>,
 }
 
 impl Builder {
@@ -44,6 +46,7 @@ impl Builder {
             scopes: Vec::new(),
             seen: HashSet::new(),
             records: Vec::new(),
+            redact: HashMap::new(),
         }
     }
 
@@ -94,7 +97,13 @@ impl Builder {
             .into_iter()
             .map(|scope| (Box::from(&*scope.name), Arc::new(scope)))
             .collect();
-        Ok(Snapshot { scopes, order, backends: self.backends, records: self.records })
+        Ok(Snapshot {
+            scopes,
+            order,
+            backends: self.backends,
+            records: self.records,
+            redact: self.redact,
+        })
     }
 
     /// The scope of that name; one that only tools name begins here.

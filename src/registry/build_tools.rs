@@ -10,8 +10,12 @@ use super::build::Builder;
 use super::file::ToolEntry;
 use super::model::{Backend, Record, Tool};
 use super::resolve::REMOVED;
+use crate::protocol::json_path::JsonPaths;
 
 const MAX_NAME: usize = 128;
+
+/// What an entry holds, once it is compiled.
+type Checked = (Duration, Option<jsonschema::Validator>, Option<Arc<JsonPaths>>);
 
 impl Builder {
     /// An entry of `tools`.
@@ -68,10 +72,11 @@ impl Builder {
         if entry.annotations.as_ref().is_some_and(|value| !value.is_object()) {
             self.complain(&format!("{at}.annotations"), "must be an object");
         }
+        let redact = self.redactions(&at, &entry);
         let Some(backend) = backend else { return };
         self.check_prefix(&at, &entry, &backend);
         if self.faults() == before {
-            self.admit(entry, backend, timeout, arguments, &at);
+            self.admit(entry, backend, (timeout, arguments, redact), &at);
         }
     }
 
@@ -92,6 +97,26 @@ impl Builder {
         }
     }
 
+    /// What the audit trail must not keep.
+    fn redactions(&mut self, at: &str, entry: &ToolEntry) -> Option<Arc<JsonPaths>> {
+        if entry.redact.is_empty() {
+            return None;
+        }
+        match JsonPaths::read(&entry.redact) {
+            Ok(paths) => {
+                let of_name = self.redact.remove(&*entry.name);
+                let all =
+                    of_name.map_or_else(|| paths.clone(), |others| paths.clone().and(&others));
+                self.redact.insert(entry.name.as_str().into(), Arc::new(all));
+                Some(Arc::new(paths))
+            }
+            Err(error) => {
+                self.complain(&format!("{at}.redact[{}]", error.index), error);
+                None
+            }
+        }
+    }
+
     fn schema(&mut self, path: &str, schema: &Value) -> Option<jsonschema::Validator> {
         match jsonschema::validator_for(schema) {
             Ok(validator) => Some(validator),
@@ -106,8 +131,7 @@ impl Builder {
         &mut self,
         entry: ToolEntry,
         backend: Arc<Backend>,
-        timeout: Duration,
-        arguments: Option<jsonschema::Validator>,
+        (timeout, arguments, redact): Checked,
         at: &str,
     ) {
         let schema = entry.input_schema.clone().unwrap_or_else(|| json!({ "type": "object" }));
@@ -151,6 +175,7 @@ impl Builder {
             has_output_schema: entry.output_schema.is_some(),
             listing,
             timeout,
+            redact,
         };
         scope.declare(Arc::new(tool));
     }

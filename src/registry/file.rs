@@ -75,6 +75,8 @@ pub(super) struct ToolEntry {
     pub(super) output_schema: Option<Value>,
     pub(super) annotations: Option<Value>,
     pub(super) timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub(super) redact: Vec<String>,
 }
 
 fn low() -> RiskLevel {

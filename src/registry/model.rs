@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::scope::Scope;
+use crate::protocol::json_path::JsonPaths;
 
 /// How much harm a call can do; for people, not for the walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -95,6 +96,8 @@ pub(crate) struct Tool {
     pub(crate) listing: Box<RawValue>,
     /// Longest time for an answer.
     pub(crate) timeout: Duration,
+    /// What of its arguments the audit trail must not keep.
+    pub(crate) redact: Option<Arc<JsonPaths>>,
 }
 
 /// One consistent state of the registry.
@@ -106,6 +109,9 @@ pub(crate) struct Snapshot {
     pub(super) backends: Vec<Arc<Backend>>,
     /// Every entry of the file, active or not, for the database.
     pub(super) records: Vec<Record>,
+    /// What the audit trail must not keep of the arguments of a tool of that
+    /// name, in any scope, active or not.
+    pub(super) redact: HashMap<Box<str>, Arc<JsonPaths>>,
 }
 
 /// A tool as the file states it, for the table `tools`.
@@ -141,6 +147,19 @@ impl Snapshot {
     /// backend of an open scope.
     pub(crate) fn may_offer(&self, tool: &str) -> bool {
         self.scopes().any(|scope| scope.may_offer(tool))
+    }
+
+    /// What the audit trail must not keep of the arguments of this call. Where
+    /// the scope does not have the tool, the call will be refused, and may be
+    /// one of its namesake's that went astray.
+    pub(crate) fn redactions(&self, scope: &Scope, name: &str) -> Option<Arc<JsonPaths>> {
+        if self.redact.is_empty() {
+            return None;
+        }
+        match scope.tool(name) {
+            Some(tool) => tool.redact.clone(),
+            None => self.redact.get(name).cloned(),
+        }
     }
 
     /// All backends; each one's `id` is its place here.

@@ -82,12 +82,13 @@ fn invalid(told: String) -> Refusal {
     }
 }
 
-/// A fault with its path; the caller's own value in it is cut short.
+/// A fault with its path, without the caller's own value.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     const LONGEST: usize = 200;
     let path = error.instance_path().to_string();
     let path = if path.is_empty() { "/".to_owned() } else { path };
-    let mut text = error.to_string();
+    // The value itself may be a secret, and replies are logged on their way.
+    let mut text = error.masked_with("the value").to_string();
     if text.len() > LONGEST {
         let end = text.floor_char_boundary(LONGEST);
         text.truncate(end);

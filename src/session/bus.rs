@@ -137,8 +137,9 @@ impl Bus {
         let is_end = matches!(received.notice, Notice::Ended { .. });
         let believed = is_end || age <= FRESH.as_millis();
         let own = received.sender == self.sender;
-        // The end of a session makes no difference the second time.
-        let news = || is_end || self.heard.entry(received.tag).or_insert(()).is_fresh();
+        // These make no difference the second time.
+        let repeats = is_end || matches!(received.notice, Notice::Subscribed { .. });
+        let news = || repeats || self.heard.entry(received.tag).or_insert(()).is_fresh();
         (believed && !own && news()).then_some(received.notice)
     }
 

@@ -19,7 +19,7 @@ impl Uid {
     ///
     /// # Errors
     /// When the operating system's random source fails.
-    pub(super) fn random() -> Result<Self, aws_lc_rs::error::Unspecified> {
+    pub(crate) fn random() -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut bytes = [0; Self::SIZE];
         SystemRandom::new().fill(&mut bytes)?;
         Ok(Self(bytes))

@@ -9,7 +9,8 @@
 //! With Redis, replicas tell each other which sessions are over and in use,
 //! and pass on what concerns a stream that another replica holds
 //! (`notice.rs`, `bus.rs`, `link/`). Without it, or while it is down, each
-//! replica goes on by itself; no call fails.
+//! replica goes on by itself; no call fails. What sessions subscribe to across
+//! the eras is kept there as well (`subscriptions.rs`); that does fail.
 
 mod bus;
 mod capabilities;
@@ -23,6 +24,7 @@ mod listeners;
 mod memory;
 mod notice;
 mod reap;
+mod subscriptions;
 mod tasks;
 mod token;
 mod tracker;
@@ -49,6 +51,7 @@ use bus::Bus;
 use keys::KeyRing;
 use listeners::Listeners;
 use memory::{Ended, OpenedCache};
+use subscriptions::Subscriptions;
 use tracker::{SHARE_EVERY, Tracker};
 
 /// The sessions. One for all workers.
@@ -58,6 +61,7 @@ pub(crate) struct Sessions {
     ended: Ended,
     tracker: Tracker,
     listeners: Listeners,
+    subscriptions: Subscriptions,
     /// Sessions that had to give way, until [`Sessions::idle`] returns them.
     departed: Mutex<Vec<Arc<Opened>>>,
     max_departed: usize,
@@ -79,6 +83,13 @@ pub(crate) struct Started {
     pub(crate) evicted: Vec<Arc<Opened>>,
 }
 
+/// Keys and contents are not shown.
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
 impl Sessions {
     /// Reads the settings. Nothing is connected yet.
     ///
@@ -98,6 +109,7 @@ impl Sessions {
             opened: OpenedCache::new(),
             ended: Ended::new(Duration::from_secs(settings.max_age_seconds)),
             listeners: Listeners::new(settings.max_streams_per_caller),
+            subscriptions: Subscriptions::default(),
             tracker: Tracker::new(settings.max_per_caller, settings.max_tracked, share_every),
             departed: Mutex::default(),
             max_departed: settings.max_tracked,
@@ -232,9 +244,7 @@ impl Sessions {
             Some(Notice::Ended { uid }) => {
                 self.end_here(uid);
             }
-            Some(notice @ (Notice::Cancel { .. } | Notice::Answer { .. })) => {
-                self.bus.tell_here(notice);
-            }
+            Some(notice) => self.bus.tell_here(notice),
         }
     }
 
@@ -242,6 +252,7 @@ impl Sessions {
     fn end_here(&self, uid: Uid) -> bool {
         let news = self.ended.insert(uid);
         self.tracker.forget(uid);
+        self.subscriptions.forget(uid);
         if news {
             self.bus.tell_here(Notice::Ended { uid });
         }

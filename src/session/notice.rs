@@ -29,6 +29,7 @@ pub(super) const TAG: usize = 32;
 const ENDED: u8 = 1;
 const CANCEL: u8 = 2;
 const ANSWER: u8 = 3;
+const SUBSCRIBED: u8 = 4;
 
 /// Something that another replica may have to act upon.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,6 +45,11 @@ pub(crate) enum Notice {
         uid: Uid,
         /// The client's id of the request, as JSON text.
         request_id: Arc<str>,
+    },
+    /// What a session has subscribed to has changed.
+    Subscribed {
+        /// Which session.
+        uid: Uid,
     },
     /// The client answers a request of a server.
     Answer {
@@ -72,6 +78,7 @@ impl Debug for Notice {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended { uid } => write!(f, "session {uid} is over"),
+            Self::Subscribed { uid } => write!(f, "session {uid} has subscribed"),
             Self::Cancel { uid, .. } => write!(f, "a request of session {uid} is cancelled"),
             Self::Answer { uid, message, .. } => {
                 write!(f, "an answer of session {uid}, {} bytes", message.len())
@@ -85,7 +92,10 @@ impl Notice {
     #[must_use]
     pub(crate) fn uid(&self) -> Uid {
         match self {
-            Self::Ended { uid } | Self::Cancel { uid, .. } | Self::Answer { uid, .. } => *uid,
+            Self::Ended { uid }
+            | Self::Subscribed { uid }
+            | Self::Cancel { uid, .. }
+            | Self::Answer { uid, .. } => *uid,
         }
     }
 
@@ -101,6 +111,7 @@ impl Notice {
     ) -> Result<Vec<u8>, NoticeTooLarge> {
         let (kind, head, body): (u8, &str, &[u8]) = match self {
             Self::Ended { .. } => (ENDED, "", b""),
+            Self::Subscribed { .. } => (SUBSCRIBED, "", b""),
             Self::Cancel { request_id, .. } => (CANCEL, "", request_id.as_bytes()),
             Self::Answer { key, message, .. } => (ANSWER, key, message),
         };
@@ -143,6 +154,7 @@ impl Notice {
         let uid = Uid::from_bytes(uid);
         let notice = match kind {
             ENDED if rest.is_empty() => Self::Ended { uid },
+            SUBSCRIBED if rest.is_empty() => Self::Subscribed { uid },
             CANCEL => Self::Cancel { uid, request_id: std::str::from_utf8(rest).ok()?.into() },
             ANSWER => {
                 let (&length, rest) = rest.split_first_chunk()?;

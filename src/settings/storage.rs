@@ -74,6 +74,11 @@ pub struct AuditSettings {
     pub arguments: ArgumentsKept,
     /// Longest text of kept arguments, in bytes; longer ones are cut.
     pub max_arguments_bytes: usize,
+    /// Longest string kept in them, in bytes; longer ones are cut.
+    pub max_value_bytes: usize,
+    /// Refused attempts of one caller or address in a minute that get an event
+    /// each; further ones are counted in one. 0: every one gets its own.
+    pub refusals_per_minute: u32,
     /// Where the journal lies; by default `journal` in `server.state_dir`.
     pub journal_dir: Option<PathBuf>,
     /// Largest size of the journal that the database has not yet taken, in
@@ -146,6 +151,8 @@ impl RedisSettings {
 impl AuditSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         findings.range("audit.max_arguments_bytes", &self.max_arguments_bytes, &(0..=1_048_576));
+        findings.range("audit.max_value_bytes", &self.max_value_bytes, &(16..=1_048_576));
+        findings.range("audit.refusals_per_minute", &self.refusals_per_minute, &(0..=1_000_000));
         findings.range("audit.segment_bytes", &self.segment_bytes, &(4096..=1 << 30));
         findings.range("audit.max_backlog_bytes", &self.max_backlog_bytes, &(4096..=1 << 40));
         if self.max_backlog_bytes < self.segment_bytes {
@@ -159,6 +166,12 @@ impl AuditSettings {
             findings.range("audit.retention_days", days, &(1..=36_500));
         }
         findings.range("audit.ship_interval_ms", &self.ship_interval_ms, &(1..=60_000));
+        if self.refusals_per_minute == 0 {
+            findings.warning(
+                "audit.refusals_per_minute",
+                "lets anybody fill the audit journal with refused attempts",
+            );
+        }
         if self.arguments == ArgumentsKept::Full {
             findings.warning("audit.arguments", "keeps arguments as they come, secrets included");
         }

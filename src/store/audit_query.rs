@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Value};
 
 use super::{Store, StoreError, dialect};
 
 /// Which calls and refusals to show. Filters that are set must all hold, each exactly.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AuditQuery {
     /// What was going on.
     pub(crate) kind: Option<CallKind>,
@@ -29,6 +29,20 @@ pub(crate) struct AuditQuery {
     pub(crate) scope: Option<String>,
     /// The id of the request.
     pub(crate) request_id: Option<String>,
+    /// The id of the call.
+    pub(crate) call_id: Option<String>,
+    /// The agent profile.
+    pub(crate) agent: Option<String>,
+    /// The backend.
+    pub(crate) backend: Option<String>,
+    /// Where it came from.
+    pub(crate) client_addr: Option<String>,
+    /// The code of a refusal or failure.
+    pub(crate) error_code: Option<String>,
+    /// The digest of the arguments, in hexadecimal.
+    pub(crate) arguments_digest: Option<String>,
+    /// The digest of the policy, in hexadecimal.
+    pub(crate) policy_digest: Option<String>,
     /// Calls at this time or later.
     pub(crate) start_time: Option<DateTime<Utc>>,
     /// Calls at this time or earlier.
@@ -56,6 +70,11 @@ pub(crate) enum PagingError {
 }
 
 impl Paging {
+    /// The window's size.
+    pub(crate) fn limit(self) -> u64 {
+        self.limit
+    }
+
     /// Most rows of a page.
     pub(crate) const MOST: i64 = 1000;
     /// Rows of a page when nothing is said.
@@ -96,6 +115,8 @@ pub(crate) enum CallKind {
     Admin,
     /// Any other request that was refused, such as one that named no tool.
     Request,
+    /// Refused attempts of a flood, counted together.
+    Folded,
 }
 
 impl CallKind {
@@ -107,6 +128,7 @@ impl CallKind {
             Self::List => "list",
             Self::Admin => "admin",
             Self::Request => "request",
+            Self::Folded => "folded",
         }
     }
 }
@@ -211,11 +233,7 @@ impl Store {
         let (reader, backend) = (self.reader.clone(), self.backend());
         let read = async move {
             let Paging { limit, offset } = query.paging;
-            let count = filtered(&query, backend).expr(Func::count(Expr::col(Asterisk))).to_owned();
-            let total: Option<i64> = match reader.query_one(&count).await? {
-                Some(row) => Some(row.try_get_by_index(0)?),
-                None => None,
-            };
+            let total = count(&reader, &query).await?;
             let page = filtered(&query, backend)
                 .column(Asterisk)
                 .order_by(Alias::new("timestamp"), Order::Desc)
@@ -226,19 +244,28 @@ impl Store {
                 .to_owned();
             let rows = reader.query_all(&page).await?;
             let items = rows.iter().map(|row| AuditCall::from_query_result(row, ""));
-            Ok(AuditPage {
-                items: items.collect::<Result<_, _>>()?,
-                total: total.map_or(0, i64::unsigned_abs),
-                limit,
-                offset,
-            })
+            Ok(AuditPage { items: items.collect::<Result<_, _>>()?, total, limit, offset })
         };
         self.run(read).await
     }
 }
 
+/// How many calls fit.
+pub(super) async fn count(
+    reader: &DatabaseConnection,
+    query: &AuditQuery,
+) -> Result<u64, StoreError> {
+    let backend = reader.get_database_backend();
+    let count = filtered(query, backend).expr(Func::count(Expr::col(Asterisk))).to_owned();
+    let total: Option<i64> = match reader.query_one(&count).await? {
+        Some(row) => Some(row.try_get_by_index(0)?),
+        None => None,
+    };
+    Ok(total.map_or(0, i64::unsigned_abs))
+}
+
 /// `audit_calls`, narrowed. Values are bound, never part of the text.
-fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatement {
+pub(super) fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatement {
     let status = query.status.map(|status| status.name().to_owned());
     let kind = query.kind.map(|kind| kind.name().to_owned());
     let equal = [
@@ -252,6 +279,13 @@ fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatement {
         ("tenant", &query.tenant),
         ("scope", &query.scope),
         ("request_id", &query.request_id),
+        ("call_id", &query.call_id),
+        ("agent", &query.agent),
+        ("backend", &query.backend),
+        ("client_addr", &query.client_addr),
+        ("error_code", &query.error_code),
+        ("arguments_digest", &query.arguments_digest),
+        ("policy_digest", &query.policy_digest),
     ];
     let mut select = Query::select();
     select.from(Alias::new("audit_calls"));

@@ -70,6 +70,35 @@ async fn open_postgres(settings: &DatabaseSettings) -> Result<Pools, StoreError>
     Ok(Pools { writer: pool.clone(), reader: pool })
 }
 
+/// Opens what `database.url` names, for reading only.
+pub(super) async fn open_to_read(
+    settings: &DatabaseSettings,
+) -> Result<DatabaseConnection, StoreError> {
+    let url = settings.url.expose();
+    let mut pool = options(settings);
+    pool.max_connections(2);
+    match url.split_once(':') {
+        Some(("sqlite", _)) => {
+            let path = sqlite_path(url)?;
+            if !path.is_file() {
+                let why = format!("there is no file {}", path.display());
+                return Err(StoreError::Unavailable(why));
+            }
+            pool.map_sqlx_sqlite_opts(|sqlite| {
+                tune(sqlite).create_if_missing(false).read_only(true)
+            });
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            pool.set_application_name("scopegate audit");
+            pool.map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("default_transaction_read_only", "on")])
+            });
+        }
+        _ => return Err(StoreError::Settings("is neither sqlite:… nor postgres:…".to_owned())),
+    }
+    connect(pool).await
+}
+
 fn options(settings: &DatabaseSettings) -> ConnectOptions {
     let wait = Duration::from_millis(settings.connect_timeout_ms);
     let mut options = ConnectOptions::new(settings.url.expose());

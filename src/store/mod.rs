@@ -6,6 +6,7 @@
 //! runtime only wait for the answer. A caller that stops waiting cancels the
 //! work.
 
+mod audit_export;
 mod audit_query;
 mod connect;
 mod copy;
@@ -26,11 +27,10 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
-#[cfg(test)]
-pub(crate) use audit_query::AuditCall;
+pub(crate) use audit_export::{CallPlace, Line, LineRange, Order};
 #[cfg(test)]
 pub(crate) use audit_query::PagingError;
-pub(crate) use audit_query::{AuditQuery, CallKind, CallStatus, Paging};
+pub(crate) use audit_query::{AuditCall, AuditQuery, CallKind, CallStatus, Paging};
 pub(crate) use error::StoreError;
 pub(crate) use retention::Cut;
 pub(crate) use ship::Batch;
@@ -84,6 +84,38 @@ impl Store {
         let Pools { writer, reader } = io.run(connect_limit.saturating_mul(3), opening).await?;
         let carrier = ship::Carrier::default();
         Ok(Arc::new(Self { io, writer, reader, carrier, connect_limit, clock }))
+    }
+
+    /// Connects to read only: makes no file, changes nothing, and needs no right
+    /// to write. For commands beside a running gateway.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); [`StoreError::Unavailable`] when SQLite's
+    /// file is not there; [`StoreError::PendingMigrations`] when the schema is
+    /// older than this program's.
+    pub(crate) async fn connect_to_read(
+        settings: &DatabaseSettings,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StoreError> {
+        let io = Io::start()?;
+        let connect_limit = Duration::from_millis(settings.connect_timeout_ms);
+        let settings = settings.clone();
+        let opening = async move { connect::open_to_read(&settings).await };
+        let reader = io.run(connect_limit, opening).await?;
+        let carrier = ship::Carrier::default();
+        let store = Self { io, writer: reader.clone(), reader, carrier, connect_limit, clock };
+        let pending: Vec<String> = store
+            .migration_status()
+            .await?
+            .into_iter()
+            .filter(|migration| !migration.applied)
+            .map(|migration| migration.name)
+            .collect();
+        if pending.is_empty() {
+            Ok(Arc::new(store))
+        } else {
+            Err(StoreError::PendingMigrations(pending))
+        }
     }
 
     /// `sqlite` or `postgres`.

@@ -73,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's failure.
-    pub(crate) async fn audit_lines(
+    pub(crate) async fn stored_lines(
         &self,
         chain_id: &str,
         from: i64,

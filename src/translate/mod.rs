@@ -7,6 +7,8 @@
 //! | legacy | modern | [`request::stamp`], `protocol::mirror` | [`to_legacy`], [`mrtr`] |
 //! | modern | legacy | [`request::strip`] | [`to_modern`] |
 //!
+//! What changes in lists and resources goes both ways: [`news`].
+//!
 //! Between equals nothing is translated; [`lists`] and [`capabilities`] serve
 //! all four cells.
 
@@ -15,6 +17,7 @@ mod hello;
 pub(crate) mod lists;
 mod meta;
 pub(crate) mod mrtr;
+pub(crate) mod news;
 pub(crate) mod request;
 pub(crate) mod tasks;
 pub(crate) mod to_legacy;

@@ -5,19 +5,31 @@ use serde_json::value::RawValue;
 
 use super::meta;
 use crate::protocol::codes;
+use crate::protocol::mirror::plan;
 use crate::protocol::number;
-use crate::protocol::raw::{Object, Unfit, elements, quote, text};
+use crate::protocol::raw::{self, Object, Unfit, elements, quote, text};
 use crate::protocol::splice::Edits;
 
 /// A complete result as legacy clients read it. Members of the modern era
 /// would break readers that know none but their own. `structuredContent` that
 /// is no object becomes a text, and an `outputSchema` that allows other than
 /// objects goes, since legacy clients refuse the whole result, or the whole
-/// list, for them.
+/// list, for them. A tool whose `x-mcp-header` annotations are not legal goes
+/// too: a modern client, which the gateway is here, must drop it (MCP
+/// 2026-07-28, `server/tools`).
 ///
 /// # Errors
 /// [`Unfit`] when the result is no object, or ambiguous where it is read.
 pub(crate) fn result(method: &str, result: &RawValue) -> Result<Bytes, Unfit> {
+    if method == "tools/list"
+        && let Some(legal) = legal_tools(result)?
+    {
+        return translated(method, raw::value(&legal)?);
+    }
+    translated(method, result)
+}
+
+fn translated(method: &str, result: &RawValue) -> Result<Bytes, Unfit> {
     let object = Object::read(result)?;
     let mut edits = Edits::new(result.get().as_bytes());
     for member in ["resultType", "ttlMs", "cacheScope"] {
@@ -70,6 +82,25 @@ fn structured_content<'t>(
 fn is_text(block: &RawValue) -> bool {
     let kind = Object::read(block).and_then(|block| block.get("type"));
     kind.ok().flatten().and_then(text).is_some_and(|kind| kind == "text")
+}
+
+/// The list without tools of illegal annotations; `None` where it has none.
+fn legal_tools(result: &RawValue) -> Result<Option<Bytes>, Unfit> {
+    if !result.get().contains("x-mcp-header") {
+        return Ok(None);
+    }
+    let Some(tools) = Object::read(result)?.get("tools")? else { return Ok(None) };
+    let all = elements(tools)?;
+    let legal = |tool: &&&RawValue| {
+        let schema = Object::read(tool).and_then(|tool| tool.get("inputSchema"));
+        schema.ok().flatten().is_none_or(|schema| plan(schema).is_ok())
+    };
+    let kept: Vec<&str> = all.iter().filter(legal).map(|tool| tool.get()).collect();
+    if kept.len() == all.len() {
+        return Ok(None);
+    }
+    let edits = Edits::new(result.get().as_bytes());
+    edits.replace(tools, meta::array(&kept)).finish().map(Some)
 }
 
 fn output_schemas<'t>(mut edits: Edits<'t>, object: &Object<'t>) -> Result<Edits<'t>, Unfit> {
@@ -145,6 +176,27 @@ mod tests {
         let modern = r#"{"tools":[{"name":"a","outputSchema":{"type":"object","x":true}}, {"name":"b","outputSchema":{"type":"array"}},{"outputSchema":true,"inputSchema":{"type":"object","properties":{"p":false}}},{"name":"c","outputSchema":{"type":["object"]}},7],"nextCursor":"","ttlMs":1,"cacheScope":"public","resultType":"complete"}"#;
         let legacy = r#"{"tools":[{"name":"a","outputSchema":{"type":"object","x":true}}, {"name":"b"},{"inputSchema":{"type":"object","properties":{"p":false}}},{"name":"c"},7],"nextCursor":""}"#;
         assert_eq!(text(result("tools/list", raw(modern))), legacy);
+    }
+
+    #[test]
+    fn tools_of_illegal_annotations_go() {
+        let schema = |kind: &str| {
+            format!(
+                r#"{{"type":"object","properties":{{"r":{{"type":"{kind}","x-mcp-header":"R"}}}}}}"#
+            )
+        };
+        let tool = |kind: &str| {
+            format!(r#"{{"name":"{kind}","inputSchema":{},"outputSchema":true}}"#, schema(kind))
+        };
+        let listed = |kinds: &[&str]| {
+            let tools: Vec<String> = kinds.iter().map(|kind| tool(kind)).collect();
+            format!(r#"{{"tools":[{}],"ttlMs":1}}"#, tools.join(","))
+        };
+        let kept = |kinds: &[&str]| text(result("tools/list", raw(&listed(kinds))));
+        let legal = kept(&["string"]);
+        assert!(legal.contains(&schema("string")) && !legal.contains("outputSchema"), "{legal}");
+        assert_eq!(kept(&["array", "string", "object"]), legal);
+        assert_eq!(kept(&["array"]), r#"{"tools":[]}"#);
     }
 
     #[test]

@@ -39,8 +39,7 @@ impl Upstream {
         last: bool,
     ) -> Result<Reply, Setback> {
         if matches!(ask.method, "resources/subscribe" | "resources/unsubscribe") {
-            // The client was told by the capabilities.
-            return Err(Refusal::telling(Reason::MethodNotFound, "Method not found").into());
+            return Ok(self.subscribe_seat(client, ask).await?);
         }
         let message = self.stamped(ask)?;
         let whole = json_text::value(&message).map_err(unfit)?;

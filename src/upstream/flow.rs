@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::events::Events;
 use super::exchange::Ask;
 use super::flight::unless_called_back;
+use super::news::{Permits, Source};
 use super::resume::Thread;
 use super::rounds::{Next, Rounds};
 use super::turn::{Turn, Turned};
@@ -47,6 +48,8 @@ pub(crate) struct Flow {
     pub(super) turn: Turn,
     /// Questions of a modern backend to a legacy client.
     pub(super) rounds: Option<Box<Rounds>>,
+    /// How to come back for news from the other era.
+    pub(super) source: Option<Box<Source>>,
     /// Whose tasks it may tell of; ids pass as they are without.
     pub(super) tasks: Option<Tasks>,
     /// Longest silence; none where silence is usual.
@@ -83,6 +86,7 @@ impl Flow {
             events,
             turn,
             rounds: None,
+            source: None,
             tasks: None,
             idle: ask.idle,
             pending: VecDeque::new(),
@@ -99,7 +103,7 @@ impl Flow {
         client: &awc::Client,
         backend: &Arc<Backend>,
         user: &str,
-        events: Events,
+        events: Option<Events>,
         turn: Turn,
     ) -> Self {
         Self {
@@ -107,9 +111,10 @@ impl Flow {
             client: client.clone(),
             backend: Arc::clone(backend),
             user: user.into(),
-            events: Some(events),
+            events,
             turn,
             rounds: None,
+            source: None,
             tasks: None,
             idle: None,
             pending: VecDeque::new(),
@@ -118,6 +123,22 @@ impl Flow {
             ended: false,
             began: upstream.clock.monotonic(),
         }
+    }
+
+    /// Leaves out news of resources that the client may not know of.
+    pub(crate) fn judge(&mut self, permits: Permits) {
+        self.turn.judge(permits);
+    }
+
+    /// The same without such news.
+    pub(crate) fn judged(mut self, permits: Permits) -> Self {
+        self.judge(permits);
+        self
+    }
+
+    /// Adds to what comes next.
+    pub(super) fn push(&mut self, events: impl Iterator<Item = Event>) {
+        self.pending.extend(events.map(Piece::Event));
     }
 
     /// Whether its answer has come, or never will.
@@ -167,6 +188,9 @@ impl Flow {
     /// Goes on by one event, or one round of questions. `false`: the stream
     /// has ended.
     async fn step(&mut self) -> Result<bool, Refusal> {
+        if self.source.is_some() {
+            return Box::pin(self.step_news()).await;
+        }
         let Some(events) = &mut self.events else {
             return Box::pin(self.ask_again()).await.map(|()| true);
         };
@@ -180,6 +204,12 @@ impl Flow {
             }
             Err(refusal) => return Err(refusal),
         };
+        self.take(event).await?;
+        Ok(true)
+    }
+
+    /// Takes an event in as it comes from the backend.
+    pub(super) async fn take(&mut self, event: Event) -> Result<(), Refusal> {
         self.thread.note(&event);
         let both = (self.turn.era(), self.turn.backend());
         self.resumable |= event.id.is_some() && both == (Era::Legacy, Era::Legacy);
@@ -191,7 +221,7 @@ impl Flow {
             Some(Turned::Piece(piece)) => self.pending.push_back(piece),
             Some(Turned::Unanswerable { id, method }) => Box::pin(self.decline(&id, &method)).await,
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A modern backend has answered a legacy client's request: with the

@@ -95,7 +95,8 @@ async fn drain(mut events: Events, idle: Option<Duration>) {
 impl Drop for Flow {
     fn drop(&mut self) {
         let eras = (self.turn.era(), self.turn.backend());
-        if self.is_over() || eras != (Era::Legacy, Era::Modern) {
+        // News have no end to wait for.
+        if self.is_over() || self.source.is_some() || eras != (Era::Legacy, Era::Modern) {
             return;
         }
         if let Some(events) = self.events.take() {

@@ -12,7 +12,9 @@ mod flight;
 mod flow;
 mod in_session;
 mod linger;
+mod lodging;
 mod mirror;
+mod news;
 mod nonce;
 mod peer;
 mod pool;
@@ -23,6 +25,7 @@ mod resume;
 mod rounds;
 mod schemas;
 mod seat;
+mod subscription;
 mod told;
 mod turn;
 mod wire;
@@ -37,6 +40,8 @@ use serde_json::value::RawValue;
 
 pub(crate) use exchange::{Ask, Reply, Whole, id_in};
 pub(crate) use flow::{Flow, Piece};
+pub(crate) use lodging::Subscriber;
+pub(crate) use news::Permits;
 pub(crate) use peer::{Introduction, Presented};
 pub(crate) use seat::{Berth, Seated};
 
@@ -46,13 +51,14 @@ use crate::error::Refusal;
 use crate::outbound;
 use crate::protocol::mcp::Method;
 use crate::quota::Admission;
-use crate::session::{Opened, Uid};
+use crate::session::{Opened, Sessions, Uid};
 use crate::settings::UpstreamSettings;
 use flight::Flights;
 use peer::Peer;
 use pool::Pool;
 use questions::Questions;
 use schemas::Schemas;
+use subscription::Watches;
 
 /// The road to the backends. Shared by all workers; what belongs to a thread
 /// comes in with each call.
@@ -71,6 +77,8 @@ pub(crate) struct Upstream {
     flights: Flights,
     questions: Questions,
     schemas: Schemas,
+    watches: Watches,
+    sessions: Arc<Sessions>,
     /// What legacy clients of modern backends want logged, by session.
     levels: DashMap<Uid, Box<str>>,
     /// The gateway's name and version.
@@ -97,6 +105,7 @@ impl Upstream {
         settings: &UpstreamSettings,
         backends: usize,
         server_info: Box<RawValue>,
+        sessions: Arc<Sessions>,
         clock: Clock,
     ) -> Self {
         let secret = settings.shared_secret.as_ref().and_then(|secret| {
@@ -115,6 +124,8 @@ impl Upstream {
             flights: Flights::default(),
             questions: Questions::default(),
             schemas: Schemas::default(),
+            watches: Watches::default(),
+            sessions,
             levels: DashMap::new(),
             server_info,
         }

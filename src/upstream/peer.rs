@@ -86,6 +86,11 @@ impl Facts {
         }
     }
 
+    /// Whether it speaks the legacy era in sessions.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.legacy.as_ref().is_some_and(|(legacy, _)| *legacy == Legacy::Sessions)
+    }
+
     /// Whether it says that it logs.
     pub(crate) fn logs(&self) -> bool {
         let told = self.introduction(Era::Legacy).and_then(|told| told.capabilities.as_ref());
@@ -180,7 +185,7 @@ impl Upstream {
                 backend = &*backend.name,
                 modern = facts.modern.is_some(),
                 legacy = facts.legacy.is_some(),
-                sessions = facts.legacy.as_ref().is_some_and(|(l, _)| *l == Legacy::Sessions),
+                sessions = facts.has_sessions(),
                 "backend introduced itself"
             ),
             Err(refusal) => tracing::warn!(

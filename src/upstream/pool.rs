@@ -186,6 +186,14 @@ impl Upstream {
         self.end(client, |owner, _| owner.seat == Some(seat)).await;
     }
 
+    /// Ends the session of one owner.
+    pub(super) async fn end_owned(&self, client: &awc::Client, owner: &Owner) {
+        let Some((_, slot)) = self.pool.slots.remove(owner) else { return };
+        if let Some(Held { id: Some(id), revision }) = slot.held.get() {
+            self.end_one(client, &slot.backend, &slot.user, id, revision).await;
+        }
+    }
+
     /// Ends unused sessions from time to time, for ever. To be run once, in
     /// the background.
     pub(crate) async fn keep_tidy(&self) {

@@ -54,13 +54,23 @@ impl Thread {
         }
     }
 
+    /// The event to go on after.
+    pub(super) fn last(&self) -> Option<String> {
+        std::str::from_utf8(self.last.as_ref()?).ok().map(ToOwned::to_owned)
+    }
+
+    /// The pause before coming back.
+    pub(super) fn pause(&self) -> Duration {
+        self.pause.unwrap_or(PAUSE)
+    }
+
     /// The event to go on after, and the pause before; nothing when there is
     /// no going on.
     fn next(&mut self) -> Option<(String, Duration)> {
         let last = self.last.as_ref().filter(|_| self.held && self.tries < MOST)?;
         let last = std::str::from_utf8(last).ok()?.to_owned();
         self.tries += 1;
-        Some((last, self.pause.unwrap_or(PAUSE)))
+        Some((last, self.pause()))
     }
 }
 

@@ -15,6 +15,7 @@ use super::wire::{Letter, Shape, in_time};
 use super::{Trail, Upstream};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
+use crate::protocol::ids::Stream;
 use crate::protocol::revision::Era;
 use crate::registry::Backend;
 use crate::session::Opened;
@@ -102,7 +103,8 @@ impl Upstream {
     }
 
     /// The stream of what a backend says outside of requests, or the rest of
-    /// one that broke off. `None`: it has none.
+    /// one that broke off: the stream, and the id of its last event. `None`:
+    /// it has none.
     ///
     /// # Errors
     /// As it cannot be had.
@@ -110,10 +112,12 @@ impl Upstream {
         self: &Arc<Self>,
         client: &awc::Client,
         seated: Seated<'_>,
-        last_event_id: Option<&str>,
+        last: Option<(Stream, &str)>,
     ) -> Result<Option<Flow>, Refusal> {
-        let Some(held) = self.berth(client, seated).await? else { return Ok(None) };
-        let asking = self.get(client, letter(seated, &held), last_event_id);
+        let Some(held) = self.berth(client, seated).await? else {
+            return Box::pin(self.hear_news(client, seated)).await;
+        };
+        let asking = self.get(client, letter(seated, &held), last.map(|(_, id)| id));
         let response =
             tokio::time::timeout(super::peer::PATIENCE, asking).await.map_err(|_| {
                 Refusal::new(Reason::BackendTimeout, "the stream was not opened in time")
@@ -121,9 +125,13 @@ impl Upstream {
         match (response.status, response.shape) {
             (200, Shape::Events) => {
                 let events = response.events(self.max_reply_bytes);
-                let turn = Turn::overheard(seated.place, held);
+                let turn = Turn::overheard(
+                    seated.place,
+                    last.map_or(Stream::Session, |(stream, _)| stream),
+                    held,
+                );
                 let user = seated.caller.user_id();
-                Ok(Some(Flow::hearing(self, client, seated.backend, user, events, turn)))
+                Ok(Some(Flow::hearing(self, client, seated.backend, user, Some(events), turn)))
             }
             (404, _) => {
                 Err(Refusal::new(Reason::UnknownSession, "the backend has lost the session"))

@@ -1,5 +1,7 @@
 //! What becomes of a backend's messages on their way to the client.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -7,21 +9,25 @@ use super::down::Down;
 use super::exchange::Ask;
 use super::flight::Flying;
 use super::flow::Piece;
+use super::news::{Permits, Telling};
 use super::nonce;
 use super::pool::Held;
 use super::told::{self, Told};
+use crate::protocol::ids::{self, Stream};
 use crate::protocol::revision::Era;
+use crate::protocol::splice;
 use crate::protocol::sse::Event;
-use crate::protocol::{ids, splice};
+use crate::translate::news;
 
 /// How messages are turned.
-#[derive(Debug)]
 pub(super) struct Turn {
     /// The client's.
     era: Era,
     /// The one its backend is spoken to in.
     backend: Era,
     place: usize,
+    /// What event ids say of the stream.
+    stream: Stream,
     /// The client's id; `None` on streams outside of requests.
     id: Option<Box<RawValue>>,
     /// The backend's, where it is another.
@@ -33,6 +39,10 @@ pub(super) struct Turn {
     flight: Option<Flying>,
     /// A legacy backend answers a modern client.
     down: Option<Down>,
+    /// News for a client of the other era.
+    telling: Option<Box<Telling>>,
+    /// Which resources the client may know of; all without.
+    permits: Option<Permits>,
 }
 
 /// A message turned.
@@ -55,6 +65,15 @@ pub(super) struct Answered {
     pub(super) status: Option<u16>,
 }
 
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { era, backend, place, id, .. } = self;
+        let mut shown = f.debug_struct("Turn");
+        shown.field("era", era).field("backend", backend).field("place", place).field("id", id);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Turn {
     /// Messages pass as they are.
     pub(super) fn straight(ask: &Ask<'_>) -> Self {
@@ -62,12 +81,15 @@ impl Turn {
             era: ask.era,
             backend: ask.era,
             place: ask.place,
+            stream: Stream::Request,
             id: Some(ask.id.to_owned()),
             theirs: None,
             answers: ask.seat.is_some() && ask.streams,
             held: None,
             flight: None,
             down: None,
+            telling: None,
+            permits: None,
         }
     }
 
@@ -100,18 +122,60 @@ impl Turn {
 
     /// What a backend says outside of requests, and the rest of streams that
     /// broke off.
-    pub(super) fn overheard(place: usize, held: Held) -> Self {
+    pub(super) fn overheard(place: usize, stream: Stream, held: Held) -> Self {
         Self {
             era: Era::Legacy,
             backend: Era::Legacy,
             place,
+            stream,
             id: None,
             theirs: None,
             answers: true,
             held: Some(held),
             flight: None,
             down: None,
+            telling: None,
+            permits: None,
         }
+    }
+
+    /// News, from a backend of the other era than the client's.
+    pub(super) fn news(era: Era, place: usize, held: Option<Held>, telling: Telling) -> Self {
+        Self {
+            era,
+            backend: if era == Era::Legacy { Era::Modern } else { Era::Legacy },
+            place,
+            stream: Stream::Session,
+            id: None,
+            theirs: None,
+            answers: false,
+            held,
+            flight: None,
+            down: None,
+            telling: Some(Box::new(telling)),
+            permits: None,
+        }
+    }
+
+    /// The same without news of resources that the client may not know of.
+    pub(super) fn judge(&mut self, permits: Permits) {
+        self.permits = Some(permits);
+    }
+
+    pub(super) fn permits(&self) -> Option<&Permits> {
+        self.permits.as_ref()
+    }
+
+    /// Whether a notification is about a resource that the client may not know
+    /// of.
+    fn withholds(&self, method: &str, message: &[u8]) -> bool {
+        let permits = self.permits.as_ref().filter(|_| method == news::RESOURCE_UPDATED);
+        permits.is_some_and(|permits| news::updated(message).is_none_or(|uri| !permits(&uri)))
+    }
+
+    /// News for a client of the other era.
+    pub(super) fn telling(&mut self) -> Option<&mut Telling> {
+        self.telling.as_deref_mut()
     }
 
     pub(super) fn era(&self) -> Era {
@@ -173,7 +237,7 @@ impl Turn {
     pub(super) fn turned(&self, mut event: Event) -> Option<Turned> {
         // Only streams between legacy ends can be gone on with elsewhere.
         if (self.era, self.backend) == (Era::Legacy, Era::Legacy) {
-            event.id = event.id.map(|id| ids::event_to_client(self.place, &id));
+            event.id = event.id.map(|id| ids::event_to_client(self.place, self.stream, &id));
         } else {
             (event.id, event.retry) = (None, None);
         }
@@ -182,6 +246,8 @@ impl Turn {
             return tells.then_some(Turned::Piece(Piece::Event(event)));
         };
         match Told::read(data) {
+            // The end of a subscription; and nothing was asked of the others.
+            Told::Answer { .. } if self.telling.is_some() => None,
             Told::Answer { id, .. } if self.id.is_none() => {
                 // The rest of a list would pass the policy by.
                 let unread = ids::nonce(id).is_some_and(|nonce| nonce::is_for_whole(&nonce));
@@ -194,7 +260,12 @@ impl Turn {
                 event.data = Some(message);
                 Some(Turned::Piece(Piece::Answer { event, is_error }))
             }
+            Told::Notification { method } if self.withholds(&method, data) => None,
             Told::Notification { method } => {
+                if let Some(telling) = &self.telling {
+                    event.data = Some(telling.told(&method, data)?);
+                    return Some(Turned::Piece(Piece::Event(event)));
+                }
                 let passes = self.down.as_ref().is_none_or(|down| down.passes(&method, data));
                 passes.then_some(Turned::Piece(Piece::Event(event)))
             }
@@ -227,12 +298,15 @@ mod tests {
             era,
             backend,
             place: 2,
+            stream: Stream::Request,
             id: Some(raw("7")),
             theirs: None,
             answers: era == Era::Legacy && backend == Era::Legacy,
             held: None,
             flight: None,
             down: None,
+            telling: None,
+            permits: None,
         }
     }
 

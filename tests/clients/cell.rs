@@ -54,7 +54,7 @@ pub(crate) fn faults(client: Client, kind: Kind, report: &Value) -> Vec<String> 
     let judged = STEPS.iter().filter_map(|step| {
         let told = &report[*step];
         let fault = match fate(client, kind, step) {
-            Fate::Works => works(client, kind, step, told),
+            Fate::Works => works(client, step, told),
             Fate::Declined => declined(told),
             Fate::Absent => return None,
         };
@@ -63,10 +63,10 @@ pub(crate) fn faults(client: Client, kind: Kind, report: &Value) -> Vec<String> 
     judged.collect()
 }
 
-fn works(client: Client, kind: Kind, step: &str, told: &Value) -> Option<String> {
+fn works(client: Client, step: &str, told: &Value) -> Option<String> {
     let Some(ok) = told.get("ok") else { return Some("fails".to_owned()) };
     let fits = match step {
-        "connect" => return connected(client, kind, ok),
+        "connect" => return connected(client, ok),
         "list" if client.driver == Driver::Inspector => {
             ok.as_array().is_some_and(|tools| tools.len() >= 34)
         }
@@ -95,7 +95,7 @@ fn works(client: Client, kind: Kind, step: &str, told: &Value) -> Option<String>
 }
 
 /// The revision, and the capabilities the client was told.
-fn connected(client: Client, kind: Kind, told: &Value) -> Option<String> {
+fn connected(client: Client, told: &Value) -> Option<String> {
     let expected = match client.era {
         Era::Legacy => "2025-11-25",
         Era::Modern => "2026-07-28",
@@ -120,11 +120,9 @@ fn connected(client: Client, kind: Kind, told: &Value) -> Option<String> {
             return Some(format!("`{name}` is not among the capabilities"));
         }
     }
-    let carried = kind.eras.contains(&client.era);
     for flag in ["/tools/listChanged", "/resources/subscribe"] {
-        let promised = capabilities.pointer(flag) == Some(&json!(true));
-        if promised && !carried {
-            return Some(format!("`{flag}` is promised, and cannot be kept"));
+        if capabilities.pointer(flag) != Some(&json!(true)) {
+            return Some(format!("`{flag}` is not promised"));
         }
     }
     None

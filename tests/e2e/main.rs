@@ -2,9 +2,11 @@
 //! template, the gateway, a tool service and an issuer.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod canary;
 mod clients;
 mod edge;
 mod http;
 mod leaving;
 mod recorder;
 mod stack;
+mod trail;

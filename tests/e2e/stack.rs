@@ -28,7 +28,7 @@ pub(crate) struct Stack {
     environment: Vec<(String, String)>,
     pub(crate) issuer: (Server, u16),
     _calculator: (Server, u16),
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Stack {
@@ -91,10 +91,23 @@ impl Stack {
             environment,
             issuer,
             _calculator: calculator,
-            _scratch: scratch,
+            scratch,
         };
         stack.wait_until_ready();
         stack
+    }
+
+    /// What the gateway keeps: registry, journal, database.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// A command of the product, on this stack's database and nothing else.
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Output {
+        let of_database = |pair: &&(String, String)| pair.0 == "DATABASE_URL";
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scopegate"));
+        command.env_clear().envs(self.environment.iter().filter(of_database).cloned());
+        command.args(arguments).output().unwrap()
     }
 
     /// The gateway's process.
@@ -206,7 +219,10 @@ fn registry(calculator: u16, recorder: u16) -> String {
         &format!("\nbackends:\n  recorder: {{ url: 'http://127.0.0.1:{recorder}/mcp' }}\n"),
         1,
     );
-    format!("{text}\n  - {{ name: record, scope: git, backend: recorder, timeout_ms: 20000 }}\n")
+    format!(
+        "{text}\n  - name: record\n    scope: git\n    backend: recorder\n    timeout_ms: 20000\n    \
+         redact: [$.card.number, '$.items[*].note', $..iban]\n"
+    )
 }
 
 fn nginx(gateway: u16) -> Nginx {
@@ -236,7 +252,8 @@ fn launch(environment: &[(String, String)], port: u16) -> Server {
         ("SCOPEGATE__SERVER__METRICS_LISTEN", metrics.as_str()),
     ];
     let known = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let all: Vec<(&str, &str)> = known.chain(own).collect();
+    // The test's own settings stand over these.
+    let all: Vec<(&str, &str)> = own.into_iter().chain(known).collect();
     isolated(env!("CARGO_BIN_EXE_scopegate"), &all, &[])
 }
 

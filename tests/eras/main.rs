@@ -18,6 +18,7 @@ mod events;
 mod http;
 mod mirrored;
 mod moody;
+mod news;
 mod probing;
 #[path = "../product/mod.rs"]
 mod product;
@@ -25,6 +26,5 @@ mod product;
 #[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
 mod stack;
 #[path = "../streams/watch.rs"]
-#[expect(dead_code, reason = "shared with tests/streams, which needs more of it")]
 mod watch;
 mod world;

@@ -61,7 +61,7 @@ fn serve(mut stream: TcpStream, mood: &Mutex<Option<(&'static str, &'static str)
 fn spoken(message: &Value) -> (&'static str, String) {
     let result = match message["method"].as_str() {
         Some("initialize") => json!({
-            "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
+            "protocolVersion": "2025-11-25", "capabilities": { "tools": { "listChanged": true } },
             "serverInfo": { "name": "moody", "version": "1" },
         }),
         Some("tools/list") => {

@@ -46,6 +46,10 @@ fn a_backend_that_does_not_say_what_it_speaks_is_asked_again() {
     let smile = call(2, "smile", json!({}));
     assert_eq!(text(&client.post(&smile).response()), "Smiles.");
     assert_eq!(text(&client.post_modern(&modern(&smile)).response()), "Smiles.");
+    // It has no stream on which it could keep what it promises.
+    let discover = modern(&request(3, "server/discover", json!({})));
+    let offered = &client.post_modern(&discover).response()["result"]["capabilities"];
+    assert_eq!(offered["tools"], json!({}), "{offered}");
 }
 
 #[test]

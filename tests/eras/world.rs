@@ -24,6 +24,9 @@ pub(crate) struct World {
     pub(crate) frail: Mutex<Backend>,
     /// Scope `changing`; the same.
     pub(crate) changing: Mutex<Backend>,
+    /// Scopes `restless` and `forgetful`, modern and legacy; for one test each.
+    pub(crate) restless: Mutex<Backend>,
+    pub(crate) forgetful: Mutex<Backend>,
     /// Scope `moody`.
     pub(crate) moody: Moody,
 }
@@ -36,19 +39,26 @@ impl World {
             ("rust", started(Sdk::Rust, &["--era", "modern"])),
             ("typescript1", started(Sdk::TypeScript1, &[])),
             ("rust-legacy", started(Sdk::Rust, &["--era", "legacy"])),
+            // Of lists it tells nothing, but of resources.
+            ("terse", started(Sdk::TypeScript, &["--legacy", "reject", "--lists", "silent"])),
         ];
         let [frail, changing] = [(); 2].map(|()| started(Sdk::TypeScript1, &[]));
+        let restless = started(Sdk::TypeScript, &["--legacy", "reject"]);
+        let forgetful = started(Sdk::TypeScript1, &[]);
         let moody = Moody::start();
         let mut all: Vec<(&str, String)> =
             backends.iter().map(|(scope, backend)| (*scope, backend.url())).collect();
         all.extend([("frail", frail.url()), ("changing", changing.url()), ("moody", moody.url())]);
+        all.extend([("restless", restless.url()), ("forgetful", forgetful.url())]);
         let line = |(scope, url): &(&str, String)| format!("  {scope}: {{ url: '{url}' }}\n");
         let addresses: String = all.iter().map(line).collect();
         let line = |(scope, _): &(&str, String)| format!("  {scope}: {{ backends: [{scope}] }}\n");
-        let scopes: String = all.iter().map(line).collect();
+        let mut scopes: String = all.iter().map(line).collect();
+        scopes.push_str("  mixed: { backends: [typescript, typescript1] }\n");
         let stack = Stack::start(&format!("backends:\n{addresses}scopes:\n{scopes}"), &[]);
-        let (frail, changing) = (Mutex::new(frail), Mutex::new(changing));
-        Self { stack, backends, frail, changing, moody }
+        let [frail, changing, restless, forgetful] =
+            [frail, changing, restless, forgetful].map(Mutex::new);
+        Self { stack, backends, frail, changing, restless, forgetful, moody }
     }
 
     /// The backend of a scope.

@@ -11,8 +11,10 @@ mod harness;
 
 mod access_matrix;
 mod audit;
+mod audit_reading;
 mod authn;
 mod bad_input;
+mod floods;
 mod forward;
 mod kill;
 mod mcp;

@@ -78,6 +78,41 @@ fn questions_outside_of_requests_are_asked_and_answered() {
     assert_eq!(answers, expected, "under the backend's own ids");
 }
 
+/// Whoever may not read a resource does not hear of it, whatever a backend
+/// tells, and on whichever stream.
+#[test]
+fn nobody_hears_of_resources_that_are_not_theirs() {
+    let update = json!({
+        "jsonrpc": "2.0", "method": "notifications/resources/updated",
+        "params": { "uri": "a://secret" },
+    });
+    let sign = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+    for (role, hears) in [("tester", true), ("reader", false)] {
+        let mut client = Client::with_role(&WORLD.stack, "sessions", role);
+        client.initialize(json!({}));
+        let (update, sign) = (update.to_string(), sign.to_string());
+        WORLD.scripted.script(&client.user, move |seen, reply| {
+            reply.stream();
+            reply.event(&update);
+            reply.event(&sign);
+            if seen.message().get("id").is_some() {
+                let answer = json!({ "jsonrpc": "2.0", "id": seen.message()["id"], "result": {} });
+                reply.event(&answer.to_string());
+            }
+        });
+        let heard = client.get(None).events();
+        let called = client.post(&call(1, "echo", json!({}))).events();
+        for mut events in [heard, called] {
+            if hears {
+                let told = events.message().unwrap();
+                assert_eq!(told["params"]["uri"], "a://secret", "{told}");
+            }
+            let told = events.message().unwrap();
+            assert_eq!(told["method"], "notifications/tools/list_changed", "{role}: {told}");
+        }
+    }
+}
+
 #[test]
 fn there_is_no_stream_where_no_backend_has_one() {
     let client = Client::seated(&WORLD.stack, "plain");

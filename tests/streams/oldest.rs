@@ -181,3 +181,21 @@ fn other_clients_of_the_path_are_not_taken_for_old_ones() {
         .answer(client.port());
     assert_eq!(on_mcp.status, 405);
 }
+
+#[test]
+fn a_secret_that_comes_by_this_door_is_not_kept() {
+    let client = Client::new(&WORLD.stack, "rust");
+    let mut old = Old::connect(&client, "rust", Door::Both);
+    old.begin(json!({}));
+    let arguments = json!({ "count": 1, "interval_ms": 1, "api_key": "c4nary" });
+    old.ask(Door::First, &call(1, "count_progress", arguments));
+    let prompt = json!({ "name": "absent", "arguments": { "x": "Bearer c4nary-1234" } });
+    old.ask(Door::Second, &request(2, "prompts/get", prompt));
+    let resource = json!({ "uri": "absent://ann:c4nary@host/x?access_token=c4nary" });
+    old.ask(Door::Both, &request(3, "resources/read", resource));
+    let rows = WORLD.stack.audited(&client.user, 3);
+    for row in &rows {
+        assert!(!row.to_string().contains("c4nary"), "{row}");
+        assert!(row.to_string().contains("[redacted]"), "{row}");
+    }
+}

@@ -137,7 +137,7 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     assert!(full.iter().all(|path| path.metadata().unwrap().len() <= 2000));
     // One line longer than a segment has one of its own.
     let mut entry = entry(&auditor, "long");
-    entry.arguments(&raw(&format!("[{}1]", "1,".repeat(4000))));
+    entry.arguments(&raw(&format!("[{}1]", "1,".repeat(4000))), None);
     drop(entry);
     flushed(&auditor).await;
     assert_eq!(segments(db.scratch.path()).len(), 1);

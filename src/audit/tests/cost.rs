@@ -28,7 +28,7 @@ fn figure(store: &Store, name: &str, value: f64) {
 async fn usual_call(auditor: &Arc<Auditor>, number: u64, arguments: &RawValue) {
     let mut entry = entry(auditor, &format!("0193a1b2-c3d4-7e5f-8a9b-{number:012x}"));
     resolve(&mut entry);
-    entry.arguments(arguments);
+    entry.arguments(arguments, None);
     entry.rule(Some("roles.analyst.allowed_tools".into()), "cafe".repeat(16).into(), 3);
     let _ = entry.intent(()).await.unwrap();
     entry.seal(&Outcome { is_error: Some(false), ..Outcome::done(200) }).await.unwrap();

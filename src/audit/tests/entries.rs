@@ -21,7 +21,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
     let (store, auditor) = rig(&db).await;
     let mut entry = entry(&auditor, "request-1");
     resolve(&mut entry);
-    entry.arguments(&raw(r#"{ "operands": ["1.20"], "api_key": "canary" }"#));
+    entry.arguments(&raw(r#"{ "operands": ["1.20"], "api_key": "canary" }"#), None);
     entry.rule(Some("roles.analyst".into()), "cafe".into(), 7);
     entry.quota_took(Duration::from_micros(4));
     let recorded = entry.intent("a token").await.unwrap();
@@ -186,7 +186,7 @@ async fn hostile_text_arrives(db: TestDb) {
         entry.client(Some(name), Some(name));
         entry.method(name.to_owned());
         // Lone surrogates and NUL: PostgreSQL takes them as JSON nowhere.
-        entry.arguments(&raw(r#"{"x":"\u0000\ud800","deep":[[[[[[[[]]]]]]]]}"#));
+        entry.arguments(&raw(r#"{"x":"\u0000\ud800","deep":[[[[[[[[]]]]]]]]}"#), None);
         let why = Refusal::new(Reason::UnknownTool, name.to_owned());
         entry.seal(&Outcome::refused(&why, 404)).await.unwrap();
     }
@@ -215,7 +215,7 @@ async fn secrets_do_not_arrive(db: TestDb) {
     ] {
         let auditor = open(&AuditSettings { arguments: kept, ..settings() }, &db.scratch, &store);
         let mut entry = entry(&auditor, "r");
-        entry.arguments(&raw(r#"{"token":"canary"}"#));
+        entry.arguments(&raw(r#"{"token":"canary"}"#), None);
         drop(entry);
         flushed(&auditor).await;
         let call = calls(&store).await.remove(0);
@@ -258,7 +258,7 @@ async fn each_call_is_one_line_of_the_log() {
         log.0.lock().unwrap().clear();
         let mut entry = entry(&auditor, "request-1");
         resolve(&mut entry);
-        entry.arguments(&raw(r#"{"operand":"canary"}"#));
+        entry.arguments(&raw(r#"{"operand":"canary"}"#), None);
         let _ = entry.intent(()).await.unwrap();
         let why = Refusal::new(Reason::BackendTimeout, "slow");
         entry.seal(&Outcome::refused(&why, 504)).await.unwrap();
@@ -290,7 +290,7 @@ async fn members_of_a_line_are_in_canonical_order() {
     let auditor = open(&unhurried(), &db.scratch, &store);
     let mut entry = entry(&auditor, "r");
     resolve(&mut entry);
-    entry.arguments(&raw("{}"));
+    entry.arguments(&raw("{}"), None);
     entry.rule(Some("a.rule".into()), "cafe".into(), 7);
     entry.quota_took(Duration::from_micros(4));
     let why = Refusal::new(Reason::RateLimited, "no");

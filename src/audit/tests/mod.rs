@@ -3,6 +3,7 @@
 mod arrival;
 mod cost;
 mod entries;
+mod floods;
 mod keys;
 mod retention;
 mod trouble;
@@ -16,7 +17,7 @@ use support::eventually::wait_until_async;
 use support::scratch::Scratch;
 
 use super::*;
-use crate::settings::Durability;
+use crate::settings::{ArgumentsKept, Durability};
 use crate::store::tests::{TestDb, on_both};
 use crate::store::{AuditQuery, Paging};
 
@@ -27,6 +28,8 @@ fn settings() -> AuditSettings {
     AuditSettings {
         arguments: ArgumentsKept::Redacted,
         max_arguments_bytes: 16_384,
+        max_value_bytes: 16_384,
+        refusals_per_minute: 1_000_000,
         journal_dir: None,
         max_backlog_bytes: 1 << 30,
         segment_bytes: 1 << 26,

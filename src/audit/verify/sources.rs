@@ -137,7 +137,7 @@ pub(crate) async fn read_database(
     for chain in chains {
         let mut from = i64::MIN;
         loop {
-            let lines = store.audit_lines(&chain.chain_id, from).await?;
+            let lines = store.stored_lines(&chain.chain_id, from).await?;
             let Some(last) = lines.last() else { break };
             from = last.seq.saturating_add(1);
             for line in &lines {

@@ -126,12 +126,35 @@ tools:
   - { name: u, scope: s, backend_url: "http://h/", input_schema: { type: 7 }, colour: red }
   - { name: call_tool, scope: s, backend_url: "http://h/" }
   - { name: v, scope: s, backend_url: "http://h/", input_schema: { type: 7 } }
+  - { name: w, scope: s, backend_url: "http://h/", redact: [$.a, b] }
 "#,
         BOUNDS,
     )
     .err()
     .unwrap();
     insta::assert_snapshot!(complaints.join("\n"));
+}
+
+#[test]
+fn what_the_trail_must_not_keep_is_known_for_strays_too() {
+    let snapshot = read(
+        r#"
+scopes: { other: {} }
+tools:
+  - { name: t, scope: a, backend_url: "http://h/", redact: [$.x] }
+  - { name: t, scope: b, backend_url: "http://h/" }
+  - { name: off, scope: a, backend_url: "http://h/", redact: [$.x], is_active: false }
+"#,
+        BOUNDS,
+    )
+    .unwrap();
+    let hides = |scope: &str, tool: &str| {
+        snapshot.redactions(snapshot.scope(scope).unwrap(), tool).is_some()
+    };
+    assert!(hides("a", "t") && !hides("b", "t"), "each tool has its own");
+    assert!(hides("other", "t"), "a call that went astray");
+    assert!(hides("a", "off"), "a tool that is not active");
+    assert!(!hides("a", "absent"));
 }
 
 #[test]

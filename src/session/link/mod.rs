@@ -1,5 +1,6 @@
 //! The Redis between replicas: what is kept there, and the background task
-//! that talks to it. Nothing waits for it, and nothing fails without it.
+//! that talks to it. No call waits for it, or fails without it; only
+//! `resources/subscribe` across the eras does.
 
 mod listen;
 mod patience;
@@ -11,8 +12,11 @@ use std::time::Duration;
 use futures_util::future::join;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult};
-use tokio::sync::mpsc;
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult,
+};
+use tokio::sync::{Mutex, mpsc};
 
 use super::Sessions;
 use super::bus::Outgoing;
@@ -21,7 +25,7 @@ use super::ids::Uid;
 use crate::settings::RedisSettings;
 use patience::Fault;
 
-/// Longest wait for Redis. Only the background waits.
+/// Longest wait for Redis.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sessions asked about in one round trip.
@@ -39,7 +43,20 @@ pub(super) struct Remote {
     listening: Fault,
     speaking: Fault,
     asking: Fault,
+    keeping: Fault,
+    shared: Mutex<Option<Shared>>,
 }
+
+/// A connection, and which one it is.
+#[derive(Clone)]
+struct Shared {
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+/// Redis did not answer, which is in the log.
+#[derive(Debug)]
+pub(super) struct Unanswered;
 
 /// What keeps this replica in touch with the others.
 pub(crate) struct Background {
@@ -68,6 +85,16 @@ enum LinkError {
     Redis(#[from] RedisError),
 }
 
+impl LinkError {
+    /// Whether the connection is of no use any more.
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Slow | Self::Closed => true,
+            Self::Redis(error) => error.is_io_error() || error.is_unrecoverable_error(),
+        }
+    }
+}
+
 impl Remote {
     /// `None` where no Redis is configured. Nothing is connected yet.
     pub(super) fn new(settings: &RedisSettings) -> Result<Option<Self>, SessionsError> {
@@ -86,6 +113,8 @@ impl Remote {
             listening: Fault::new("notices of other replicas cannot be heard"),
             speaking: Fault::new("other replicas cannot be told"),
             asking: Fault::new("the use of sessions at other replicas cannot be seen"),
+            keeping: Fault::new("what sessions subscribe to cannot be kept"),
+            shared: Mutex::default(),
         }))
     }
 
@@ -107,6 +136,88 @@ impl Remote {
         };
         let in_use = self.asking.note(asked.await).ok()?;
         (in_use.len() == uids.len()).then_some(in_use)
+    }
+
+    /// Adds to what a session has subscribed to, which is kept for so many
+    /// seconds. `false`: there are `most` others already.
+    pub(super) async fn subscribe(
+        &self,
+        uid: Uid,
+        entry: &str,
+        most: usize,
+        seconds: i64,
+    ) -> Result<bool, Unanswered> {
+        let key = self.subscribed_key(uid);
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("SADD").arg(&key).arg(entry).ignore();
+        pipe.cmd("EXPIRE").arg(&key).arg(seconds).ignore().cmd("SCARD").arg(&key);
+        let (count,): (usize,) = self.keep(&pipe).await?;
+        if count > most {
+            self.unsubscribe(uid, Some(entry)).await?;
+        }
+        Ok(count <= most)
+    }
+
+    /// Takes one thing out of what a session has subscribed to, or all.
+    pub(super) async fn unsubscribe(
+        &self,
+        uid: Uid,
+        entry: Option<&str>,
+    ) -> Result<(), Unanswered> {
+        let key = self.subscribed_key(uid);
+        let mut pipe = redis::pipe();
+        match entry {
+            Some(entry) => pipe.cmd("SREM").arg(key).arg(entry).ignore(),
+            None => pipe.cmd("DEL").arg(key).ignore(),
+        };
+        self.keep(&pipe).await
+    }
+
+    /// What a session has subscribed to.
+    pub(super) async fn subscribed(&self, uid: Uid) -> Result<Vec<String>, Unanswered> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("SMEMBERS").arg(self.subscribed_key(uid));
+        let (entries,) = self.keep(&pipe).await?;
+        Ok(entries)
+    }
+
+    /// Asks over the connection that all streams share. One that was idle may
+    /// be dead without knowing it, so a new one is tried then: what is asked
+    /// may be asked twice.
+    async fn keep<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Unanswered> {
+        let asked = async {
+            let (mut shared, is_new) = self.shared(None).await?;
+            let answer = within(pipe.query_async(&mut shared.connection)).await;
+            match answer {
+                Err(error) if !is_new && error.is_broken() => {
+                    let (mut other, _) = self.shared(Some(shared.number)).await?;
+                    within(pipe.query_async(&mut other.connection)).await
+                }
+                answer => answer,
+            }
+        };
+        self.keeping.note(asked.await).map_err(|_| Unanswered)
+    }
+
+    /// The connection, and whether it was made just now; never the one that
+    /// is broken.
+    async fn shared(&self, broken: Option<u64>) -> Result<(Shared, bool), LinkError> {
+        let waiting = tokio::time::timeout(PATIENCE, self.shared.lock());
+        let mut shared = waiting.await.map_err(|_| LinkError::Slow)?;
+        let last = shared.as_ref().map_or(0, |known| known.number);
+        match &*shared {
+            Some(known) if broken != Some(known.number) => Ok((known.clone(), false)),
+            Some(_) | None => {
+                *shared = None;
+                let connection = self.connect().await?;
+                let made = shared.insert(Shared { number: last + 1, connection });
+                Ok((made.clone(), true))
+            }
+        }
+    }
+
+    fn subscribed_key(&self, uid: Uid) -> String {
+        format!("{}:session:{uid}:resources", self.prefix)
     }
 
     /// The key that is there while a session is in use.

@@ -135,3 +135,19 @@ async fn a_redis_that_refuses_holds_up_nothing_that_comes_later() {
     over(&other, &started).await;
     hears(&other, &one).await;
 }
+
+/// Nobody is promised news that would not come.
+#[tokio::test]
+async fn nobody_subscribes_while_redis_is_down() {
+    let mut server = Redis::start();
+    let (parts, _) = on_port(server.port());
+    let sessions = run(&parts);
+    let uid = sessions.begin(ada()).session.uid();
+    sessions.subscribe(uid, 0, "a://x").await.unwrap();
+    server.kill();
+    let refused = sessions.subscribe(uid, 0, "a://y").await.unwrap_err();
+    assert_eq!(refused.reason, Reason::BackendUnavailable);
+    let refused = sessions.subscribed(uid, 0).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::BackendUnavailable);
+    assert!(sessions.unsubscribe(uid, 0, "a://x").await.is_err());
+}

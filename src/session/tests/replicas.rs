@@ -203,3 +203,35 @@ async fn a_use_is_shared_once_a_minute() {
     one.touch(&started.session);
     replicas.use_is_known(uid).await;
 }
+
+#[tokio::test]
+async fn what_a_session_subscribes_to_on_one_is_known_on_the_other() {
+    let replicas = Replicas::new().await;
+    let (one, other) = (replicas.start(1).await, replicas.start(2).await);
+    let uid = one.begin(ada()).session.uid();
+    let (mut here, mut there) = (one.notices(), other.notices());
+    for (place, uri) in [(0, "a://x y"), (1, "a://z")] {
+        one.subscribe(uid, place, uri).await.unwrap();
+        for notices in [&mut here, &mut there] {
+            let heard = tokio::time::timeout(PATIENCE, notices.recv()).await.expect("a notice");
+            assert_eq!(heard.unwrap(), Notice::Subscribed { uid });
+        }
+    }
+    assert_eq!(other.subscribed(uid, 0).await.unwrap(), [Box::<str>::from("a://x y")]);
+    assert_eq!(other.subscribed(uid, 1).await.unwrap(), [Box::<str>::from("a://z")]);
+    let key = replicas.key(&format!("session:{uid}:resources"));
+    let life: u64 = replicas.ask(&["TTL", &key]).await;
+    assert!((86_000..=86_400).contains(&life), "{life}");
+    other.unsubscribe(uid, 1, "a://z").await.unwrap();
+    assert!(one.subscribed(uid, 1).await.unwrap().is_empty());
+    for n in 1..256 {
+        one.subscribe(uid, 0, &n.to_string()).await.unwrap();
+    }
+    let too_many = other.subscribe(uid, 0, "one more").await.unwrap_err();
+    assert_eq!(too_many.reason, Reason::InvalidParams);
+    let long = "u".repeat(2049);
+    assert_eq!(one.subscribe(uid, 0, &long).await.unwrap_err().reason, Reason::InvalidParams);
+    assert_eq!(one.subscribed(uid, 0).await.unwrap().len(), 256);
+    one.forget_subscribed(uid).await;
+    assert!(!replicas.ask::<bool>(&["EXISTS", &key]).await);
+}

@@ -26,15 +26,17 @@ const QUOTA_DECISION: &str = "scopegate_quota_decision_seconds";
 const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
+const AUDIT_FOLDED: &str = "scopegate_audit_folded_total";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 7] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
     (AUTH_FAILURES, "Requests refused for their credentials, by reason."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
+    (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
@@ -197,6 +199,7 @@ pub struct Metrics {
     inflight: Gauge,
     audit_backlog: Gauge,
     audit_appended: Counter,
+    audit_folded: Counter,
     lists_incomplete: Counter,
 }
 
@@ -241,6 +244,7 @@ impl Metrics {
             inflight: gauge(INFLIGHT, Vec::new()),
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
+            audit_folded: counter(AUDIT_FOLDED, Vec::new()),
             lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
@@ -304,6 +308,11 @@ impl Metrics {
     /// Notes how many events this process has appended to the journal so far.
     pub fn audit_appended(&self, events: u64) {
         self.audit_appended.absolute(events);
+    }
+
+    /// Notes how many refused attempts were counted instead of written so far.
+    pub fn audit_folded(&self, attempts: u64) {
+        self.audit_folded.absolute(attempts);
     }
 
     /// Notes how many parts of lists backends have not given so far.

@@ -3,7 +3,7 @@
 //
 // --legacy says how it serves revisions up to 2025-11-25: with `sessions`
 // (default), `stateless`, which is what the SDK does by itself, or not at all
-// (`reject`).
+// (`reject`). --lists silent lets it tell of resources only, not of lists.
 import { call } from './observed.mjs';
 import { catalogue, completions, content, filled } from './catalogue.mjs';
 import { load } from './packages.mjs';
@@ -26,7 +26,8 @@ const {
 
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 const codec = createRequestStateCodec({ key: 'the key of a server that is only there for tests' });
-const { legacy, ...where } = options({ legacy: 'sessions' });
+const { legacy, lists, ...where } = options({ legacy: 'sessions', lists: 'told' });
+const listChanged = lists !== 'silent';
 if (!['sessions', 'stateless', 'reject'].includes(legacy)) throw new Error(`--legacy ${legacy}?`);
 
 class Everything extends McpServer {
@@ -103,9 +104,9 @@ function create() {
             capabilities: {
                 completions: {},
                 logging: {},
-                prompts: { listChanged: true },
-                resources: { listChanged: true, subscribe: true },
-                tools: { listChanged: true },
+                prompts: { listChanged },
+                resources: { listChanged, subscribe: true },
+                tools: { listChanged },
             },
             instructions: catalogue.instructions,
             requestState: { verify: codec.verify },

@@ -1,5 +1,5 @@
 // What a backend is told at its start: `--listen 127.0.0.1:9000`, and for the
-// SDK 2.x `--legacy sessions|stateless|reject`; TOOL_GATEWAY_SHARED_SECRET in
+// SDK 2.x `--legacy sessions|stateless|reject` and `--lists silent`; TOOL_GATEWAY_SHARED_SECRET in
 // the environment.
 import { parseArgs } from 'node:util';
 

@@ -39,6 +39,7 @@ pub(crate) struct Gateway {
     pub metrics_addr: SocketAddr,
     pub backend: Backend,
     pub folder: Scratch,
+    settings: Settings,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -196,6 +197,23 @@ impl Builder {
         let sources = Sources { file: None, env: environment };
         let (settings, _) =
             Settings::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut gateway = Gateway {
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            backend,
+            folder,
+            settings,
+            stop: None,
+            thread: None,
+        };
+        gateway.run();
+        gateway
+    }
+}
+
+impl Gateway {
+    fn run(&mut self) {
+        let settings = self.settings.clone();
         let (started, ready) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = thread::spawn(move || {
@@ -206,13 +224,18 @@ impl Builder {
                 running.stop().await.unwrap();
             });
         });
-        let (addr, metrics_addr) = ready.recv().expect("the gateway started");
-        Gateway { addr, metrics_addr, backend, folder, stop: Some(stop), thread: Some(thread) }
+        (self.addr, self.metrics_addr) = ready.recv().expect("the gateway started");
+        (self.stop, self.thread) = (Some(stop), Some(thread));
     }
-}
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
+    /// Stops in order and starts again on what is left.
+    pub(crate) fn restart(mut self) -> Self {
+        self.end();
+        self.run();
+        self
+    }
+
+    fn end(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -220,5 +243,11 @@ impl Drop for Gateway {
         if !thread::panicking() {
             assert!(ended, "the gateway left in disorder");
         }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.end();
     }
 }

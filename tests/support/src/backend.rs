@@ -17,8 +17,8 @@ use crate::process::{PATIENCE, Server, on_free_port};
 pub enum Sdk {
     /// The Rust SDK. Arguments: `--era dual|legacy|modern` and `--json`.
     Rust,
-    /// The TypeScript SDK 2.x. Argument:
-    /// `--legacy sessions|stateless|reject`.
+    /// The TypeScript SDK 2.x. Arguments:
+    /// `--legacy sessions|stateless|reject` and `--lists silent`.
     TypeScript,
     /// The TypeScript SDK 1.x, which knows nothing of 2026-07-28.
     TypeScript1,

@@ -59,9 +59,10 @@ END $$;
 DO $$
 DECLARE
     calls text := pg_get_viewdef('audit_calls'::regclass);
+    folded text := pg_get_viewdef('audit_folded'::regclass);
     month timestamp;
 BEGIN
-    DROP VIEW audit_calls;
+    DROP VIEW audit_calls, audit_folded;
     ALTER TABLE audit_events RENAME TO audit_events_before;
     ALTER TABLE audit_events_before DROP CONSTRAINT audit_events_pkey;
     DROP INDEX audit_events_time, audit_events_call, audit_events_user;
@@ -88,14 +89,16 @@ BEGIN
     INSERT INTO audit_events SELECT * FROM audit_events_before;
     DROP TABLE audit_events_before;
     EXECUTE 'CREATE VIEW audit_calls AS ' || calls;
+    EXECUTE 'CREATE VIEW audit_folded AS ' || folded;
 END $$;"#;
 
 const POSTGRES_DOWN: &str = "
 DO $$
 DECLARE
     calls text := pg_get_viewdef('audit_calls'::regclass);
+    folded text := pg_get_viewdef('audit_folded'::regclass);
 BEGIN
-    DROP VIEW audit_calls;
+    DROP VIEW audit_calls, audit_folded;
     ALTER TABLE audit_events RENAME TO audit_events_parted;
     ALTER TABLE audit_events_parted DROP CONSTRAINT audit_events_pkey;
     DROP INDEX audit_events_time, audit_events_call, audit_events_user;
@@ -110,6 +113,7 @@ BEGIN
     CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
         FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse();
     EXECUTE 'CREATE VIEW audit_calls AS ' || calls;
+    EXECUTE 'CREATE VIEW audit_folded AS ' || folded;
 END $$;
 DROP FUNCTION audit_events_month(timestamptz);
 CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,0 +1,205 @@
+//! A secret that goes in by every door comes out by none but the one to the
+//! tool it was meant for.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::http::{Answer, ask};
+use crate::stack::{Stack, call};
+
+/// In every secret of this test.
+const CANARY: &str = "c4nary";
+
+/// Arguments, each with a secret that another rule hides.
+fn arguments() -> Vec<(&'static str, Value)> {
+    let inner = json!({ "user": "ann", "password": "c4nary-in-a-string" }).to_string();
+    vec![
+        ("a name", json!({ "password": "c4nary-password" })),
+        ("a name in another spelling", json!({ "X-Api-Key": "c4nary-api-key" })),
+        ("a deep name", json!({ "a": [{ "b": { "clientSecret": ["c4nary-deep"] } }] })),
+        ("JSON in a string", json!({ "body": inner })),
+        ("JSON in a string in a string", json!({ "body": json!([inner]).to_string() })),
+        ("a path of the registry", json!({ "card": { "number": "c4nary-card" } })),
+        ("a path through a list", json!({ "items": [{ "note": "c4nary-note" }] })),
+        ("a path at any depth", json!({ "a": { "b": [{ "IBAN": "c4nary-iban" }] } })),
+        ("a credential by its looks", json!({ "text": "Bearer c4nary-bearer" })),
+        ("a token by its looks", json!({ "text": "eyJc4nary.eyJc4nary.c4nary" })),
+        ("a URL with a password", json!({ "text": "postgres://ann:c4nary@db/x" })),
+        ("a URL with a token", json!({ "text": "https://h/?access_token=c4nary" })),
+        ("the end of a long value", json!({ "text": format!("{}c4nary", "x".repeat(3000)) })),
+        ("the end of a long whole", json!({ "list": vec!["y".repeat(100); 200], "z": "c4nary" })),
+        ("an escaped name", json!({ "pass\u{200b}": 1, "pa\u{73}sword": "c4nary-escaped" })),
+    ]
+}
+
+fn modern(tool: &str, arguments: &Value) -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {
+            "name": tool, "arguments": arguments,
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    })
+}
+
+/// Every file below a folder, but for what a test itself put there.
+fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_nowhere_but_at_its_tool() {
+    let metrics = support::ports::free();
+    let listen = format!("127.0.0.1:{metrics}");
+    let mut stack = Stack::with(&[
+        ("SCOPEGATE__SERVER__METRICS_LISTEN", listen.as_str()),
+        ("SCOPEGATE__TELEMETRY__LOG_LEVEL", "debug"),
+    ]);
+    let (token, port) = (stack.token("ann", "developer"), stack.nginx.port());
+    let viewer = stack.token("vic", "viewer");
+    let mut answers: Vec<(String, Answer)> = Vec::new();
+    let mut sent = 0;
+    for (what, arguments) in &arguments() {
+        // Doors that lead to the tool.
+        let answer = stack.post("/git/mcp", &token, &call("record", arguments.clone()));
+        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+        answers.push((format!("{what}, legacy"), answer));
+        let headers = [
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", "tools/call"),
+            ("Mcp-Name", "record"),
+        ];
+        let bearer = format!("Bearer {token}");
+        let usual = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+        ];
+        let body = modern("record", arguments).to_string();
+        let line = "POST /git/sse";
+        let answer = ask(port, line, &[&usual[..], &headers].concat(), body.as_bytes());
+        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+        answers.push((format!("{what}, modern"), answer));
+        let body = json!({ "tool_name": "record", "scope": "git", "arguments": arguments });
+        let answer = ask(port, "POST /mcp/invoke", &usual, body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+        answers.push((format!("{what}, REST"), answer));
+        sent += 3;
+        // Doors that do not: not allowed, another scope, no such tool, arguments
+        // that do not fit.
+        for (path, token, tool) in
+            [("/git/mcp", &viewer, "record"), ("/calculator/mcp", &token, "record")]
+        {
+            let answer = stack.post(path, token, &call(tool, arguments.clone()));
+            answers.push((format!("{what}, refused at {path}"), answer));
+        }
+        // The registry hides nothing of this tool's by path.
+        if !what.starts_with("a path") {
+            let message = call("exact_calculate", arguments.clone());
+            let answer = stack.post("/calculator/mcp", &token, &message);
+            answers.push((format!("{what}, arguments that do not fit"), answer));
+        }
+    }
+    // A value that the schema complains of is kept, under such a name, but not
+    // repeated.
+    for operand in [json!(["0perand"]), json!([["0perand"]]), json!("0perand")] {
+        let arguments = json!({ "operator": "add", "operands": operand });
+        let answer = stack.post("/calculator/mcp", &token, &call("exact_calculate", arguments));
+        assert!(answer.body.contains("INVALID_ARGUMENTS"), "{answer:?}");
+        assert!(!answer.body.contains("0perand"), "{answer:?}");
+    }
+    knock(&stack, &token, &mut answers);
+    // What was meant for the tool has reached it.
+    let reached =
+        stack.recorder.seen().iter().filter(|seen| seen.body.to_string().contains(CANARY)).count();
+    assert_eq!(reached, sent);
+    // Everything is on record.
+    stack.audited("user_id=ann&tool_name=record&status=success&limit=1000", sent);
+    let exposition = ask(metrics, "GET /metrics", &[], b"");
+    assert!(exposition.body.contains("scopegate_requests_total"), "{exposition:?}");
+    answers.push(("metrics".to_owned(), exposition));
+    assert_nowhere(&mut stack, &answers);
+}
+
+/// Headers, tokens, queries and what is no message.
+fn knock(stack: &Stack, token: &str, answers: &mut Vec<(String, Answer)>) {
+    let port = stack.nginx.port();
+    let message = call("exact_calculate", json!({ "operator": "add", "operands": ["1"] }));
+    let mut header = |name: &str, value: &str| {
+        let answer = stack.post_with("/calculator/mcp", token, &[(name, value)], &message);
+        answers.push((format!("header {name}"), answer));
+    };
+    header("X-Api-Key", "c4nary");
+    header("Cookie", "session=c4nary");
+    header("X-Gateway-Auth", "c4nary");
+    header("X-User-ID", "c4nary");
+    header("Proxy-Authorization", "Basic c4nary");
+    header("Mcp-Session-Id", "c4nary");
+    header("Last-Event-ID", "c4nary");
+    for authorization in
+        ["Bearer c4nary", "Bearer eyJc4nary.eyJc4nary.c4nary", "Basic c4nary", "c4nary"]
+    {
+        let headers = [("Authorization", authorization), ("Content-Type", "application/json")];
+        let answer = ask(port, "POST /git/mcp", &headers, b"{}");
+        assert_eq!(answer.status, 401, "{answer:?}");
+        answers.push((authorization.to_owned(), answer));
+    }
+    let bearer = format!("Bearer {token}");
+    let known = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    for line in [
+        "POST /git/mcp?access_token=c4nary",
+        "GET /mcp/tools?api_key=c4nary",
+        "GET /health?token=c4nary",
+    ] {
+        answers.push((line.to_owned(), ask(port, line, &known, b"{}")));
+    }
+    for body in ["c4nary", "\"c4nary\"", "{\"c4nary\":", "{\"jsonrpc\":\"c4nary\"}"] {
+        let answer = ask(port, "POST /git/mcp", &known, body.as_bytes());
+        answers.push((format!("body {body}"), answer));
+    }
+    let auditor = format!("Bearer {}", stack.token("auditor", "admin"));
+    for query in
+        ["password=c4nary", "cursor=c4nary", "user_id=Bearer%20c4nary-1234", "x-api-key=c4nary"]
+    {
+        let line = format!("GET /admin/audit-logs?{query}");
+        answers.push((line.clone(), ask(port, &line, &[("Authorization", &auditor)], b"")));
+    }
+}
+
+/// Looks into every file and answer there is, also after a stop.
+fn assert_nowhere(stack: &mut Stack, answers: &[(String, Answer)]) {
+    let mut found = Vec::new();
+    files(stack.folder(), &mut found);
+    files(stack.nginx.server().folder(), &mut found);
+    found.push(("the gateway's log".to_owned(), stack.gateway().log().into_bytes()));
+    found.push(("nginx's log".to_owned(), stack.nginx.server().log().into_bytes()));
+    // And again when it has stopped, with counts of floods written.
+    stack.restart(&[]);
+    files(stack.folder(), &mut found);
+    let holds =
+        |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    for name in ["jsonl", "scopegate.db", "access.log"] {
+        assert!(found.iter().any(|(file, _)| file.contains(name)), "{name} was looked at");
+    }
+    assert!(found.iter().any(|(_, bytes)| holds(bytes, "[redacted]")), "the trail holds arguments");
+    for (file, bytes) in &found {
+        if let Some(at) = bytes.windows(CANARY.len()).position(|part| part == CANARY.as_bytes()) {
+            let near = &bytes[at.saturating_sub(300)..(at + 50).min(bytes.len())];
+            panic!("a secret is in {file}: {}", String::from_utf8_lossy(near));
+        }
+    }
+    for (what, answer) in answers {
+        assert!(!answer.body.contains(CANARY), "{what}: {answer:?}");
+    }
+}
