@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::audit::{self, Extent, KeyRing, Verification, Verifier};
-use crate::cli::{Proof, Exit, KeysAction, VerifyArguments};
+use crate::cli::{Exit, KeysAction, Proof, VerifyArguments};
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -19,11 +19,7 @@ const MOST_KEYS: u64 = 1 << 20;
 ///
 /// # Errors
 /// When trail, keys or settings cannot be read, which says nothing of the trail.
-pub fn prove(
-    settings: &Settings,
-    command: &Proof,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+pub fn prove(settings: &Settings, command: &Proof, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
         Proof::Verify(arguments) => {
             let report = verify(settings, arguments)?;

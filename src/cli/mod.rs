@@ -2,8 +2,8 @@
 
 mod arguments;
 mod audit;
-mod proof;
 mod healthcheck;
+mod proof;
 #[cfg(test)]
 mod tests;
 

@@ -75,7 +75,10 @@ fn the_command_line_tells_good_damaged_and_unreadable_apart() {
     assert_eq!(code, Some(0));
     assert!(out.ends_with("good: 12 events in 1 chains\n") && out.contains(", ended\n"), "{out}");
 
+    // What is exported are the lines themselves.
     let lines = column(&url, "SELECT line FROM audit_events ORDER BY seq").join("\n") + "\n";
+    let exported = command(folder.path(), &url, &["audit", "export", "--format", "jsonl"]);
+    assert_eq!(exported, (Some(0), lines.clone()));
     std::fs::write(&export, &lines).unwrap();
     assert_eq!(verify(&["--keys", &keys, "--file", &export]).0, Some(0));
     std::fs::write(&export, lines.replacen("echo", "ecko", 1)).unwrap();
