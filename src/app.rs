@@ -1,5 +1,7 @@
 //! Putting the gateway together: settings in, a running server out.
 
+mod proof;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -33,6 +35,8 @@ use crate::store::{Store, ToolRecord};
 use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
 use crate::trail::{self, Cursors};
 use crate::upstream::Upstream;
+
+pub use proof::prove;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
@@ -91,8 +95,13 @@ fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
     });
     let quota = Quota::new(&settings.quota, &settings.redis, clock.clone())
         .map_err(|error| quota_problem(&error, &mut problems));
+    if let Err(error) = crate::audit::check_key(&settings.audit) {
+        let complaint = error.to_string();
+        let (path, message) = complaint.split_once(": ").unwrap_or(("audit", &complaint));
+        problems.push(Problem::new(path, message));
+    }
     match (registry, policy, authn, quota) {
-        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) => {
+        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) if problems.is_empty() => {
             Ok(Files { quota, registry, policy, authn })
         }
         _ => Err(problems),
@@ -428,7 +437,7 @@ impl Running {
             gateway.upstream.end_all(&gateway.upstream.client()),
         )
         .await;
-        if !self.site.gateway.audit.flush(self.shutdown).await {
+        if !self.site.gateway.audit.finish(self.shutdown).await {
             tracing::warn!("audit events are left in the journal; the next start ships them");
         }
         tracing::info!("stopped");

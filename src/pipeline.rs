@@ -291,6 +291,9 @@ async fn walk_message(
         Some(seat) => Some(seat),
         None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
     };
+    if let Some(seat) = &seat {
+        entry.session(&seat.uid());
+    }
     let trail = trail(head, request_id);
     let visitor = Visitor { caller, scope, seat, trail };
     // Whatever is not the usual way lies on the heap, so that the usual way

@@ -1,6 +1,7 @@
 //! The record of one request, from its first byte to its last.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +73,12 @@ impl Entry {
     /// The scope the request is in, where no tool is found in it.
     pub(crate) fn scope(&mut self, scope: Arc<str>) {
         self.facts.scope = Some(scope);
+    }
+
+    /// The legacy session the request is made in. Its name inside the gateway,
+    /// not the sealed one that a client shows.
+    pub(crate) fn session(&mut self, id: &impl Display) {
+        self.facts.session = Some(id.to_string().into());
     }
 
     /// The name of the tool that is asked for, before (or without) its being

@@ -264,6 +264,7 @@ pub(super) struct Facts {
     pub(super) caller: Option<CallerFacts>,
     pub(super) target: Option<TargetFacts>,
     pub(super) scope: Option<Arc<str>>,
+    pub(super) session: Option<Box<str>>,
     pub(super) asked: Option<Box<str>>,
     pub(super) client_name: Option<Box<str>>,
     pub(super) client_version: Option<Box<str>>,
@@ -295,6 +296,7 @@ impl Facts {
             caller: None,
             target: None,
             scope: None,
+            session: None,
             asked: None,
             client_name: None,
             client_version: None,
@@ -356,6 +358,7 @@ impl Facts {
         line.text("method", self.method.as_deref().filter(|_| whole), most::NAME);
         line.text("policy_digest", self.policy_digest.as_deref().filter(|_| whole), most::NAME);
         line.number("policy_generation", self.policy_generation.filter(|_| whole));
+        line.prev();
         line.number("quota_us", self.quota_took.filter(|_| whole).map(micros));
         line.text("reason", reason.map(Reason::name), most::NAME);
         line.text("request_id", Some(&self.opening.request_id), most::NAME);
@@ -364,6 +367,7 @@ impl Facts {
         line.text("rule_path", self.rule_path.as_deref().filter(|_| whole), most::PATH);
         line.text("scope", self.scope().filter(|_| whole), most::NAME);
         line.seq();
+        line.text("session", self.session.as_deref().filter(|_| whole), most::NAME);
         line.text("surface", Some(self.opening.surface.name()).filter(|_| whole), most::NAME);
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), most::NAME);
         line.time("time", event.time);

@@ -9,20 +9,26 @@
 //! one caller or address; further ones are counted, and the count is an event
 //! ([`flood`]).
 
+mod chain;
 mod digest;
 mod entry;
 mod facts;
 mod flood;
 mod ids;
 mod journal;
+mod keeper;
+mod keys;
 mod line;
 mod recover;
 mod redact;
+mod retention;
 mod segment;
 mod shipper;
+mod signer;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -35,18 +41,24 @@ use tokio::task::AbortHandle;
 pub(crate) use digest::Digest;
 pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
+pub(crate) use keys::KeyRing;
+pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
+pub(crate) use verify::{Extent, Verification, Verifier, read_database, read_file, read_journal};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
 use crate::settings::AuditSettings;
 use crate::store::Store;
+use chain::Notary;
 use facts::{Event, Facts};
 use flood::{Floods, Fold, Verdict};
 use ids::Ids;
-use journal::{Journal, JournalError, Queued, Room};
+use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
 use redact::Keeping;
+use retention::Janitor;
 use shipper::{Progress, Report, Shipper};
+use signer::Signer;
 
 thread_local! {
     /// The line being written; its memory serves every event of the thread.
@@ -77,6 +89,9 @@ pub(crate) enum AuditError {
         /// Why not.
         error: std::io::Error,
     },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers")]
     Random,
@@ -99,6 +114,7 @@ pub(crate) struct Auditor {
     max_backlog_bytes: u64,
     report: Arc<Report>,
     shipping: AbortHandle,
+    stop: watch::Sender<bool>,
 }
 
 /// How the audit trail is, for `/ready` and metrics.
@@ -133,7 +149,7 @@ impl Auditor {
     /// `state_dir`.
     ///
     /// # Errors
-    /// When the journal's folder cannot be used.
+    /// When the journal's folder cannot be used, or there is no key to sign with.
     pub(crate) fn open(
         settings: &AuditSettings,
         state_dir: &Path,
@@ -143,11 +159,18 @@ impl Auditor {
         let path = settings.journal_dir.clone().unwrap_or_else(|| state_dir.join("journal"));
         let ids = Ids::new()?;
         let chain_id = ids.next(clock.now()).to_string();
-        let limits = (settings.segment_bytes, settings.max_backlog_bytes);
-        let (journal, left) = recover::open(&path, &chain_id, limits)
-            .map_err(|error| AuditError::Journal { path, error })?;
+        let notary = Notary {
+            signer: Signer::open(settings, state_dir, clock.now())?,
+            ids: Ids::new()?,
+            clock: clock.clone(),
+            every_events: settings.checkpoint_events,
+        };
+        let (wake, woken) = keeper::channel();
+        let (journal, left) = recover::open(&path, &chain_id, Limits::of(settings), notary, wake)
+            .map_err(|error| AuditError::Journal { path: path.clone(), error })?;
         journal.note_left(left.iter().map(recover::Left::bytes).sum());
         let journal = Arc::new(journal);
+        keeper::start(&journal, woken).map_err(|error| AuditError::Journal { path, error })?;
         let progress = Progress { shipped_seq: 0, left: left.len() };
         let report = Arc::new(Report {
             progress: watch::Sender::new(progress),
@@ -163,7 +186,17 @@ impl Auditor {
             ids: Ids::new()?,
             clock: clock.clone(),
         };
+        let (stop, stopped) = watch::channel(false);
+        let janitor = Janitor {
+            store: Arc::clone(store),
+            journal: Arc::clone(&journal),
+            report: Arc::clone(&report),
+            clock: clock.clone(),
+            days: settings.retention_days,
+            stop: stopped,
+        };
         let shipping = store.spawn(shipper.run()).abort_handle();
+        drop(store.spawn(janitor.run()));
         let auditor = Arc::new(Self {
             journal,
             ids,
@@ -177,6 +210,7 @@ impl Auditor {
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
             shipping,
+            stop,
         });
         drop(store.spawn(close_floods(Arc::downgrade(&auditor))));
         Ok(auditor)
@@ -212,6 +246,15 @@ impl Auditor {
         self.report.hurry.notify_one();
         let done = progress.wait_for(|now| now.shipped_seq >= last && now.left == 0);
         tokio::time::timeout(deadline, done).await.is_ok_and(|done| done.is_ok())
+    }
+
+    /// Ends the chain with a signed checkpoint, so that whoever cuts its tail
+    /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
+    /// recorded afterwards.
+    pub(crate) async fn finish(&self, deadline: Duration) -> bool {
+        self.write_folds(self.floods.take_all());
+        self.journal.end();
+        self.flush(deadline).await
     }
 
     /// Whether a refused attempt is one too many of its source's, and is now
@@ -295,5 +338,6 @@ fn unavailable(error: JournalError) -> Refusal {
 impl Drop for Auditor {
     fn drop(&mut self) {
         self.shipping.abort();
+        self.stop.send_replace(true);
     }
 }

@@ -121,6 +121,11 @@ impl Shipper {
         }
         let chain_id = self.journal.chain_id();
         let last_seq = self.journal.last_seq();
+        if last_seq > self.report.progress.borrow().shipped_seq {
+            let journal = Arc::clone(&self.journal);
+            let synced = tokio::task::spawn_blocking(move || journal.sync()).await;
+            synced.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+        }
         while last_seq > self.report.progress.borrow().shipped_seq {
             let segments = self.journal.segments();
             let Some(end) = self.step(chain_id, &segments, position).await? else { break };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::audit::Audit;
+use super::proof::Proof;
 use super::quota::Quota;
 use crate::bridge;
 
@@ -68,10 +69,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         quota: Quota,
     },
-    /// Read the audit trail: export, query, tail, explain
+    /// Read the audit trail, or prove it whole: export, query, tail, explain,
+    /// verify, keys
     Audit {
         #[command(subcommand)]
-        action: Audit,
+        action: AuditCommand,
     },
     #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
     Bridge(Box<bridge::Arguments>),
@@ -97,6 +99,15 @@ pub struct LimitsOf {
     /// The agent of the caller
     #[arg(long)]
     pub agent: Option<String>,
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    #[command(flatten)]
+    Read(Audit),
+    #[command(flatten)]
+    Prove(Proof),
 }
 
 /// What to do with the database's schema.

@@ -3,18 +3,20 @@
 mod arguments;
 mod audit;
 mod healthcheck;
+mod proof;
 mod quota;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::{LimitsOf, Migration};
 pub use audit::{Audit, AuditEnd, Format, Selection};
+pub use proof::{KeysAction, Proof, VerifyArguments};
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, AuditCommand, Command};
 use clap::Parser;
 
 use crate::bridge;
@@ -27,10 +29,11 @@ use crate::settings::{Loaded, Problem, Problems, Settings, Sources, Warning};
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: something failed while running.
+    /// 1: something failed while running; of `audit verify`: the trail is
+    /// damaged.
     Failed,
     /// 2: the configuration or the command line is wrong; starting again
-    /// will not help.
+    /// will not help. Of `audit`: what it was to look at cannot be read.
     Misconfigured,
     /// 4: there is nothing of the id that was asked for.
     Nothing,
@@ -62,6 +65,8 @@ pub struct Commands<'a> {
     pub limits: &'a dyn Fn(&Settings, &LimitsOf) -> Result<String, Problems>,
     /// Reads the audit trail.
     pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
+    /// Proves the audit trail whole, or looks at its keys.
+    pub prove: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -105,7 +110,12 @@ pub fn run(
         Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
         Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
-        Command::Audit { action } => audit_trail(&sources, action, commands, output),
+        Command::Audit { action: AuditCommand::Read(action) } => {
+            audit_trail(&sources, action, commands, output)
+        }
+        Command::Audit { action: AuditCommand::Prove(proof) } => {
+            prove(&sources, &proof, commands, output)
+        }
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -211,6 +221,29 @@ fn audit_trail(
         Ok(AuditEnd::Nothing) => Exit::Nothing,
         Err(error) => finish(Err(error), output),
     }
+}
+
+/// An auditor's machine has no tokens and tools, and may have no configuration.
+/// What fails here is told apart from what is found: both have codes of their own.
+fn prove(
+    sources: &Sources,
+    command: &Proof,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        let section = problem.path().split('.').next().unwrap_or_default();
+        ["", "database", "audit"].contains(&section) || problem.path() == "server.state_dir"
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    let Some(settings) = settings.filter(|_| problems.is_empty()) else {
+        return refuse(&problems, output);
+    };
+    (commands.prove)(&settings, command, output.out).unwrap_or_else(|error| {
+        say(output.err, &format!("scopegate: {error:#}\n"));
+        Exit::Misconfigured
+    })
 }
 
 /// A client of the gateway: it has flags of its own and none of the settings.

@@ -16,6 +16,7 @@ mod authn;
 mod bad_input;
 mod floods;
 mod forward;
+mod kill;
 mod mcp;
 mod quota;
 mod quota_calls;

@@ -133,6 +133,7 @@ impl Fold {
         line.text("folded_tools", Some(&*tools).filter(|tools| !tools.is_empty()), MOST_DETAIL);
         line.text("issuer", caller.and_then(|caller| caller.issuer.as_deref()), 2 * MOST_NAME);
         line.text("kind", Some(Kind::Folded.name()), MOST_NAME);
+        line.prev();
         line.text("reason", only, MOST_NAME);
         line.seq();
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), MOST_NAME);

@@ -9,8 +9,8 @@ on_both!(
     events_are_append_only
 );
 
-const VIEWS_AND_TABLES: [&str; 5] =
-    ["audit_calls", "audit_cursor", "audit_events", "audit_folded", "tools"];
+const VIEWS_AND_TABLES: [&str; 6] =
+    ["audit_calls", "audit_cursor", "audit_events", "audit_folded", "audit_retention", "tools"];
 
 /// Name and whether it may be null, in order.
 async fn columns(store: &Store, table: &str) -> Vec<String> {
@@ -40,7 +40,7 @@ async fn exist(store: &Store) -> bool {
 async fn up_down_up(db: TestDb) {
     let store = db.connect().await;
     assert!(store.migration_status().await.unwrap().iter().all(|one| !one.applied));
-    assert_eq!(store.migrate(true).await.unwrap(), 5);
+    assert_eq!(store.migrate(true).await.unwrap(), 6);
     assert!(exist(&store).await);
     assert_eq!(store.migrate(true).await.unwrap(), 0);
     store.migrate_down(Some(1)).await.unwrap();
@@ -57,11 +57,11 @@ async fn pending_migrations_are_named(db: TestDb) {
     let StoreError::PendingMigrations(names) = store.migrate(false).await.unwrap_err() else {
         panic!("nothing is pending")
     };
-    assert_eq!(names.len(), 5);
+    assert_eq!(names.len(), 6);
     assert!(!exist(&store).await);
-    store.migrate_up(Some(3)).await.unwrap();
+    store.migrate_up(Some(4)).await.unwrap();
     let error = store.migrate(false).await.unwrap_err();
-    assert_eq!(error, StoreError::PendingMigrations(names[3..].to_vec()));
+    assert_eq!(error, StoreError::PendingMigrations(names[4..].to_vec()));
     store.migrate_up(None).await.unwrap();
     assert_eq!(store.migrate(false).await.unwrap(), 0);
     store
@@ -106,7 +106,7 @@ async fn events_are_append_only(db: TestDb) {
 async fn the_schema_is_the_same_on_both() {
     let (sqlite, postgres) = (TestDb::sqlite(), TestDb::postgres().await);
     let (sqlite, postgres) = (sqlite.store().await, postgres.store().await);
-    for table in ["tools", "audit_cursor"] {
+    for table in ["tools", "audit_cursor", "audit_retention"] {
         assert_eq!(columns(&sqlite, table).await, columns(&postgres, table).await, "{table}");
     }
     let name = |column: &String| column.trim_end_matches(['!', '?']).to_owned();

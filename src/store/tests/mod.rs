@@ -66,6 +66,13 @@ impl TestDb {
         DatabaseSettings { url: Secret::new(url.as_str()), ..self.settings() }
     }
 
+    /// For another role, which needs no password.
+    pub(crate) fn as_user(&self, role: &str) -> DatabaseSettings {
+        let mut url = url::Url::parse(&self.url).unwrap();
+        url.set_username(role).unwrap();
+        DatabaseSettings { url: Secret::new(url.as_str()), ..self.settings() }
+    }
+
     pub(crate) fn settings(&self) -> DatabaseSettings {
         DatabaseSettings {
             url: Secret::new(self.url.as_str()),
