@@ -356,9 +356,10 @@ fn readiness_and_metrics_tell_when_redis_is_away() {
         wait_until(PATIENCE, "a gateway that is ready", || ready().status == 200);
         assert_eq!(wipe(&gateway).code(), None);
         server.kill();
-        for _ in 0..8 {
+        wait_until(PATIENCE, "the circuit to open", || {
             assert_eq!(wipe(&gateway).code().as_deref(), code, "{mode}");
-        }
+            gateway.metrics().contains("scopegate_quota_store_up 0")
+        });
         let told = ready();
         assert_eq!(told.status, status, "{mode}: {}", told.text());
         assert_eq!(told.json()["checks"]["quota"]["ok"], false, "{mode}");

@@ -9,6 +9,10 @@ use crate::clock::Clock;
 /// So many failures in a row open the circuit.
 const THRESHOLD: u32 = 5;
 
+/// Failures closer to each other than this are one: when a busy machine stands
+/// still for a moment, all calls in flight fail together.
+const APART: Duration = Duration::from_millis(10);
+
 /// How long it stays open first; twice as long after each trial that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -21,6 +25,8 @@ const TRIAL: Duration = Duration::from_secs(1);
 pub(super) struct Breaker {
     clock: Clock,
     failures: AtomicU32,
+    /// When the last failure was counted, in µs.
+    last: AtomicU64,
     /// Trials that failed since the circuit was closed.
     trips: AtomicU32,
     /// When the next may try, by the monotonic clock, in µs; 0: the circuit is closed.
@@ -47,6 +53,7 @@ impl Breaker {
         Self {
             clock,
             failures: AtomicU32::new(0),
+            last: AtomicU64::new(0),
             trips: AtomicU32::new(0),
             open_until: AtomicU64::new(0),
             salt,
@@ -83,13 +90,12 @@ impl Breaker {
 
     /// Redis did not answer.
     pub(super) fn failed(&self, pass: Pass) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         match pass {
             Pass::Trial => {
                 let trips = self.trips.fetch_add(1, Ordering::Relaxed);
                 self.open_until.store(self.after(trips.saturating_add(1)), Ordering::Relaxed);
             }
-            Pass::Closed if failures >= THRESHOLD => {
+            Pass::Closed if self.count() >= THRESHOLD => {
                 let until = self.after(0);
                 // Whoever left before it opened has nothing more to say.
                 let _ = self.open_until.compare_exchange(
@@ -100,6 +106,18 @@ impl Breaker {
                 );
             }
             Pass::Closed => {}
+        }
+    }
+
+    /// Counts a failure; so many there are in a row.
+    fn count(&self) -> u32 {
+        let (now, last) = (self.now(), self.last.load(Ordering::Relaxed));
+        let counts = now.saturating_sub(last) >= micros(APART)
+            && self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if counts {
+            self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+        } else {
+            self.failures.load(Ordering::Relaxed)
         }
     }
 
@@ -137,10 +155,15 @@ mod tests {
     fn failures_in_a_row_open_it_and_one_call_tries() {
         let (breaker, hand) = breaker(7);
         for _ in 0..THRESHOLD - 1 {
-            breaker.failed(breaker.enter().unwrap());
+            hand.advance(APART);
+            // All calls in flight fail together.
+            for _ in 0..64 {
+                breaker.failed(breaker.enter().unwrap());
+            }
         }
         breaker.succeeded();
         for _ in 0..THRESHOLD {
+            hand.advance(APART);
             assert_eq!(breaker.enter(), Ok(Pass::Closed), "those before did not count");
             breaker.failed(Pass::Closed);
         }
@@ -162,6 +185,7 @@ mod tests {
     fn a_trial_that_nobody_ends_does_not_keep_it_open() {
         let (breaker, hand) = breaker(0);
         for _ in 0..THRESHOLD {
+            hand.advance(APART);
             breaker.failed(Pass::Closed);
         }
         hand.advance(LONGEST_PAUSE);
