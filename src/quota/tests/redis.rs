@@ -98,8 +98,8 @@ async fn a_foreign_value_under_a_key_denies() {
 
 #[tokio::test]
 async fn foreign_values_of_every_kind_deny_and_do_not_open_the_circuit() {
-    const POLICY: &str = "quotas: [{ per: user, concurrency: 9 }]\n\
-                          budgets: { maxToolCallsPerTurn: 9 }";
+    const POLICY: &str = "quotas: [{ per: user, concurrency: 99 }]\n\
+                          budgets: { maxToolCallsPerTurn: 99 }";
     let rig = On::Redis.rig(Limits::for_test(POLICY, None));
     let mut admin = connection(&shared_url()).await;
     let occasion = Occasion { request_id: Some("r"), ..Occasion::default() };
