@@ -151,7 +151,12 @@ fn read(
     name: String,
     full_name: String,
 ) -> Result<Option<Reference>, ToolError> {
-    let Some(object) = reader.follow(&full_name)? else { return Ok(None) };
+    // One that is broken does not hide the others.
+    let object = match reader.follow(&full_name) {
+        Ok(Some(object)) => object,
+        Err(ToolError::Timeout) => return Err(ToolError::Timeout),
+        Ok(None) | Err(_) => return Ok(None),
+    };
     let resolved = match reader.peel(object) {
         Ok(resolved) => Some(resolved),
         Err(ToolError::Timeout) => return Err(ToolError::Timeout),
