@@ -46,3 +46,59 @@ pub(crate) fn enter(folders: &[PathBuf]) -> Result<Enforced, landlock::RulesetEr
         RulesetStatus::NotEnforced => Enforced::Not,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// On a thread of its own, for it is for good.
+    #[test]
+    fn nothing_but_the_given_folders_can_be_read_and_nothing_be_done() {
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp");
+        let base = base.join(format!("sandbox-{}", std::process::id()));
+        let (inside, outside) = (base.join("inside"), base.join("outside"));
+        for folder in [&inside, &outside] {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join("file"), "text").unwrap();
+        }
+        std::os::unix::fs::symlink(outside.join("file"), inside.join("link")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let held = inside.clone();
+        let tried = std::thread::spawn(move || {
+            let enforced = enter(std::slice::from_ref(&held)).unwrap();
+            let read = |path: &Path| fs::read_to_string(path).map_err(|error| error.kind());
+            let write = fs::write(held.join("new"), "x").map_err(|error| error.kind());
+            let run = Command::new("/bin/true").status().map_err(|error| error.kind());
+            let connect = TcpStream::connect(address).map_err(|error| error.kind());
+            (
+                enforced,
+                read(&held.join("file")),
+                [
+                    read(&outside.join("file")).map(drop),
+                    read(&held.join("link")).map(drop),
+                    read(Path::new("/etc/passwd")).map(drop),
+                    write,
+                    run.map(drop),
+                    connect.map(drop),
+                ],
+            )
+        });
+        let (enforced, inside, rest) = tried.join().unwrap();
+        fs::remove_dir_all(&base).unwrap();
+        assert_eq!(inside.as_deref(), Ok("text"));
+        match enforced {
+            Enforced::Fully => assert_eq!(rest, [Err(ErrorKind::PermissionDenied); 6]),
+            // An older kernel knows of files, and not of connections.
+            Enforced::Partly => assert_eq!(rest[..5], [Err(ErrorKind::PermissionDenied); 5]),
+            // And one without Landlock changes nothing.
+            Enforced::Not => assert_eq!(rest, [Ok(()); 6]),
+        }
+    }
+}
