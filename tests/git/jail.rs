@@ -1,5 +1,6 @@
 //! Every way out of a repository that we know, tried.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -294,21 +295,23 @@ fn configuration_hooks_filters_and_drivers_run_and_read_nothing() {
         ("pager", &["log"]),
         ("uploadpack", &["packObjectsHook"]),
     ] {
-        config.push_str(&format!("[{section}]\n"));
+        writeln!(config, "[{section}]").unwrap();
         for key in keys {
-            config.push_str(&format!("\t{key} = \"!{touch};{touch}\"\n"));
+            writeln!(config, "\t{key} = \"!{touch};{touch}\"").unwrap();
         }
     }
     let pipe = pipe.display();
-    config.push_str(&format!("[include]\n\tpath = {pipe}\n"));
-    config.push_str(&format!("[includeIf \"gitdir:/\"]\n\tpath = {pipe}\n"));
-    config.push_str(&format!(
+    writeln!(config, "[include]\n\tpath = {pipe}").unwrap();
+    writeln!(config, "[includeIf \"gitdir:/\"]\n\tpath = {pipe}").unwrap();
+    write!(
+        config,
         "[core]\n\tworktree = /etc\n\thooksPath = {0}/hooks\n\tattributesFile = {pipe}\n\t\
          excludesFile = {pipe}\n[mailmap]\n\tfile = {pipe}\n[blame]\n\tignoreRevsFile = {pipe}\n\
          [extensions]\n\tworktreeConfig = true\n\tpartialClone = origin\n\
          [remote \"origin\"]\n\turl = ext::{touch}\n\tpromisor = true\n",
         repository.path().display()
-    ));
+    )
+    .unwrap();
     fs::write(repository.folder.join(".git/config"), &config).unwrap();
     fs::write(repository.folder.join(".git/config.worktree"), &config).unwrap();
     for hook in ["post-checkout", "pre-commit", "reference-transaction", "post-index-change"] {

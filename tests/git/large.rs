@@ -1,5 +1,10 @@
 //! A history of 50,000 commits: the same answers as git's, and how long each
-//! call takes (`cargo test --test git large -- --nocapture` shows it).
+//! call takes. To see that of a release build:
+//!
+//! ```text
+//! cargo build --release --bin tool-git
+//! TOOL_GIT_BINARY=target/release/tool-git cargo test --test git large -- --nocapture
+//! ```
 
 use std::fmt::Write as _;
 use std::time::Duration;

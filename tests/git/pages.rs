@@ -56,10 +56,10 @@ fn small_pages_part_files_and_patches_and_lose_nothing() {
                 assert_eq!(page["encoding"], whole["encoding"]);
                 assert_eq!(page["offset"], bytes.len());
                 bytes.extend(content(&page));
-                match &page["next_cursor"] {
-                    Value::Null => break,
-                    cursor => arguments["cursor"] = cursor.clone(),
+                if page["next_cursor"].is_null() {
+                    break;
                 }
+                arguments["cursor"] = page["next_cursor"].clone();
             }
             assert_eq!(bytes, content(&whole), "{path}");
         }

@@ -15,11 +15,13 @@ use crate::http::{Connection, Response};
 pub(crate) const SECRET: &str = "between-gateway-and-tools-0123456789";
 
 /// Longest wait for a process to say or do something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A command without this process's settings.
+/// A command without this process's settings. `TOOL_GIT_BINARY` names another
+/// build, to measure that one.
 pub(crate) fn command(settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tool-git"));
+    let built = env!("CARGO_BIN_EXE_tool-git").into();
+    let mut command = Command::new(std::env::var_os("TOOL_GIT_BINARY").unwrap_or(built));
     command.env_clear().envs(settings.iter().copied());
     command
 }
@@ -143,10 +145,11 @@ impl Service {
             let mut page = self.call(tool, arguments.clone());
             pages += 1;
             items.extend(page[list].as_array().unwrap().iter().cloned());
-            match page["next_cursor"].take() {
-                Value::Null => return (items, pages),
-                cursor => arguments["cursor"] = cursor,
+            let cursor = page["next_cursor"].take();
+            if cursor.is_null() {
+                return (items, pages);
             }
+            arguments["cursor"] = cursor;
         }
     }
 }

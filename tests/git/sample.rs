@@ -43,7 +43,7 @@ impl Dice {
 }
 
 fn text(lines: &[String]) -> Vec<u8> {
-    lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+    (lines.join("\n") + "\n").into_bytes()
 }
 
 fn make() -> Repository {

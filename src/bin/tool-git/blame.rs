@@ -232,7 +232,7 @@ fn renamed_from(
     }
     // Only this file may be new, or another could take its source.
     let changes = changes.into_iter().filter(|change| change.new.is_none() || is_new(change));
-    let joined = renames::join(reader, changes.collect())?;
+    let joined = renames::join(reader, &changes.collect::<Vec<_>>())?;
     let renamed = joined.into_iter().find(|change| change.path() == path);
     Ok(renamed.and_then(|change| change.old).map(|old| (old.id, old.path)))
 }

@@ -41,9 +41,9 @@ pub(crate) enum Breach {
 /// configured: the repository itself when it is bare, else its `.git`. Links
 /// on the way to it are the operator's own and are followed here, once.
 pub(crate) fn git_dir(path: &Path) -> Result<PathBuf, Breach> {
-    let root = path.canonicalize().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Breach::NoRepository,
-        kind => Breach::Unreadable(kind),
+    let root = path.canonicalize().map_err(|error| {
+        let kind = error.kind();
+        if kind == ErrorKind::NotFound { Breach::NoRepository } else { Breach::Unreadable(kind) }
     })?;
     let folder = match kind_of(&root.join(".git"))? {
         Some(kind) if kind.is_dir() => root.join(".git"),

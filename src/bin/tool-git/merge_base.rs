@@ -1,5 +1,6 @@
 //! The commit at which two histories part.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 
 use gix_hash::ObjectId;
@@ -50,10 +51,11 @@ pub(crate) fn merge_base(
                 continue;
             }
             *known |= flag;
-            if !nodes.contains_key(&parent) {
-                nodes.insert(parent, reader.node(parent)?);
-            }
-            queue.push((nodes[&parent].time, parent));
+            let time = match nodes.entry(parent) {
+                Entry::Occupied(known) => known.get().time,
+                Entry::Vacant(new) => new.insert(reader.node(parent)?).time,
+            };
+            queue.push((time, parent));
         }
     }
     let fresh = |(_, id): &&(i64, ObjectId)| flags.get(id).is_some_and(|flag| flag & STALE == 0);

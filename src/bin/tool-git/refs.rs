@@ -103,10 +103,7 @@ impl Reader<'_> {
     /// The object behind a reference of this full name, or of `HEAD`. A
     /// symbolic one may only lead to another below `refs/`.
     pub(crate) fn follow(&self, name: &str) -> Result<Option<ObjectId>, ToolError> {
-        let mut name = match FullName::try_from(name) {
-            Ok(name) => name,
-            Err(_) => return Ok(None),
-        };
+        let Ok(mut name) = FullName::try_from(name) else { return Ok(None) };
         for _ in 0..DEEPEST {
             self.deadline.check()?;
             let found = self.references.try_find(name.as_ref().as_partial_name());

@@ -15,13 +15,13 @@ const LIMIT: usize = 1000;
 const CANDIDATES: usize = 4;
 /// The least score where a name occurs on each side only once: three
 /// quarters.
-const LEAST_BY_NAME: u64 = (LEAST + EQUAL) / 2;
+const LEAST_BY_NAME: u64 = u64::midpoint(LEAST, EQUAL);
 /// Most bytes all compared files have together.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Puts removed and added files together that are the same file under
 /// another path. A renamed file stands where the new one stood.
-pub(crate) fn join(reader: &Reader<'_>, changes: Vec<Change>) -> Result<Vec<Change>, ToolError> {
+pub(crate) fn join(reader: &Reader<'_>, changes: &[Change]) -> Result<Vec<Change>, ToolError> {
     let mut removed = Vec::new();
     let mut added = Vec::new();
     for (index, change) in changes.iter().enumerate() {

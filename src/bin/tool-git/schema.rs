@@ -432,6 +432,7 @@ fn exactly(properties: Value) -> Value {
     object(&names.iter().map(String::as_str).collect::<Vec<_>>(), properties)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
 fn object(required: &[&str], properties: Map<String, Value>) -> Value {
     json!({
         "type": "object",
@@ -442,12 +443,10 @@ fn object(required: &[&str], properties: Map<String, Value>) -> Value {
 }
 
 fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+    if let Value::Object(members) = value { members } else { Map::new() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
 fn list(items: Value) -> Value {
     json!({"type": "array", "items": items})
 }

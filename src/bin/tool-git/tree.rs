@@ -25,6 +25,9 @@ pub(crate) enum Next {
     Stop,
 }
 
+/// Looks at an entry with its whole path.
+type Visitor<'a> = &'a mut dyn FnMut(&[u8], &Entry) -> Result<Next, ToolError>;
+
 impl Reader<'_> {
     /// What lies at a path below a tree. Links are not followed, submodules
     /// not entered.
@@ -48,16 +51,15 @@ impl Reader<'_> {
             if !at.mode.is_tree() {
                 return Ok(None);
             }
-            let next = match known.get(&(depth, at.id)) {
-                Some(next) => *next,
-                None => {
-                    let next = self.entry(&at.id, component)?;
-                    if known.len() >= REMEMBERED {
-                        known.clear();
-                    }
-                    known.insert((depth, at.id), next);
-                    next
+            let next = if let Some(next) = known.get(&(depth, at.id)) {
+                *next
+            } else {
+                let next = self.entry(&at.id, component)?;
+                if known.len() >= REMEMBERED {
+                    known.clear();
                 }
+                known.insert((depth, at.id), next);
+                next
             };
             let Some(next) = next else { return Ok(None) };
             at = next;
@@ -76,7 +78,7 @@ impl Reader<'_> {
         &self,
         tree: &oid,
         prefix: &[u8],
-        visitor: &mut dyn FnMut(&[u8], &Entry) -> Result<Next, ToolError>,
+        visitor: Visitor<'_>,
     ) -> Result<(), ToolError> {
         let mut left = self.bounds.entries;
         // One level each: its entries that are left, and the length of the
@@ -96,14 +98,13 @@ impl Reader<'_> {
             left = left.checked_sub(1).ok_or_else(|| self.too_many())?;
             match visitor(&path, &entry)? {
                 Next::Stop => return Ok(()),
-                Next::Skip => {}
                 Next::Descend if entry.mode.is_tree() => {
                     if levels.len() >= self.bounds.depth {
                         return Err(self.too_deep());
                     }
                     levels.push((self.tree(&entry.id)?.into_iter(), path.len()));
                 }
-                Next::Descend => {}
+                Next::Descend | Next::Skip => {}
             }
         }
         Ok(())

@@ -55,7 +55,7 @@ struct Hunk {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {

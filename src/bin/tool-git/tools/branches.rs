@@ -67,7 +67,7 @@ const KINDS: [(Wanted, &str, &str); 3] = [
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {
@@ -75,7 +75,7 @@ pub(crate) fn run(
     let mut page = Page::new(&shelf.bounds, arguments.limit, shelf.bounds.page_items);
     let mut references = Vec::new();
     let mut next_cursor = None;
-    for (ordinal, (kind, short, full)) in (0_u64..).zip(names(&reader, &arguments)?) {
+    for (ordinal, (kind, short, full)) in (0_u64..).zip(names(&reader, arguments)?) {
         if ordinal < query.start().0 {
             continue;
         }

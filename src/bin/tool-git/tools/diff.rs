@@ -62,6 +62,7 @@ pub(crate) struct Changes {
 
 /// One change.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about one patch, apart from each other")]
 struct File {
     status: &'static str,
     #[serde(flatten)]
@@ -91,7 +92,7 @@ struct File {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {
@@ -132,7 +133,7 @@ pub(crate) fn compare(
 ) -> Result<Changes, ToolError> {
     let mut all = reader.changes(old, new, path)?;
     if style.renames.unwrap_or(true) {
-        all = renames::join(reader, all)?;
+        all = renames::join(reader, &all)?;
     }
     let (first, mut offset) = query.start();
     let first = usize::try_from(first).unwrap_or(usize::MAX);
@@ -141,18 +142,12 @@ pub(crate) fn compare(
     let mut files = Vec::new();
     for (index, change) in all.iter().enumerate().skip(first) {
         let next = |offset: usize| Some(query.next(commits, (index as u64, offset as u64)));
-        let patch = reader.patch(change, style.context.unwrap_or(CONTEXT))?;
+        let compared = reader.patch(change, style.context.unwrap_or(CONTEXT))?;
         let skipped = usize::try_from(std::mem::take(&mut offset)).unwrap_or(usize::MAX);
-        let part = if style.patch.unwrap_or(true) {
-            Some(Part::of(
-                &patch.text,
-                skipped,
-                if files.is_empty() { reader.bounds.page_bytes } else { page.bytes() },
-            ))
-        } else {
-            None
-        };
-        let file = File::new(change, &patch, part.as_ref());
+        let room = if files.is_empty() { reader.bounds.page_bytes } else { page.bytes() };
+        let shown = style.patch.unwrap_or(true);
+        let part = shown.then(|| Part::of(&compared.text, skipped, room));
+        let file = File::new(change, &compared, part.as_ref());
         // What does not fit whole begins the next page, and is parted there.
         let fits = files.is_empty() || part.as_ref().is_none_or(|part| part.complete);
         if !fits || !page.admit(file.weight()) {

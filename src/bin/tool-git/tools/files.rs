@@ -60,7 +60,7 @@ impl ListedEntry {
 
 pub(crate) fn list(
     shelf: &Shelf,
-    arguments: ListArguments,
+    arguments: &ListArguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Listed, ToolError> {
@@ -110,8 +110,9 @@ pub(crate) struct ReadArguments {
     pub(crate) to_line: Option<u64>,
 }
 
+/// A file, or a part of it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Content {
+pub(crate) struct Reading {
     repo: String,
     #[serde(rename = "ref")]
     revision: String,
@@ -132,10 +133,10 @@ pub(crate) struct Content {
 
 pub(crate) fn read(
     shelf: &Shelf,
-    arguments: ReadArguments,
+    arguments: &ReadArguments,
     query: &Query,
     deadline: &Deadline,
-) -> Result<Content, ToolError> {
+) -> Result<Reading, ToolError> {
     let path = arguments.place.path()?;
     if path.is_root() {
         return Err(ToolError::refused("path is required"));
@@ -168,7 +169,7 @@ pub(crate) fn read(
     };
     let part = &rest[..length];
     let end = start + length;
-    Ok(Content {
+    Ok(Reading {
         repo: reader.repository.name.clone(),
         revision: arguments.place.revision().to_owned(),
         commit: hex(&commit),

@@ -56,7 +56,7 @@ impl Filter for Author {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {

@@ -29,7 +29,7 @@ struct Git<A, O> {
     title: &'static str,
     description: &'static str,
     schemas: fn(&Bounds) -> Schemas,
-    run: fn(&Shelf, A, &Query, &Deadline) -> Result<O, ToolError>,
+    run: fn(&Shelf, &A, &Query, &Deadline) -> Result<O, ToolError>,
     shelf: Arc<Shelf>,
 }
 
@@ -52,7 +52,7 @@ impl<A: DeserializeOwned + 'static, O: Serialize + 'static> Tool for Git<A, O> {
         // do not fit.
         let arguments =
             serde_json::from_value(arguments).map_err(|_| ToolError::refused("Invalid params"))?;
-        let outcome = (self.run)(&self.shelf, arguments, &query, &context.deadline)?;
+        let outcome = (self.run)(&self.shelf, &arguments, &query, &context.deadline)?;
         ToolOutput::structured(&outcome)
     }
 }

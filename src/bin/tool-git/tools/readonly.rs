@@ -46,45 +46,43 @@ enum Inner {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {
-    let Arguments { operation, path, revision, query: wanted, limit } = arguments;
-    let place = place(shelf, &path, revision)?;
+    let (operation, limit) = (arguments.operation, arguments.limit);
+    let place = place(shelf, &arguments.path, arguments.revision.clone())?;
     let result = match operation {
         Operation::Log => {
             let arguments = log::Arguments { place, limit, ..log::Arguments::default() };
-            Inner::Log(log::run(shelf, arguments, query, deadline)?)
+            Inner::Log(log::run(shelf, &arguments, query, deadline)?)
         }
         Operation::Diff => {
             let style = diff::Style { limit, ..diff::Style::default() };
-            match place.revision().split_once("..") {
-                Some((from, to)) => {
-                    let merge_base = to.starts_with('.');
-                    let arguments = diff::Arguments {
-                        from: or_head(from),
-                        to: Some(or_head(to.trim_start_matches('.'))),
-                        repo: place.repo,
-                        path: place.path,
-                        merge_base,
-                        style,
-                        ..diff::Arguments::default()
-                    };
-                    Inner::Diff(diff::run(shelf, arguments, query, deadline)?)
-                }
-                None => {
-                    let arguments = show::Arguments { place, style, parent: None };
-                    Inner::Show(Box::new(show::run(shelf, arguments, query, deadline)?))
-                }
+            if let Some((from, to)) = place.revision().split_once("..") {
+                let merge_base = to.starts_with('.');
+                let arguments = diff::Arguments {
+                    from: or_head(from),
+                    to: Some(or_head(to.trim_start_matches('.'))),
+                    repo: place.repo,
+                    path: place.path,
+                    merge_base,
+                    style,
+                    ..diff::Arguments::default()
+                };
+                Inner::Diff(diff::run(shelf, &arguments, query, deadline)?)
+            } else {
+                let arguments = show::Arguments { place, style, parent: None };
+                Inner::Show(Box::new(show::run(shelf, &arguments, query, deadline)?))
             }
         }
         Operation::Blame => {
             let arguments = blame::Arguments { place, limit, ..blame::Arguments::default() };
-            Inner::Blame(blame::run(shelf, arguments, query, deadline)?)
+            Inner::Blame(blame::run(shelf, &arguments, query, deadline)?)
         }
         Operation::Search => {
-            let wanted = wanted.ok_or(ToolError::refused("search requires query"))?;
+            let wanted =
+                arguments.query.clone().ok_or(ToolError::refused("search requires query"))?;
             let arguments = search::Arguments {
                 place,
                 query: wanted,
@@ -93,7 +91,7 @@ pub(crate) fn run(
                 ignore_case: false,
                 limit,
             };
-            Inner::Search(search::run(shelf, arguments, query, deadline)?)
+            Inner::Search(search::run(shelf, &arguments, query, deadline)?)
         }
     };
     Ok(Outcome { operation, result })

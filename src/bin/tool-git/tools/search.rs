@@ -82,12 +82,12 @@ impl log::Filter for Message {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {
     let path = arguments.place.path()?;
-    let expression = expression(&arguments)?;
+    let expression = expression(arguments)?;
     let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
     let commit = query.commit(&reader, 0, arguments.place.revision())?;
     let page = Page::new(&shelf.bounds, arguments.limit, DEFAULT);

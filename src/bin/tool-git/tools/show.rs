@@ -48,7 +48,7 @@ struct Tag {
 
 pub(crate) fn run(
     shelf: &Shelf,
-    arguments: Arguments,
+    arguments: &Arguments,
     query: &Query,
     deadline: &Deadline,
 ) -> Result<Outcome, ToolError> {
