@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::sample::sample;
 
 /// Ids of a tool's commits.
-fn ids(commits: &[Value]) -> Vec<String> {
+pub(crate) fn ids(commits: &[Value]) -> Vec<String> {
     commits.iter().map(|commit| commit["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -20,7 +20,7 @@ fn log(arguments: Value) -> Vec<String> {
     ids(&sample().1.all("git_log", "commits", arguments).0)
 }
 
-fn git_log(arguments: &[&str]) -> Vec<String> {
+pub(crate) fn git_log(arguments: &[&str]) -> Vec<String> {
     let all = [&["log", "--format=%H"], arguments].concat();
     sample().0.text(&all).lines().map(str::to_owned).collect()
 }
@@ -191,7 +191,7 @@ fn files_are_listed_as_git_ls_tree_lists_them() {
 }
 
 /// A path's bytes.
-fn path_of(item: &Value) -> Vec<u8> {
+pub(crate) fn path_of(item: &Value) -> Vec<u8> {
     match item["path_base64"].as_str() {
         Some(encoded) => STANDARD.decode(encoded).unwrap(),
         None => item["path"].as_str().unwrap().as_bytes().to_vec(),
@@ -274,149 +274,4 @@ fn references_are_those_of_git() {
     assert_eq!(page["head"]["commit"], repository.text(&["rev-parse", "HEAD"]));
     let refused = service.refusal("git_log", json!({"ref": "just-a-file"}));
     assert_eq!(refused, "ref names a blob, not a commit");
-}
-
-#[test]
-fn every_line_has_the_origin_git_blame_gives_it() {
-    let sample = sample();
-    let (repository, service) = &*sample;
-    let (entries, _) =
-        service.all("git_list_files", "entries", json!({"ref": "odd", "recursive": true}));
-    let mut compared = 0;
-    let mut renamed = 0;
-    for entry in entries {
-        let path = entry["path"].as_str().unwrap();
-        let text = matches!(entry["kind"].as_str().unwrap(), "file" | "executable");
-        if !text || entry["path_base64"].is_string() || path.contains(".dat") {
-            continue;
-        }
-        let porcelain = repository.git(&[
-            "-c",
-            "core.quotePath=false",
-            "blame",
-            "--line-porcelain",
-            "odd",
-            "--",
-            path,
-        ]);
-        let porcelain = String::from_utf8_lossy(&porcelain).into_owned();
-        let mut expected = Vec::new();
-        let mut lines = porcelain.lines();
-        while let Some(head) = lines.next() {
-            let parts: Vec<&str> = head.split(' ').collect();
-            let quoted = lines.by_ref().find_map(|line| line.strip_prefix("filename ")).unwrap();
-            // Git's quoting is JSON's, for these names.
-            let name: String = serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned());
-            let line = lines.next().unwrap().strip_prefix('\t').unwrap();
-            let original: u64 = parts[1].parse().unwrap();
-            renamed += usize::from(name != path);
-            expected.push((parts[0].to_owned(), original, name, line.to_owned()));
-        }
-        let query = json!({"ref": "odd", "path": path, "limit": 21});
-        let mut found = Vec::new();
-        for hunk in service.all("git_blame", "hunks", query).0 {
-            assert_eq!(hunk["line"].as_u64().unwrap(), found.len() as u64 + 1);
-            for (offset, line) in (0..).zip(hunk["lines"].as_array().unwrap()) {
-                found.push((
-                    hunk["commit"].as_str().unwrap().to_owned(),
-                    hunk["original_line"].as_u64().unwrap() + offset,
-                    hunk["original_path"].as_str().unwrap().to_owned(),
-                    line.as_str().unwrap().to_owned(),
-                ));
-            }
-        }
-        compared += found.len();
-        assert_eq!(found, expected, "{path}");
-    }
-    assert!(compared > 500 && renamed > 20, "{compared} lines, {renamed} from other paths");
-}
-
-#[test]
-fn a_range_of_lines_is_blamed_alone() {
-    let sample = sample();
-    let (_, service) = &*sample;
-    let query = json!({"ref": "odd", "path": "crlf.txt", "from_line": 2, "to_line": 2});
-    let hunks = service.call("git_blame", query)["hunks"].clone();
-    assert_eq!(hunks.as_array().unwrap().len(), 1);
-    assert_eq!((&hunks[0]["line"], &hunks[0]["lines"]), (&json!(2), &json!(["2"])));
-    assert_eq!(hunks[0]["author"]["name"], "Dev One");
-    let beyond = json!({"ref": "odd", "path": "crlf.txt", "from_line": 4});
-    assert_eq!(service.refusal("git_blame", beyond), "The file has 3 lines");
-    let empty = service.call("git_blame", json!({"ref": "odd~1", "path": "empty"}));
-    assert_eq!((&empty["total_lines"], &empty["hunks"]), (&json!(0), &json!([])));
-}
-
-/// `path:line:column` of all hits.
-fn hits(arguments: Value) -> Vec<String> {
-    let mut arguments = arguments;
-    arguments["limit"] = json!(13);
-    let (found, _) = sample().1.all("git_search", "matches", arguments);
-    let line = |hit: &Value| {
-        let path = String::from_utf8_lossy(&path_of(hit)).into_owned();
-        format!("{path}:{}:{}:{}", hit["line"], hit["column"], hit["text"].as_str().unwrap())
-    };
-    found.iter().map(line).collect()
-}
-
-fn git_grep(arguments: &[&str], revision: &str, path: &str) -> Vec<String> {
-    let fixed = ["-c", "core.quotePath=false", "grep", "-I", "-n", "--column", "-z"];
-    let mut all = [&fixed[..], arguments, &[revision]].concat();
-    if !path.is_empty() {
-        all.extend(["--", path]);
-    }
-    let shown = sample().0.git(&all);
-    String::from_utf8_lossy(&shown)
-        .lines()
-        .map(|line| {
-            let line = line.strip_prefix(&format!("{revision}:")).unwrap();
-            line.replace('\0', ":").trim_end_matches('\r').to_owned()
-        })
-        .collect()
-}
-
-#[test]
-fn a_search_finds_the_lines_git_grep_finds() {
-    let plain = |query: &str, path: &str| hits(json!({"ref": "odd", "query": query, "path": path}));
-    for (query, path) in [
-        ("step(", ""),
-        ("step(", "src"),
-        ("step(", "src/deep/er"),
-        ("Größe", ""),
-        ("latin", ""),
-        ("one", "crlf.txt"),
-        ("last", ""),
-    ] {
-        let expected = git_grep(&["-F", "-e", query], "odd", path);
-        assert!(!expected.is_empty(), "{query} {path}");
-        assert_eq!(plain(query, path), expected, "{query} {path}");
-    }
-    let expression = r"changed\([0-9]*7\);$";
-    assert_eq!(
-        hits(json!({"ref": "main", "query": expression, "regex": true})),
-        git_grep(&["-E", "-e", expression], "main", "")
-    );
-    assert_eq!(
-        hits(json!({"ref": "odd", "query": "WELCOME", "ignore_case": true})),
-        git_grep(&["-F", "-i", "-e", "WELCOME"], "odd", "")
-    );
-    assert!(hits(json!({"query": "found nowhere at all"})).is_empty());
-    // Nothing in a query is an option.
-    assert!(hits(json!({"query": "--no-index"})).is_empty());
-}
-
-#[test]
-fn a_search_of_messages_finds_the_commits_git_finds() {
-    for (query, path) in [("T-7", ""), ("Ticket T-1", "src"), ("Größe", ""), ("two lines", "")] {
-        let arguments =
-            json!({"ref": "odd", "kind": "messages", "query": query, "path": path, "limit": 4});
-        let found = ids(&sample().1.all("git_search", "commits", arguments).0);
-        let grep = format!("--grep={query}");
-        let mut expected = vec!["odd", "-F", &grep, "--"];
-        if !path.is_empty() {
-            expected.push(path);
-        }
-        let expected = git_log(&expected);
-        assert!(!expected.is_empty(), "{query}");
-        assert_eq!(found, expected, "{query} {path}");
-    }
 }

@@ -10,6 +10,7 @@ mod repository;
 mod sample;
 
 mod answers;
+mod blame;
 mod contract;
 mod jail;
 mod large;
@@ -18,3 +19,4 @@ mod limits;
 mod pages;
 mod patches;
 mod sandbox;
+mod search;

@@ -16,8 +16,9 @@ const CANDIDATES: usize = 4;
 /// The least score where a name occurs on each side only once: three
 /// quarters.
 const LEAST_BY_NAME: u64 = u64::midpoint(LEAST, EQUAL);
-/// Most bytes all compared files have together.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// Most bytes all compared files have together; of further ones only equal
+/// files are found.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Puts removed and added files together that are the same file under
 /// another path. A renamed file stands where the new one stood.

@@ -18,16 +18,17 @@ const PIECE: u32 = 64;
 /// Size of the space pieces are hashed into.
 const HASH_SPACE: u32 = 107_927;
 
-/// A file as its pieces: how many bytes lie in those of each hash.
+/// A file as its pieces: how many bytes lie in those of each hash, in the
+/// order of the hashes. At most some 900 KB, however large the file is.
 pub(crate) struct Pieces {
     size: u64,
-    bytes: HashMap<u32, u64>,
+    bytes: Vec<(u32, u32)>,
 }
 
 impl Pieces {
     pub(crate) fn of(file: &[u8]) -> Self {
         let is_text = !is_binary(file);
-        let mut bytes = HashMap::new();
+        let mut bytes: HashMap<u32, u32> = HashMap::new();
         let (mut first, mut second, mut length) = (0_u32, 0_u32, 0_u32);
         let mut rest = file.iter().peekable();
         while let Some(&byte) = rest.next() {
@@ -43,12 +44,14 @@ impl Pieces {
             if length < PIECE && byte != b'\n' {
                 continue;
             }
-            *bytes.entry(hash(first, second)).or_insert(0) += u64::from(length);
+            *bytes.entry(hash(first, second)).or_insert(0) += length;
             (first, second, length) = (0, 0, 0);
         }
         if length > 0 {
-            *bytes.entry(hash(first, second)).or_insert(0) += u64::from(length);
+            *bytes.entry(hash(first, second)).or_insert(0) += length;
         }
+        let mut bytes: Vec<(u32, u32)> = bytes.into_iter().collect();
+        bytes.sort_unstable();
         Self { size: file.len() as u64, bytes }
     }
 
@@ -58,11 +61,14 @@ impl Pieces {
         if larger == 0 || !may_be_alike(self.size, other.size) {
             return 0;
         }
-        let common: u64 = self
-            .bytes
-            .iter()
-            .map(|(hash, bytes)| *bytes.min(other.bytes.get(hash).unwrap_or(&0)))
-            .sum();
+        let mut common = 0;
+        let mut others = other.bytes.iter().peekable();
+        for (hash, bytes) in &self.bytes {
+            while others.next_if(|(known, _)| known < hash).is_some() {}
+            if let Some((_, theirs)) = others.next_if(|(known, _)| known == hash) {
+                common += u64::from(*bytes.min(theirs));
+            }
+        }
         common * EQUAL / larger
     }
 }

@@ -81,7 +81,7 @@ fn read_steps(text: &str) -> Result<Vec<Step>, Fault> {
     let mut rest = text;
     let mut farthest = 0_u32;
     while let Some(sign) = rest.chars().next() {
-        rest = &rest[1..];
+        rest = &rest[sign.len_utf8()..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let number = match &rest[..digits] {
             "" => 1,
@@ -189,6 +189,8 @@ mod tests {
             "HEAD~100001",
             "HEAD~99999999999",
             "HEAD~1x",
+            "HEAD~1ѣ",
+            "HEAD^ѣ",
             "HEAD^-1",
         ] {
             assert!(Revision::parse(text).is_err(), "{text:?}");
