@@ -44,6 +44,8 @@ fn make() -> Repository {
         import.file("100644", path.as_bytes(), (lines.join("\n") + "\n").as_bytes());
     }
     repository.import(import);
+    // As a server packs it for a clone.
+    repository.git(&["repack", "-a", "-d", "-f", "-q"]);
     repository
 }
 

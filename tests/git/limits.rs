@@ -91,6 +91,39 @@ fn large_files_are_not_looked_into() {
     assert_eq!(listed["entries"][0]["size"], 15005);
 }
 
+/// Half a million lines of one letter each: comparing them would take minutes.
+#[test]
+fn files_of_very_many_lines_are_not_compared() {
+    let repository = Repository::bare("lines");
+    let mut letter = 7_u32;
+    let mut lines = |count: usize| {
+        let mut text = String::new();
+        for _ in 0..count {
+            letter = letter.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            text.push(char::from(b'a' + u8::try_from(letter >> 24).unwrap() % 26));
+            text.push('\n');
+        }
+        text
+    };
+    let same = lines(200_000);
+    repository.commit_file("all.txt", &lines(500_000));
+    repository.commit_file("all.txt", &lines(500_000));
+    repository.commit_file("some.txt", &format!("{same}{}{same}", lines(100)));
+    repository.commit_file("some.txt", &format!("{same}{}{same}", lines(120)));
+    let service = Service::of(&[("one", repository.path())]);
+    let file =
+        |revision: &str| service.call("git_show", json!({"ref": revision}))["files"][0].clone();
+    let all = file("HEAD~2");
+    assert_eq!((&all["too_large"], &all["additions"]), (&json!(true), &Value::Null));
+    let blamed = json!({"path": "all.txt", "limit": 3});
+    assert_eq!(
+        service.refusal("git_blame", blamed),
+        "The file is, or was, too large to be compared"
+    );
+    // What they begin and end with in common does not count.
+    assert!(file("HEAD")["additions"].as_u64().unwrap() <= 120);
+}
+
 /// A small object that says it is a very large one, and one that is.
 #[test]
 fn what_unpacks_to_too_much_is_not_unpacked() {

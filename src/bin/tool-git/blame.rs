@@ -167,7 +167,7 @@ impl Work<'_, '_> {
             asked.push(id);
             let before = bytes(reader, id)?;
             let input = lines(&before, &now);
-            let diff = compare(&input);
+            let diff = compare(&input).ok_or_else(too_large)?;
             let (theirs, ours) = part(&left, diff.hunks());
             self.suspect(parent, path, theirs);
             left = ours;
@@ -240,10 +240,12 @@ fn renamed_from(
 fn bytes(reader: &Reader<'_>, id: ObjectId) -> Result<Vec<u8>, ToolError> {
     match reader.blob(&id)? {
         Blob::Bytes(bytes) if bytes.len() <= COMPARED_BYTES => Ok(bytes),
-        Blob::Bytes(_) | Blob::TooLarge(_) => {
-            Err(ToolError::refused("The file is, or was, too large to be compared"))
-        }
+        Blob::Bytes(_) | Blob::TooLarge(_) => Err(too_large()),
     }
+}
+
+fn too_large() -> ToolError {
+    ToolError::refused("The file is, or was, too large to be compared")
 }
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ use crate::text::{hex, is_binary};
 
 /// Largest file whose lines are compared, in bytes.
 pub(crate) const COMPARED_BYTES: usize = 1024 * 1024;
+/// Most lines of both sides together, between the lines they begin and end with
+/// in common. The time comparing takes grows with nearly the square of them,
+/// and nothing can stop it on its way: this many take about a second.
+const COMPARED_LINES: usize = 100_000;
 /// Longest text behind a hunk's numbers, in bytes.
 const HEADING_BYTES: usize = 80;
 const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
@@ -69,7 +73,11 @@ impl Reader<'_> {
         }
         self.deadline.check()?;
         let input = lines(&old, &new);
-        let diff = compare(&input);
+        let Some(diff) = compare(&input) else {
+            patch.too_large = true;
+            binary_note(change, &mut patch.text);
+            return Ok(patch);
+        };
         patch.lines = Some((diff.count_additions().into(), diff.count_removals().into()));
         if diff.hunks().next().is_some() {
             let label = |prefix: &str, side: Option<&Side>| match side {
@@ -113,11 +121,18 @@ pub(crate) fn lines<'a>(old: &'a [u8], new: &'a [u8]) -> InternedInput<&'a [u8]>
     InternedInput::new(byte_lines(old), byte_lines(new))
 }
 
-/// Compares lines as git does by default.
-pub(crate) fn compare(input: &InternedInput<&[u8]>) -> Diff {
+/// Compares lines as git does by default; nothing when there are too many.
+pub(crate) fn compare(input: &InternedInput<&[u8]>) -> Option<Diff> {
+    let (old, new) = (&input.before, &input.after);
+    let above = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[above..], &new[above..]);
+    let below = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
+    if old.len() + new.len() - 2 * below > COMPARED_LINES {
+        return None;
+    }
     let mut diff = Diff::compute(Algorithm::Myers, input);
     diff.postprocess_lines(input);
-    diff
+    Some(diff)
 }
 
 /// Everything above the first hunk.
