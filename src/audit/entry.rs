@@ -90,7 +90,7 @@ impl Entry {
 
     /// The tool that was found.
     pub(crate) fn target(&mut self, mut target: TargetFacts) {
-        if let Some(shown) = redact::url_without_secrets(&target.tool) {
+        if let Cow::Owned(shown) = redact::name(&target.tool) {
             target.tool = shown.into();
         }
         self.facts.target = Some(target);
