@@ -4,6 +4,7 @@
 //! names of schemes. Nothing is taken apart by a grammar, since a text may be any
 //! of them and several at once.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::names::{decoded, form, is_secret_parameter, is_secret_word};
@@ -151,15 +152,18 @@ impl Finds<'_> {
 
     /// Whether a parameter's value is another URL, encoded, with a secret in it.
     fn holds_secret_url(&self, value: Range<usize>) -> bool {
-        let value = &self.text[value];
-        if !value.contains('%') {
-            return false;
+        let mut value = Cow::Borrowed(&self.text[value]);
+        for _ in 0..MOST_LAYERS {
+            let inner = if value.contains('%') { form(&value) } else { return false };
+            if inner == *value {
+                return false;
+            }
+            if self.layer >= MOST_LAYERS || shown(&inner, self.layer + 1).is_some() {
+                return true;
+            }
+            value = Cow::Owned(inner);
         }
-        let inner = form(value);
-        if inner == value || !inner.contains([':', '=', '%']) {
-            return false;
-        }
-        self.layer >= MOST_LAYERS || shown(&inner, self.layer + 1).is_some()
+        value.contains('%')
     }
 
     /// `Name: value`, of a header, a file of settings, a log.
