@@ -390,6 +390,9 @@ async fn call_subject(
     let offered = offered_at(gw, io, &visitor, &call).await;
     let Visitor { caller, scope, seat, trail } = visitor;
     let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
+    if target.subject().tool.is_some() {
+        entry.declared();
+    }
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit?;

@@ -262,6 +262,8 @@ pub(super) struct Facts {
     pub(super) scope: Option<Arc<str>>,
     pub(super) session: Option<Box<str>>,
     pub(super) asked: Option<Box<str>>,
+    /// Whether the tool is one that the registry declares.
+    pub(super) declared: bool,
     pub(super) client_name: Option<Box<str>>,
     pub(super) client_version: Option<Box<str>>,
     pub(super) method: Option<Cow<'static, str>>,
@@ -294,6 +296,7 @@ impl Facts {
             scope: None,
             session: None,
             asked: None,
+            declared: false,
             client_name: None,
             client_version: None,
             method: None,
