@@ -14,7 +14,7 @@ use super::{Site, Visit};
 use crate::audit::{Outcome, Surface};
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{self, Answer, Known, Walked};
-use crate::store::{AuditCall, CallPlace, Order, Paging, StoreError};
+use crate::store::{AuditCall, AuditQuery, CallPlace, Order, Paging, StoreError};
 use crate::trail::{Cursor, Export, Filters, Format};
 
 /// Most parameters that are looked at.
@@ -182,7 +182,7 @@ fn recorded(query: &str) -> String {
 
 async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
     let Question { filters, limit, offset, cursor, .. } = asked;
-    let mut query = filters.query;
+    let mut query = filters.query.clone();
     query.paging = Paging::new(limit, offset).map_err(wrong)?;
     let store = &site.gateway.store;
     let page = match cursor {
@@ -190,7 +190,13 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
             let page = store.query_audit(query.clone()).await.map_err(|error| unread(&error))?;
             let seen = page.offset.saturating_add(page.items.len() as u64);
             Page {
-                next_cursor: next(site, &page.items, page.total, seen < page.total, &query),
+                next_cursor: next(
+                    site,
+                    &page.items,
+                    page.total,
+                    seen < page.total,
+                    (&filters, &query),
+                ),
                 items: page.items,
                 total: page.total,
                 limit: page.limit,
@@ -198,13 +204,15 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
             }
         }
         Some(text) => {
-            let Cursor { place, total } = site.cursors.read(&text, &query).map_err(wrong)?;
+            let cursor = site.cursors.read(&text, &filters).map_err(wrong)?;
+            cursor.restore(&mut query);
+            let Cursor { place, total, .. } = cursor;
             let (limit, after) = (query.paging.limit(), Some(place));
             let items = store.audit_calls_after(query.clone(), after, Order::Newest).await;
             let items = items.map_err(|error| unread(&error))?;
             let more = items.len() as u64 == limit;
             Page {
-                next_cursor: next(site, &items, total, more, &query),
+                next_cursor: next(site, &items, total, more, (&filters, &query)),
                 items,
                 total,
                 limit,
@@ -222,10 +230,10 @@ fn next(
     items: &[AuditCall],
     total: u64,
     more: bool,
-    query: &crate::store::AuditQuery,
+    (filters, query): (&Filters, &AuditQuery),
 ) -> Option<String> {
     let place = CallPlace::from(items.last().filter(|_| more)?);
-    Some(site.cursors.write(&Cursor { place, total }, query))
+    Some(site.cursors.write(&Cursor::at(place, total, query), filters))
 }
 
 fn unread(error: &StoreError) -> Refusal {

@@ -35,7 +35,9 @@ fn ask(gateway: &Gateway, query: &str) -> Reply {
 fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     let gateway = Gateway::start();
     calls(&gateway, 7);
-    let first = ask(&gateway, "user_id=dora&limit=3").json();
+    // Relative times mean on every page what they meant on the first.
+    const FILTERS: &str = "user_id=dora&start_time=1h&end_time=0s";
+    let first = ask(&gateway, &format!("{FILTERS}&limit=3")).json();
     assert_eq!((first["total"].as_u64(), first["items"].as_array().unwrap().len()), (Some(7), 3));
     let mut cursor = first["next_cursor"].as_str().unwrap().to_owned();
     let mut seen: Vec<Value> = first["items"].as_array().unwrap().clone();
@@ -43,7 +45,7 @@ fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     gateway.call(&developer(), "main", "echo", json!({ "text": "later" }));
     gateway.audit_rows("user_id=dora", 8);
     for expected in [3, 1] {
-        let page = ask(&gateway, &format!("user_id=dora&limit=3&cursor={cursor}")).json();
+        let page = ask(&gateway, &format!("{FILTERS}&limit=3&cursor={cursor}")).json();
         let items = page["items"].as_array().unwrap();
         assert_eq!((page["total"].as_u64(), items.len()), (Some(7), expected));
         seen.extend(items.iter().cloned());
@@ -60,10 +62,11 @@ fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     let last = changed.pop().unwrap();
     changed.push(if last == 'A' { 'B' } else { 'A' });
     for (query, says) in [
-        (format!("user_id=dora&cursor={changed}"), "none of this gateway's"),
+        (format!("{FILTERS}&cursor={changed}"), "none of this gateway's"),
         (format!("user_id=rita&cursor={cursor}"), "other filters"),
-        (format!("user_id=dora&cursor={cursor}&offset=1"), "leave out `offset`"),
-        (format!("user_id=dora&cursor={}", "A".repeat(5000)), "none of this gateway's"),
+        (format!("user_id=dora&start_time=2h&end_time=0s&cursor={cursor}"), "other filters"),
+        (format!("{FILTERS}&cursor={cursor}&offset=1"), "leave out `offset`"),
+        (format!("{FILTERS}&cursor={}", "A".repeat(5000)), "none of this gateway's"),
         ("cursor=".to_owned(), "none of this gateway's"),
     ] {
         let reply = ask(&gateway, &query);
