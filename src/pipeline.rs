@@ -19,7 +19,6 @@ pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
 pub(crate) use seats::leave;
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,10 +265,8 @@ async fn walk_message(
 ) -> Result<Answer, Refusal> {
     let Said { caller, scope, head, request_id, seat } = said;
     let message = Message::read(head, body, &mut known.message)?;
-    entry.method(match message.method.name() {
-        Some(name) => Cow::Borrowed(name),
-        None => Cow::Owned(message.method_name.clone().into_owned()),
-    });
+    // A name that nobody knows may be anything.
+    entry.method(message.method.name().unwrap_or("other"));
     if let Some(client) = message.client() {
         entry.client(Some(&client.name), Some(&client.version));
     }
@@ -355,7 +352,16 @@ async fn walk_invoke(
     known.message.id = Some(id.clone());
     entry.method("tools/call");
     let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
+    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
+    // What is refused for want of a scope is a call, too.
+    if let (Err(_), Some(name)) = (&scope, invocation.name()) {
+        entry.asked(name);
+        if let Some(arguments) = invocation.arguments() {
+            let hidden = gw.registry.snapshot().redactions_of(name);
+            entry.arguments(arguments, hidden.as_deref());
+        }
+    }
+    let scope = scope?;
     let call = invocation.into_call(&id)?;
     let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
     call_subject(gw, io, visitor, call, known, entry).await
@@ -488,7 +494,10 @@ fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
 fn no_such_method(name: &str) -> Refusal {
     const LONGEST: usize = 128;
     let shown = &name[..name.floor_char_boundary(LONGEST)];
-    Refusal::telling(Reason::MethodNotFound, format!("Method not found: {shown}"))
+    Refusal {
+        public: Some(format!("Method not found: {shown}").into()),
+        ..Refusal::new(Reason::MethodNotFound, "the method does not exist, or not in this revision")
+    }
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context §3.2).

@@ -53,7 +53,13 @@ struct End<'a> {
 }
 
 impl Entry {
-    pub(super) fn open(auditor: Arc<Auditor>, opening: Opening) -> Self {
+    pub(super) fn open(auditor: Arc<Auditor>, mut opening: Opening) -> Self {
+        if let Cow::Owned(shown) = redact::name(&opening.request_id) {
+            opening.request_id = shown;
+        }
+        if let Cow::Owned(shown) = redact::name(&opening.endpoint_path) {
+            opening.endpoint_path = shown.into();
+        }
         let began = auditor.clock.monotonic();
         let facts = Box::new(Facts::new(opening, began));
         note_open(|open| open.saturating_add(1));
@@ -65,18 +71,16 @@ impl Entry {
         self.facts.caller = Some(caller);
     }
 
-    /// The program that calls, as it introduced itself.
+    /// The program that calls, as it introduced itself, without what is secret in
+    /// that.
     pub(crate) fn client(&mut self, name: Option<&str>, version: Option<&str>) {
-        self.facts.client_name = name.map(kept);
-        self.facts.client_version = version.map(kept);
+        self.facts.client_name = name.map(|name| kept(&redact::name(name)));
+        self.facts.client_version = version.map(|version| kept(&redact::name(version)));
     }
 
-    /// The method of the protocol, such as `tools/call`.
-    pub(crate) fn method(&mut self, method: impl Into<Cow<'static, str>>) {
-        self.facts.method = Some(match method.into() {
-            Cow::Borrowed(method) => Cow::Borrowed(method),
-            Cow::Owned(method) => Cow::Owned(bounded(&method, MOST_NAME).to_owned()),
-        });
+    /// The method of the protocol, such as `tools/call`; never a client's text.
+    pub(crate) fn method(&mut self, method: &'static str) {
+        self.facts.method = Some(method);
     }
 
     /// The scope the request is in, where no tool is found in it.
@@ -246,7 +250,7 @@ impl Entry {
             Kind::Decision
         } else if self.facts.opening.surface == Surface::Admin {
             Kind::Admin
-        } else if self.facts.method.as_deref() == Some("tools/list") {
+        } else if self.facts.method == Some("tools/list") {
             Kind::List
         } else {
             Kind::Request

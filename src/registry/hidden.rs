@@ -57,6 +57,14 @@ impl Hidden {
             let (_, paths) = of_name.iter().find(|(url, _)| *url == tool.backend.url)?;
             return Some(Arc::clone(paths));
         }
+        self.of_name(name)
+    }
+
+    /// What any entry says of a tool that may be called so, in whatever scope.
+    pub(super) fn of_name(&self, name: &str) -> Option<Arc<JsonPaths>> {
+        if self.by_name.is_empty() {
+            return None;
+        }
         let name = lower(name);
         // Whatever stands before the last separators is no part of a tool's name.
         let mut from = name.ceil_char_boundary(name.len().saturating_sub(MOST_NAME));

@@ -154,6 +154,12 @@ impl Snapshot {
         self.hidden.of(scope, name)
     }
 
+    /// The same of a call whose scope is not known: what any entry hides of a tool
+    /// that goes by this name.
+    pub(crate) fn redactions_of(&self, name: &str) -> Option<Arc<JsonPaths>> {
+        self.hidden.of_name(name)
+    }
+
     /// All backends; each one's `id` is its place here.
     pub(crate) fn backends(&self) -> &[Arc<Backend>] {
         &self.backends

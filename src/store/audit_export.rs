@@ -190,6 +190,15 @@ impl Store {
         Ok(lines)
     }
 
+    /// The oldest line.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn oldest_audit_line(&self) -> Result<Option<Line>, StoreError> {
+        let sql = "SELECT chain_id, seq, line FROM audit_events ORDER BY time LIMIT 1";
+        Ok(self.select(sql.to_owned(), Vec::new(), Line::read).await?.pop())
+    }
+
     /// The lines of these calls: of each its first event, and its outcome.
     ///
     /// # Errors
@@ -246,7 +255,9 @@ impl Store {
     }
 
     /// The lines of which one of the columns `event_id`, `call_id` and
-    /// `request_id` is `id`, between two times; oldest first, at most `most`.
+    /// `request_id` is `id`, between two times, at most `most`: calls before
+    /// anything else, and of both the newest first. Anybody can make many
+    /// requests with one id; they must not hide a call.
     ///
     /// # Errors
     /// The database's failure.
@@ -259,7 +270,8 @@ impl Store {
         let backend = self.backend();
         let sql = "SELECT chain_id, seq, line FROM audit_events WHERE time >= $1 AND time <= $2 \
                    AND (event_id = $3 OR call_id = $3 OR request_id = $3) \
-                   ORDER BY time, seq, chain_id LIMIT $4";
+                   ORDER BY CASE WHEN kind = 'decision' THEN 0 ELSE 1 END, \
+                   time DESC, seq DESC, chain_id LIMIT $4";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let values = vec![
             dialect::audit_time(backend, start),

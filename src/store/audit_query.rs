@@ -111,7 +111,7 @@ pub(crate) enum CallKind {
     Authentication,
     /// A list of tools that was refused.
     List,
-    /// Something of the administration's that was refused.
+    /// Something of the administration's, allowed or refused.
     Admin,
     /// Any other request that was refused, such as one that named no tool.
     Request,

@@ -55,7 +55,7 @@ impl Keeping {
 /// is a URI, and any may be a credential that went astray.
 pub(super) fn name(text: &str) -> Cow<'_, str> {
     if values::is_credential(text) {
-        return Cow::Borrowed(text::MARK);
+        return Cow::Owned(text::MARK.to_owned());
     }
     text::without_secrets(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }

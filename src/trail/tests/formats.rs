@@ -228,6 +228,15 @@ fn cursors_are_their_makers_own() {
 }
 
 #[test]
+fn json_cannot_control_a_terminal_and_means_the_same() {
+    let json = "{\"a\":\"plain \u{9b}2J \u{202e}x\u{200b} \u{7f}ü\"}";
+    let shown = crate::trail::text::shown_json(json);
+    assert_eq!(shown, r#"{"a":"plain \u009b2J \u202ex\u200b \u007fü"}"#);
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(read(&shown), read(json));
+}
+
+#[test]
 fn text_cannot_control_a_terminal() {
     assert_eq!(shown("plain ü 🦀"), "plain ü 🦀");
     assert_eq!(shown("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
