@@ -33,7 +33,8 @@ struct Question {
 #[derive(serde::Serialize)]
 struct Page {
     items: Vec<AuditCall>,
-    total: u64,
+    /// `null` where counting would take too long.
+    total: Option<u64>,
     limit: u64,
     offset: u64,
     /// Where the next page begins; `null` on the last.
@@ -185,18 +186,19 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
     let mut query = filters.query.clone();
     query.paging = Paging::new(limit, offset).map_err(wrong)?;
     let store = &site.gateway.store;
+    // Few at a time: others wait here, and not for the connections that `/ready`
+    // and exports need.
+    let _place = site.pages.acquire().await;
     let page = match cursor {
         None => {
             let page = store.query_audit(query.clone()).await.map_err(|error| unread(&error))?;
             let seen = page.offset.saturating_add(page.items.len() as u64);
+            let more = match page.total {
+                Some(total) => seen < total,
+                None => page.items.len() as u64 == page.limit,
+            };
             Page {
-                next_cursor: next(
-                    site,
-                    &page.items,
-                    page.total,
-                    seen < page.total,
-                    (&filters, &query),
-                ),
+                next_cursor: next(site, &page.items, page.total, more, (&filters, &query)),
                 items: page.items,
                 total: page.total,
                 limit: page.limit,
@@ -228,7 +230,7 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
 fn next(
     site: &Site,
     items: &[AuditCall],
-    total: u64,
+    total: Option<u64>,
     more: bool,
     (filters, query): (&Filters, &AuditQuery),
 ) -> Option<String> {

@@ -28,6 +28,9 @@ const HEAD: usize = 8 * 6;
 /// Stands for a time that is not given. No clock shows it.
 const NO_TIME: i64 = i64::MIN;
 
+/// Stands for a total that nobody knows.
+const NO_TOTAL: u64 = u64::MAX;
+
 /// Makes and reads cursors.
 pub(crate) struct Cursors(hmac::Key);
 
@@ -35,8 +38,8 @@ pub(crate) struct Cursors(hmac::Key);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) place: CallPlace,
-    /// How many rows fitted when the first page was read.
-    pub(crate) total: u64,
+    /// How many rows fitted when the first page was read, if that was counted.
+    pub(crate) total: Option<u64>,
     /// What the filters' times meant then.
     pub(crate) start_time: Option<DateTime<Utc>>,
     pub(crate) end_time: Option<DateTime<Utc>>,
@@ -44,7 +47,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// A place in a selection.
-    pub(crate) fn at(place: CallPlace, total: u64, query: &AuditQuery) -> Self {
+    pub(crate) fn at(place: CallPlace, total: Option<u64>, query: &AuditQuery) -> Self {
         Self { place, total, start_time: query.start_time, end_time: query.end_time }
     }
 
@@ -68,7 +71,7 @@ impl Cursors {
         bytes.extend_from_slice(&fingerprint(filters));
         bytes.extend_from_slice(&timestamp.timestamp_micros().to_be_bytes());
         bytes.extend_from_slice(&seq.to_be_bytes());
-        bytes.extend_from_slice(&cursor.total.to_be_bytes());
+        bytes.extend_from_slice(&cursor.total.unwrap_or(NO_TOTAL).to_be_bytes());
         for time in [cursor.start_time, cursor.end_time] {
             let micros = time.map_or(NO_TIME, |time| time.timestamp_micros());
             bytes.extend_from_slice(&micros.to_be_bytes());
@@ -113,7 +116,7 @@ impl Cursors {
             seq: word()?.cast_signed(),
             chain_id: String::from_utf8(chain_id.to_vec()).map_err(|_| FOREIGN)?,
         };
-        let total = word()?;
+        let total = Some(word()?).filter(|total| *total != NO_TOTAL);
         let mut bound = || match word()? {
             none if none.cast_signed() == NO_TIME => Ok(None),
             micros => time(micros).map(Some),

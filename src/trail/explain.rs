@@ -139,8 +139,7 @@ impl Search<'_> {
                 return Ok(());
             }
         }
-        let oldest = self.store.oldest_audit_line().await?.map(Event::read);
-        let oldest = oldest.as_ref().and_then(time).unwrap_or(DateTime::UNIX_EPOCH);
+        let Some(oldest) = self.store.oldest_audit_time().await? else { return Ok(()) };
         let mut end = clock.now() + NEAR;
         let mut slice = TimeDelta::hours(1);
         let began = clock.monotonic();

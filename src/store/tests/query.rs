@@ -37,7 +37,7 @@ async fn ship(store: &Store, lines: &[String]) {
 
 async fn ask(store: &Store, query: AuditQuery) -> Vec<String> {
     let page = store.query_audit(query).await.unwrap();
-    assert_eq!(page.total, page.items.len() as u64);
+    assert_eq!(page.total, Some(page.items.len() as u64));
     page.items.into_iter().filter_map(|call| call.call_id).collect()
 }
 
@@ -111,7 +111,7 @@ async fn refusals_without_a_tool_are_rows_too(db: TestDb) {
     lines.push(event("outcome", 22, denied));
     ship(&store, &lines).await;
     let all = store.query_audit(AuditQuery::default()).await.unwrap();
-    assert_eq!(all.total, 6);
+    assert_eq!(all.total, Some(7), "with what an administrator was allowed");
     assert_eq!((all.items[0].kind.as_str(), all.items[0].status.as_str()), ("request", "error"));
     for kind in kinds {
         let query = AuditQuery {
@@ -120,7 +120,7 @@ async fn refusals_without_a_tool_are_rows_too(db: TestDb) {
             ..AuditQuery::default()
         };
         let page = store.query_audit(query).await.unwrap();
-        assert_eq!((page.total, page.items.len()), (1, 1), "{kind:?}");
+        assert_eq!((page.total, page.items.len()), (Some(1), 1), "{kind:?}");
         let row = &page.items[0];
         assert_eq!((row.kind.as_str(), row.status.as_str()), (kind.name(), "denied"));
         assert_eq!(row.client_addr.as_deref(), Some("192.0.2.7"));
@@ -193,12 +193,12 @@ async fn pages_are_newest_first_and_do_not_overlap(db: TestDb) {
         .collect();
     ship(&store, &lines).await;
     let page = store.query_audit(AuditQuery::default()).await.unwrap();
-    assert_eq!((page.items.len(), page.total, page.limit, page.offset), (100, 250, 100, 0));
+    assert_eq!((page.items.len(), page.total, page.limit, page.offset), (100, Some(250), 100, 0));
     let mut seen = Vec::new();
     for offset in (0..300).step_by(60) {
         let paging = Paging::new(Some(60), Some(offset)).unwrap();
         let page = store.query_audit(AuditQuery { paging, ..AuditQuery::default() }).await.unwrap();
-        assert_eq!(page.total, 250);
+        assert_eq!(page.total, Some(250));
         seen.extend(page.items);
     }
     assert!(seen.is_sorted_by(|one, next| one.timestamp >= next.timestamp));
@@ -207,7 +207,7 @@ async fn pages_are_newest_first_and_do_not_overlap(db: TestDb) {
     let far = Paging::new(Some(1000), Some(i64::MAX)).unwrap();
     let page =
         store.query_audit(AuditQuery { paging: far, ..AuditQuery::default() }).await.unwrap();
-    assert!(page.items.is_empty() && page.total == 250);
+    assert!(page.items.is_empty() && page.total == Some(250));
 }
 
 async fn input_that_looks_like_sql_is_only_a_value(db: TestDb) {

@@ -199,7 +199,7 @@ fn cursors_are_their_makers_own() {
     };
     let query = asked(&[("user_id", "ann"), ("start_time", "2h")], NOW);
     let place = CallPlace { timestamp: time(NOW), seq: 7, chain_id: "chain".to_owned() };
-    let cursor = Cursor::at(place, 99, &query.query);
+    let cursor = Cursor::at(place, Some(99), &query.query);
     let text = cursors.write(&cursor, &query);
     assert_eq!(cursors.read(&text, &query), Ok(cursor.clone()));
     // Asked later, it still is the same selection, with the times of the first page.

@@ -181,7 +181,10 @@ async fn each_question_is_answered(db: TestDb) {
     // Figures, not only names.
     let times = format!("SELECT times FROM ({}) AS q", asked[&11].trim_end().trim_end_matches(';'));
     let times = times.replace("SELECT times", "SELECT CAST(times AS integer)");
-    assert_eq!(store.column::<i32>(&times).await, if db.is_sqlite() { vec![41, 30, 3, 1, 1] } else { vec![41, 31, 3, 1] });
+    assert_eq!(
+        store.column::<i32>(&times).await,
+        if db.is_sqlite() { vec![41, 30, 3, 1, 1] } else { vec![41, 31, 3, 1] }
+    );
     let gaps = asked[&10].trim_end().trim_end_matches(';');
     let gaps =
         format!("SELECT CAST(first_missing AS text) || '-' || last_missing FROM ({gaps}) AS q");
