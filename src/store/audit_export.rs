@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statement, Value};
+use sea_orm::{DbBackend, FromQueryResult, QueryResult, Statement, Value};
 
 use super::audit_query::{bounded, count, filtered};
 use super::{AuditCall, AuditQuery, Store, StoreError, WORK_LIMIT, dialect};

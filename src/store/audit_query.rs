@@ -301,13 +301,14 @@ pub(super) async fn bounded(
     let asking = reader.begin().await?;
     let limit = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
     asking.execute_unprepared(&limit).await?;
-    let rows = asking.query_all_raw(statement).await.map_err(|error| {
+    let asked = asking.query_all_raw(statement).await.map_err(StoreError::from);
+    let rows = match asked {
         // `query_canceled`.
-        match StoreError::from(error) {
-            StoreError::Unavailable(why) if why.ends_with("(57014)") => StoreError::Timeout,
-            other => other,
+        Err(StoreError::Unavailable(why)) if why.ends_with("(57014)") => {
+            return Err(StoreError::Timeout);
         }
-    })?;
+        asked => asked?,
+    };
     asking.commit().await?;
     Ok(rows)
 }

@@ -15,7 +15,7 @@ use crate::store::{Line, Store, StoreError};
 const MOST: u64 = 200;
 
 /// Longest time to look back.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// How far from a time its events are looked for.
 const NEAR: TimeDelta = TimeDelta::minutes(2);

@@ -298,18 +298,13 @@ impl Crowd {
 
 /// Whose attempt it is.
 fn source(facts: &Facts) -> (Key, Source) {
-    match &facts.caller {
-        Some(caller) => {
-            let issuer = caller.issuer.clone();
-            let key = Key::Caller(issuer.clone(), Arc::clone(&caller.user_id));
-            let user = Some((issuer, Arc::clone(&caller.user_id)));
-            (key, Source { user, others: false })
-        }
-        None => {
-            let address = facts.opening.client_addr.map(network);
-            (Key::Address(address), Source { user: None, others: false })
-        }
-    }
+    let Some(caller) = &facts.caller else {
+        let address = facts.opening.client_addr.map(network);
+        return (Key::Address(address), Source { user: None, others: false });
+    };
+    let issuer = caller.issuer.clone();
+    let key = Key::Caller(issuer.clone(), Arc::clone(&caller.user_id));
+    (key, Source { user: Some((issuer, Arc::clone(&caller.user_id))), others: false })
 }
 
 /// An IPv4 address as it is; of an IPv6 address, the network.

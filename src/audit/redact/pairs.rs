@@ -74,10 +74,8 @@ pub(super) fn look(
 ) -> Siblings {
     let mut values = Vec::new();
     let begin = skip_space(bytes, at);
-    if part == Part::Label {
-        if !is_secret_label(bytes, text, begin) {
-            return Siblings::Nothing;
-        }
+    if part == Part::Label && !is_secret_label(bytes, text, begin) {
+        return Siblings::Nothing;
     }
     let mut at = begin;
     for _ in 0..MOST_MEMBERS {

@@ -194,7 +194,9 @@ fn cursors_are_their_makers_own() {
     let cursors = Cursors::new(&Secret::new("a-key-of-some-length-0123456789abcdef"));
     let asked = |given: &[(&str, &str)], at: &str| {
         let mut filters = Filters::default();
-        given.iter().for_each(|(name, value)| filters.add(name, value, time(at)).unwrap());
+        for (name, value) in given {
+            filters.add(name, value, time(at)).unwrap();
+        }
         filters
     };
     let query = asked(&[("user_id", "ann"), ("start_time", "2h")], NOW);

@@ -121,8 +121,13 @@ async fn seed(store: &Store) {
         };
         store.ship(batch).await.unwrap();
     }
+}
+
+/// Chains that end too early, and others that begin late as announced.
+async fn seed_ends(store: &Store) {
+    let event = || line("2026-11-26T18:00:00.000000Z", "request", None, r#""decision":"allow""#);
     // What the cursor knows of: a chain without its end, and one without anything.
-    ship(store, "0195-tail", &vec![event(); 3]).await;
+    ship(store, "0195-tail", &[event(), event(), event()]).await;
     store
         .execute("UPDATE audit_cursor SET next_seq = 9 WHERE chain_id = '0195-tail'")
         .await
@@ -152,6 +157,7 @@ async fn seed(store: &Store) {
 async fn each_question_is_answered(db: TestDb) {
     let store = db.store().await;
     seed(&store).await;
+    seed_ends(&store).await;
     let knocking: &[&str] = if db.is_sqlite() {
         &["192.0.2.7", "2001:db8::/64", "192.0.2.8 2, 192.0.2.9 1", "192.0.2.8", "2001:db8::5"]
     } else {

@@ -270,7 +270,7 @@ impl std::io::Write for Head {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut held = self.0.lock().unwrap();
         held.extend_from_slice(bytes);
-        let lines = held.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr::memchr_iter(b'\n', &held).count();
         if lines > self.1 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
     }
 
