@@ -229,7 +229,7 @@ fn a_call_that_is_refused_for_want_of_a_scope_is_on_record_as_one() {
     assert!(refused.status >= 400, "{}", refused.text());
     let rows = gateway.audit_rows("user_id=dora&reason=unknown_scope", 1);
     assert_eq!((&rows[0]["kind"], &rows[0]["tool_name"]), (&"decision".into(), &"echo".into()));
-    assert_eq!(rows[0]["arguments"], r#"{"text":"x","pin":"[redacted]"}"#);
+    assert_eq!(rows[0]["arguments"], r#"{"pin":"[redacted]","text":"x"}"#);
     assert!(rows[0]["arguments_digest"].is_string());
     // A method that nobody knows may be called anything.
     let body = br#"{"jsonrpc":"2.0","id":1,"method":"canary-method"}"#;
