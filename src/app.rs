@@ -43,6 +43,9 @@ pub use proof::prove;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// Most pages of the audit trail that are read at the same time.
+const MOST_PAGES: usize = 2;
+
 /// Most exports of the audit trail that run at the same time.
 const MOST_EXPORTS: usize = 4;
 
@@ -351,6 +354,7 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         app_name: settings.telemetry.app_name.as_str().into(),
         cursors: Cursors::new(cursor_secret(settings)?),
         exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
+        pages: Arc::new(Semaphore::new(MOST_PAGES)),
         complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });

@@ -60,6 +60,16 @@ impl<'a> Invocation<'a> {
         to_raw_value(id).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))
     }
 
+    /// The tool's name, as far as there is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.tool_name.as_deref()
+    }
+
+    /// The arguments, as they came.
+    pub(crate) fn arguments(&self) -> Option<&'a RawValue> {
+        self.arguments
+    }
+
     /// The scope to call in: the one named, else the only one in which the
     /// caller may use a tool of this name.
     ///

@@ -279,10 +279,8 @@ async fn walk_message(
 ) -> Result<Answer, Refusal> {
     let Said { caller, scope, head, request_id, seat } = said;
     let message = Message::read(head, body, &mut known.message)?;
-    entry.method(match message.method.name() {
-        Some(name) => Cow::Borrowed(name),
-        None => Cow::Owned(message.method_name.clone().into_owned()),
-    });
+    // A name that nobody knows may be anything.
+    entry.method(message.method.name().unwrap_or("other"));
     if let Some(client) = message.client() {
         entry.client(Some(&client.name), Some(&client.version));
     }
@@ -366,7 +364,16 @@ async fn walk_invoke(
     known.message.id = Some(id.clone());
     entry.method("tools/call");
     let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
+    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
+    // What is refused for want of a scope is a call, too.
+    if let (Err(_), Some(name)) = (&scope, invocation.name()) {
+        entry.asked(name);
+        if let Some(arguments) = invocation.arguments() {
+            let hidden = gw.registry.snapshot().redactions_of(name);
+            entry.arguments(arguments, hidden.as_deref());
+        }
+    }
+    let scope = scope?;
     let mut call = invocation.into_call(&id, brought)?;
     call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
@@ -406,6 +413,9 @@ async fn call_subject(
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
     let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
+    if target.subject().tool.is_some() {
+        entry.declared();
+    }
     let (ruling, permit) = gw.policy.authorize(target);
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit.inspect_err(denied)?;
@@ -508,7 +518,10 @@ fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
 fn no_such_method(name: &str) -> Refusal {
     const LONGEST: usize = 128;
     let shown = &name[..name.floor_char_boundary(LONGEST)];
-    Refusal::telling(Reason::MethodNotFound, format!("Method not found: {shown}"))
+    Refusal {
+        public: Some(format!("Method not found: {shown}").into()),
+        ..Refusal::new(Reason::MethodNotFound, "the method does not exist, or not in this revision")
+    }
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context §3.2).

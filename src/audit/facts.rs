@@ -235,11 +235,16 @@ impl Outcome {
 
 /// What is told to the operator.
 fn told(refusal: &Refusal) -> Cow<'static, str> {
-    use Reason::{InvalidArguments, InvalidParams, InvalidRequest, ParseError};
+    use Reason::{
+        HeaderMismatch, InvalidArguments, InvalidParams, InvalidRequest, MethodNotFound,
+        ParseError, UnsupportedVersion,
+    };
     match (&refusal.detail, refusal.reason) {
-        (Cow::Owned(_), ParseError | InvalidRequest | InvalidParams | InvalidArguments) => {
-            Cow::Borrowed("not kept: it may quote the request")
-        }
+        (
+            Cow::Owned(_),
+            ParseError | InvalidRequest | InvalidParams | InvalidArguments | HeaderMismatch
+            | UnsupportedVersion | MethodNotFound,
+        ) => Cow::Borrowed("not kept: it may quote the request"),
         (detail, _) => detail.clone(),
     }
 }
@@ -266,9 +271,11 @@ pub(super) struct Facts {
     pub(super) scope: Option<Arc<str>>,
     pub(super) session: Option<Box<str>>,
     pub(super) asked: Option<Box<str>>,
+    /// Whether the tool is one that the registry declares.
+    pub(super) declared: bool,
     pub(super) client_name: Option<Box<str>>,
     pub(super) client_version: Option<Box<str>>,
-    pub(super) method: Option<Cow<'static, str>>,
+    pub(super) method: Option<&'static str>,
     pub(super) rule_path: Option<Arc<str>>,
     pub(super) policy_digest: Option<Arc<str>>,
     pub(super) policy_generation: Option<u64>,
@@ -298,6 +305,7 @@ impl Facts {
             scope: None,
             session: None,
             asked: None,
+            declared: false,
             client_name: None,
             client_version: None,
             method: None,
@@ -355,7 +363,7 @@ impl Facts {
         line.flag("is_error", outcome.and_then(|end| end.is_error));
         line.text("issuer", caller.and_then(|caller| caller.issuer.as_deref()), most::PATH);
         line.text("kind", Some(event.kind.name()), most::NAME);
-        line.text("method", self.method.as_deref().filter(|_| whole), most::NAME);
+        line.text("method", self.method.filter(|_| whole), most::NAME);
         line.text("policy_digest", self.policy_digest.as_deref().filter(|_| whole), most::NAME);
         line.number("policy_generation", self.policy_generation.filter(|_| whole));
         line.prev();

@@ -51,7 +51,7 @@ use crate::settings::AuditSettings;
 use crate::store::Store;
 use chain::Notary;
 use facts::{Event, Facts};
-use flood::{Floods, Fold, Verdict};
+use flood::{Attempt, Floods, Fold, Verdict};
 use ids::Ids;
 use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
@@ -111,6 +111,9 @@ pub(crate) struct Auditor {
     clock: Clock,
     keeping: Keeping,
     floods: Floods,
+    /// Whether the chain is to end: then nobody else may take counts that he
+    /// could not write any more.
+    ending: Mutex<bool>,
     max_backlog_bytes: u64,
     report: Arc<Report>,
     shipping: AbortHandle,
@@ -207,6 +210,7 @@ impl Auditor {
                 most_value: settings.max_value_bytes,
             },
             floods: Floods::new(settings.refusals_per_minute),
+            ending: Mutex::new(false),
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
             shipping,
@@ -239,7 +243,7 @@ impl Auditor {
     /// processes left behind included. `false`: not within `deadline`; it stays
     /// in the journal for the next start.
     pub(crate) async fn flush(&self, deadline: Duration) -> bool {
-        self.write_folds(self.floods.take_all());
+        self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Limited);
         self.journal.write_queued();
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
@@ -252,32 +256,45 @@ impl Auditor {
     /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
     /// recorded afterwards.
     pub(crate) async fn finish(&self, deadline: Duration) -> bool {
-        self.write_folds(self.floods.take_all());
+        {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            *ending = true;
+            // The last chance: they are few, and memory is about to go.
+            self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Granted);
+        }
         self.journal.end();
         self.flush(deadline).await
     }
 
-    /// Whether a refused attempt is one too many of its source's, and is now
-    /// counted instead of written.
-    fn is_of_a_flood(&self, facts: &Facts, reason: &'static str) -> bool {
+    /// Whether an attempt is one too many of its source's, and is now counted
+    /// instead of written.
+    fn is_of_a_flood(&self, attempt: Attempt<'_>) -> bool {
         let (now, mono) = (self.clock.now(), self.clock.monotonic());
-        let (verdict, closed) = self.floods.judge(facts, reason, now, mono);
-        self.write_folds(closed);
+        let (verdict, closed) = self.floods.judge(attempt, now, mono);
+        self.write_folds(closed, Room::Limited);
         verdict == Verdict::Counted
+    }
+
+    /// Counts an attempt whose event could not be written, so that it leaves a
+    /// trace once the journal can be written again.
+    fn count(&self, attempt: Attempt<'_>) {
+        self.floods.count(attempt, self.clock.now(), self.clock.monotonic());
     }
 
     /// Writes the counts of windows that are over.
     fn close_windows(&self) {
-        self.write_folds(self.floods.take_closed(self.clock.monotonic()));
+        let ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*ending {
+            self.write_folds(self.floods.take_closed(self.clock.monotonic()), Room::Limited);
+        }
     }
 
-    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>) {
+    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>, room: Room) {
         for fold in folds {
             let now = self.clock.now();
             let mut body = Body::default();
             fold.write((now, self.ids.next(now)), self.journal.chain_id(), &mut body);
-            // There are no more of them than windows.
-            let written = self.journal.append(&body, Room::Granted);
+            let written = self.journal.append(&body, room);
             if written.and_then(|queued| self.journal.settle(&queued)).is_err() {
                 // The journal has said what is wrong.
                 self.floods.put_back(fold);

@@ -8,6 +8,7 @@ on_both!(
     every_end_has_its_status,
     other_requests_are_events_and_rows_when_refused,
     hostile_text_arrives,
+    names_hold_no_secrets,
     secrets_do_not_arrive,
 );
 
@@ -162,7 +163,7 @@ async fn other_requests_are_events_and_rows_when_refused(db: TestDb) {
     flushed(&auditor).await;
     let found = calls(&store).await;
     let rows: Vec<_> = found.iter().rev().map(|row| (&*row.kind, &*row.status)).collect();
-    assert_eq!(rows, [("authentication", "denied"), ("request", "denied")]);
+    assert_eq!(rows, [("authentication", "denied"), ("request", "denied"), ("admin", "success")]);
     let kinds = "SELECT kind || ' ' || decision || ' ' || COALESCE(reason, '-')
                  || ' ' || COALESCE(scope, '-') || ' ' || surface
                  FROM audit_events WHERE seq > 1 ORDER BY seq";
@@ -191,7 +192,6 @@ async fn hostile_text_arrives(db: TestDb) {
         let mut entry = auditor.begin(opening(name));
         entry.asked(name);
         entry.client(Some(name), Some(name));
-        entry.method(name.to_owned());
         // Lone surrogates and NUL: PostgreSQL takes them as JSON nowhere.
         entry.arguments(&raw(r#"{"x":"\u0000\ud800","deep":[[[[[[[[]]]]]]]]}"#), None);
         let why = Refusal::new(Reason::UnknownTool, name.to_owned());
@@ -205,11 +205,37 @@ async fn hostile_text_arrives(db: TestDb) {
         let cut = &expected[..expected.floor_char_boundary(256)];
         assert_eq!(call.tool_name.as_deref(), Some(cut));
         assert_eq!(call.request_id.as_deref(), Some(cut));
-        assert_eq!(call.method.as_deref(), Some(cut));
         assert!(call.arguments.as_ref().unwrap().contains(r"\u0000"));
         assert!(call.detail.as_ref().unwrap().len() <= 1024);
     }
     assert_eq!(found.len(), names.len());
+}
+
+/// Whatever a client may name holds no secret, and no detail quotes it.
+async fn names_hold_no_secrets(db: TestDb) {
+    let (store, auditor) = rig(&db).await;
+    for secret in [
+        "eyJcanary.eyJcanary.canary-1",
+        "token=canary",
+        "https://canary@h/",
+        "https://h/?sig=canary",
+    ] {
+        let mut opening = opening(secret);
+        opening.endpoint_path = format!("/x;{secret}").into();
+        let mut entry = auditor.begin(opening);
+        entry.client(Some(secret), Some(secret));
+        entry.asked(secret);
+        let why = Refusal::new(Reason::UnsupportedVersion, format!("`{secret}` is not known"));
+        entry.seal(&Outcome::refused(&why, 400)).await.unwrap();
+    }
+    flushed(&auditor).await;
+    let lines =
+        store.column::<String>("SELECT line FROM audit_events WHERE kind = 'decision'").await;
+    assert_eq!(lines.len(), 4);
+    for line in lines {
+        assert!(!line.contains("canary") && line.contains("[redacted]"), "{line}");
+    }
+    crash(auditor).await;
 }
 
 async fn secrets_do_not_arrive(db: TestDb) {

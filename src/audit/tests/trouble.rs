@@ -117,7 +117,11 @@ async fn a_full_disk_refuses_and_tears_no_line() {
     call(&auditor, "after").await.unwrap();
     assert_eq!(auditor.health().write_error, None);
     flushed(&auditor).await;
-    assert_dense(&store, auditor.journal.chain_id(), 4).await;
+    // The one that could not be written is counted since.
+    assert_dense(&store, auditor.journal.chain_id(), 5).await;
+    let counted = "SELECT folded_reasons || ', ' || detail FROM audit_folded";
+    let counted = store.column::<String>(counted).await.remove(0);
+    assert!(counted.starts_with("audit_unavailable 1, 1 more refused "), "{counted}");
 }
 
 #[tokio::test]
