@@ -250,7 +250,7 @@ impl Drop for Entry {
             if let Some((event, room)) = self.end(Decision::Aborted, &outcome) {
                 // Nobody is there to be refused; the journal has said what is
                 // wrong.
-                let _ = self.auditor.append(&self.facts, &event, room);
+                self.auditor.leave(&self.facts, &event, room);
             }
         }
     }
