@@ -278,16 +278,15 @@ impl Shipper {
         let journal = Arc::clone(&self.journal);
         let synced = tokio::task::spawn_blocking(move || journal.sync()).await;
         synced.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
-        let here = match position {
-            Some(here) => here,
-            None => {
-                let cursor = self.store.cursor(chain_id).await?;
-                if cursor > self.sent.load(Ordering::Relaxed) {
-                    let chain_id = chain_id.to_owned();
-                    return Err(ShipError::NotOurs { chain_id, said: cursor - 1 });
-                }
-                position.insert(Position::at(cursor))
+        let here = if let Some(here) = position {
+            here
+        } else {
+            let cursor = self.store.cursor(chain_id).await?;
+            if cursor > self.sent.load(Ordering::Relaxed) {
+                let chain_id = chain_id.to_owned();
+                return Err(ShipError::NotOurs { chain_id, said: cursor - 1 });
             }
+            position.insert(Position::at(cursor))
         };
         while last_seq > self.report.progress.borrow().shipped_seq {
             let segments = self.journal.segments();

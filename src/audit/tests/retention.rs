@@ -166,7 +166,7 @@ async fn a_database_that_was_tampered_with_makes_nothing_go(db: TestDb) {
     }
     for _ in 0..3 {
         janitor.look().await.unwrap();
-        hand.advance(Duration::from_secs(3600));
+        hand.advance(Duration::from_hours(1));
     }
     flushed(&auditor).await;
     assert!(rows(&store, &own).await + rows(&store, &dead).await >= all);
@@ -182,7 +182,7 @@ async fn a_database_that_was_tampered_with_makes_nothing_go(db: TestDb) {
     flushed(&auditor).await;
     for _ in 0..3 {
         janitor.look().await.unwrap();
-        hand.advance(Duration::from_secs(3600));
+        hand.advance(Duration::from_hours(1));
     }
     flushed(&auditor).await;
     assert_eq!(rows(&store, &dead).await, 0);
@@ -206,7 +206,7 @@ async fn what_does_not_verify_stays(db: TestDb) {
     flushed(&auditor).await;
     for _ in 0..2 {
         janitor.look().await.unwrap();
-        hand.advance(Duration::from_secs(3600));
+        hand.advance(Duration::from_hours(1));
     }
     flushed(&auditor).await;
     assert_eq!(rows(&store, &dead).await, before);

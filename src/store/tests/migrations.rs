@@ -186,10 +186,9 @@ async fn an_older_postgres_with_rows_keeps_them_and_what_was_granted() {
     // Once all of it is old, it goes as a whole.
     let cut = Cut { chain_id: "c".to_owned(), seq: 201, hash: String::new(), by: None };
     let later = now + chrono::TimeDelta::days(40);
-    let cutoff = format!(
-        "SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month')::text"
-    );
-    let cutoff: String = store.column(&cutoff).await.remove(0);
+    let cutoff =
+        "SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month')::text";
+    let cutoff: String = store.column(cutoff).await.remove(0);
     let cutoff = format!("{}Z", cutoff.replace(' ', "T")).parse().unwrap();
     store.remove_expired(vec![cut], cutoff, later).await.unwrap();
     assert_eq!(store.number("SELECT count(*) FROM audit_events").await, 1);
@@ -236,7 +235,7 @@ async fn removing_a_month_waits_for_nobody_and_takes_nothing_that_is_new() {
     let clock = Clock::system();
     let began = clock.monotonic();
     remove(21).await.unwrap_err();
-    assert!(clock.monotonic() - began < Duration::from_secs(10));
+    assert!(clock.monotonic().saturating_sub(began) < Duration::from_secs(10));
     store.execute(&insert(22)).await.unwrap();
     transaction.rollback().await.unwrap();
     remove(22).await.unwrap();
