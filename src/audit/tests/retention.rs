@@ -195,9 +195,13 @@ async fn a_database_that_was_tampered_with_makes_nothing_go(db: TestDb) {
 async fn what_does_not_verify_stays(db: TestDb) {
     let (store, dead, auditor, janitor, hand) = rig(&db).await;
     let table = if db.is_sqlite() { "audit_event_lines" } else { "audit_events" };
+    let seq = format!(
+        "SELECT max(seq) FROM audit_events WHERE chain_id = '{dead}' AND kind = 'decision'"
+    );
+    let seq = store.number(&seq).await;
     let change = format!(
         "UPDATE {table} SET line = replace(line, 'vscode', 'vscodf')
-         WHERE chain_id = '{dead}' AND seq = 5"
+         WHERE chain_id = '{dead}' AND seq = {seq}"
     );
     unguarded(&store, &change).await;
     let before = rows(&store, &dead).await;
@@ -217,7 +221,7 @@ async fn what_does_not_verify_stays(db: TestDb) {
     assert_eq!(store.number(&january).await, 0);
     let found = verdict(&db, &store).await;
     assert_eq!(found.findings.len(), 1, "{:?}", found.findings);
-    assert_eq!((&*found.findings[0].chain_id, found.findings[0].seq), (&*dead, 5));
+    assert_eq!((&*found.findings[0].chain_id, found.findings[0].seq), (&*dead, seq));
 }
 
 async fn a_cut_that_is_too_early_or_of_another_line_explains_nothing(db: TestDb) {
