@@ -493,8 +493,16 @@ impl Journal {
     /// more, or a crash of the machine would look like a forgery.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let files = self.files();
-        let segments = files.full.iter().chain([&files.live]);
-        segments.map(Segment::on_disk).collect()
+        let mut segments = Vec::with_capacity(files.full.len() + 1);
+        for segment in files.full.iter().chain([&files.live]) {
+            segments.push(segment.on_disk());
+            if segment.synced < segment.len {
+                // Of two who sync at once, one may be done with a later segment
+                // first; what lies between must not be passed over.
+                break;
+            }
+        }
+        segments
     }
 
     /// Notes that the database has everything before `seq`, which is the first
@@ -559,6 +567,14 @@ impl Journal {
     #[cfg(test)]
     pub(super) fn hold(&self) -> impl Drop + '_ {
         self.files()
+    }
+
+    /// As if the disk had so much less of the oldest segment, or again all.
+    #[cfg(test)]
+    pub(super) fn lag(&self, bytes: u64) {
+        let mut files = self.files();
+        let oldest = files.full.front_mut().unwrap();
+        oldest.synced = oldest.len - bytes;
     }
 
     #[cfg(test)]

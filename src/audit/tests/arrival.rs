@@ -13,6 +13,7 @@ on_both!(
     two_gateways_share_a_folder,
     full_segments_go_once_they_are_shipped,
     a_database_restored_from_a_backup_leaves_a_gap,
+    a_segment_that_the_disk_lacks_is_not_passed_over,
 );
 
 async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
@@ -155,6 +156,25 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     assert_dense(&store, &chain_id, 81).await;
     assert_eq!(next.health().backlog_bytes, 0);
     assert_whole(&db, &store).await;
+}
+
+async fn a_segment_that_the_disk_lacks_is_not_passed_over(db: TestDb) {
+    let store = db.store().await;
+    let small = AuditSettings { segment_bytes: 4000, ..unhurried() };
+    let auditor = open(&small, &db.scratch, &store);
+    for number in 0..10 {
+        call(&auditor, &number.to_string()).await.unwrap();
+    }
+    auditor.journal.sync().unwrap();
+    // Who syncs a later segment may be done first.
+    let oldest = segments(db.scratch.path()).remove(0);
+    let text = std::fs::read(oldest).unwrap();
+    let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    auditor.journal.lag((text.len() - last) as u64);
+    assert!(!auditor.flush(Duration::from_millis(300)).await);
+    auditor.journal.lag(0);
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 20).await;
 }
 
 async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {
