@@ -9,8 +9,11 @@
 //! whole. The key of a partitioned table has the time in it, so it does not keep
 //! numbers unique any more; the cursor does, which moves from one number to the
 //! next once, in the transaction that inserts what lies between. What no month
-//! fits (a clock that was wrong) lies in `audit_events_default`. Rights that were
-//! granted on the table have to be granted again.
+//! fits (a clock that was wrong) lies in `audit_events_default`. What was there
+//! before is not copied: its table becomes the partition `audit_events_before`, for
+//! which one index is built and one look at every row is taken. Rights that were
+//! granted on the table and on the views are kept; those on single columns of the
+//! table have to be granted again.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -52,20 +55,25 @@ BEGIN
         month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
     EXECUTE format('CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON %I
         FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse()', name);
-EXCEPTION WHEN check_violation THEN
-    -- Events of this month came before it had a partition; they stay together.
-    RAISE NOTICE 'events of % are in audit_events_default', name;
+EXCEPTION WHEN check_violation OR invalid_object_definition THEN
+    -- Events of this month came before it had a partition, or lie in
+    -- audit_events_before; they stay together.
+    RAISE NOTICE 'events of % have no partition of their own', name;
 END $$;
 DO $$
 DECLARE
     calls text := pg_get_viewdef('audit_calls'::regclass);
     folded text := pg_get_viewdef('audit_folded'::regclass);
-    month timestamp;
+    latest timestamptz := (SELECT max(time) FROM audit_events);
+    until timestamp;
+    right_of record;
 BEGIN
-    DROP VIEW audit_calls, audit_folded;
     ALTER TABLE audit_events RENAME TO audit_events_before;
     ALTER TABLE audit_events_before DROP CONSTRAINT audit_events_pkey;
-    DROP INDEX audit_events_time, audit_events_call, audit_events_user;
+    DROP TRIGGER audit_events_append_only ON audit_events_before;
+    ALTER INDEX audit_events_time RENAME TO audit_events_before_time;
+    ALTER INDEX audit_events_call RENAME TO audit_events_before_call;
+    ALTER INDEX audit_events_user RENAME TO audit_events_before_user;
     CREATE TABLE audit_events (
         LIKE audit_events_before INCLUDING DEFAULTS,
         PRIMARY KEY (chain_id, seq, time)
@@ -77,19 +85,35 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION audit_events_refuse();
     CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events
         FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse();
+    FOR right_of IN
+        SELECT a.privilege_type, a.is_grantable,
+               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee
+        FROM pg_class c CROSS JOIN aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.oid = 'audit_events_before'::regclass AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('GRANT %s ON audit_events TO %s %s', right_of.privilege_type,
+            right_of.grantee, CASE WHEN right_of.is_grantable THEN 'WITH GRANT OPTION' END);
+    END LOOP;
+    IF latest IS NOT NULL THEN
+        -- It stays as it is, as the partition of all that came before: many rows
+        -- take long to copy.
+        until := date_trunc('month', GREATEST(latest, now()) AT TIME ZONE 'UTC')
+            + interval '1 month';
+        EXECUTE format('ALTER TABLE audit_events ATTACH PARTITION audit_events_before
+            FOR VALUES FROM (MINVALUE) TO (%L)', until AT TIME ZONE 'UTC');
+        CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events_before
+            FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse();
+    END IF;
     CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT;
     CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events_default
         FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse();
-    FOR month IN SELECT DISTINCT date_trunc('month', time AT TIME ZONE 'UTC')
-                 FROM audit_events_before
-                 UNION SELECT date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month'
-                 FROM generate_series(0, 2) n LOOP
-        PERFORM audit_events_month(month AT TIME ZONE 'UTC');
-    END LOOP;
-    INSERT INTO audit_events SELECT * FROM audit_events_before;
-    DROP TABLE audit_events_before;
-    EXECUTE 'CREATE VIEW audit_calls AS ' || calls;
-    EXECUTE 'CREATE VIEW audit_folded AS ' || folded;
+    PERFORM audit_events_month(now() + n * interval '1 month') FROM generate_series(0, 2) n;
+    -- Replaced, not made anew, they keep the rights that were granted on them.
+    EXECUTE 'CREATE OR REPLACE VIEW audit_calls AS ' || calls;
+    EXECUTE 'CREATE OR REPLACE VIEW audit_folded AS ' || folded;
+    IF latest IS NULL THEN
+        DROP TABLE audit_events_before;
+    END IF;
 END $$;"#;
 
 const POSTGRES_DOWN: &str = "

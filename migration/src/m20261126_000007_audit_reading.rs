@@ -21,9 +21,10 @@ const STATUS: &str = "        WHEN o.decision IS NULL THEN 'pending'";
 const MORE_STATUS: &str = "        WHEN d.kind <> 'decision' THEN 'success'
         WHEN o.decision IS NULL THEN 'pending'";
 
-const COLUMN: &str = "AS folded_reasons,";
+/// The last column of `audit_folded` before.
+const LAST: &str = "    seq\nFROM";
 
-async fn replace(database: &SchemaManagerConnection<'_>, views: [String; 2]) -> Result<(), DbErr> {
+async fn anew(database: &SchemaManagerConnection<'_>, views: [String; 2]) -> Result<(), DbErr> {
     database.execute_unprepared("DROP VIEW audit_folded").await?;
     database.execute_unprepared("DROP VIEW audit_calls").await?;
     for view in views {
@@ -37,14 +38,25 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         let json = if backend == DbBackend::Sqlite { "line" } else { "line::json" };
-        let column = format!("{COLUMN}\n    {json} ->> 'folded_addresses' AS folded_addresses,");
+        let column =
+            format!("    seq,\n    {json} ->> 'folded_addresses' AS folded_addresses\nFROM");
         let calls = CALLS.replace(WHERE, MORE_WHERE).replace(STATUS, MORE_STATUS);
-        let views = [calls, folded(backend).replace(COLUMN, &column)];
-        replace(manager.get_connection(), views).await
+        let views = [calls, folded(backend).replace(LAST, &column)];
+        let database = manager.get_connection();
+        if backend == DbBackend::Sqlite {
+            return anew(database, views).await;
+        }
+        for view in views {
+            // Replaced, not made anew, they keep the rights that were granted
+            // on them.
+            let view = view.replacen("CREATE VIEW", "CREATE OR REPLACE VIEW", 1);
+            database.execute_unprepared(&view).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let views = [CALLS.replace(KINDS, MORE_KINDS), folded(manager.get_database_backend())];
-        replace(manager.get_connection(), views).await
+        anew(manager.get_connection(), views).await
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::audit::{self, Extent, KeyRing, Verification, Verifier};
+use crate::audit::{self, EarlierReport, Extent, KeyRing, Verification, Verifier};
 use crate::cli::{Exit, KeysAction, Proof, VerifyArguments};
 use crate::clock::Clock;
 use crate::settings::Settings;
@@ -14,6 +14,9 @@ use crate::store::Store;
 
 /// Largest file of keys, in bytes.
 const MOST_KEYS: u64 = 1 << 20;
+
+/// Largest report of an earlier verification, in bytes.
+const MOST_REPORT: u64 = 64 << 20;
 
 /// Looks at the audit trail, or at its keys. Damage is [`Exit::Failed`].
 ///
@@ -26,6 +29,10 @@ pub fn prove(settings: &Settings, command: &Proof, out: &mut dyn Write) -> anyho
             let written =
                 if arguments.json { report.write_json(out) } else { report.write_text(out) };
             written?;
+            anyhow::ensure!(
+                !report.is_empty(),
+                "there is no event at all, which proves nothing: is it the right place?"
+            );
             Ok(if report.is_good() { Exit::Done } else { Exit::Failed })
         }
         Proof::Keys { action, pem } => {
@@ -58,9 +65,16 @@ fn verify(settings: &Settings, arguments: &VerifyArguments) -> anyhow::Result<Ve
     let ring = read_keys(&arguments.keys)
         .with_context(|| format!("the keys in {}", arguments.keys.display()))?;
     // Of a journal, the database has taken what is not there any more.
-    let part = arguments.part || arguments.journal.is_some();
-    let extent = if part { Extent::Part } else { Extent::Whole };
+    let extent = match (&arguments.journal, arguments.part) {
+        (Some(_), _) => Extent::Journal,
+        (None, true) => Extent::Part,
+        (None, false) => Extent::Whole,
+    };
     let mut verifier = Verifier::new(&ring, extent);
+    if let Some(path) = &arguments.since_report {
+        let earlier = read_report(path);
+        verifier.expect(earlier.with_context(|| format!("the report in {}", path.display()))?);
+    }
     let bar = bar(arguments.json);
     let mut progress = |done: u64, total: u64| {
         bar.set_length(total.max(done));
@@ -70,13 +84,19 @@ fn verify(settings: &Settings, arguments: &VerifyArguments) -> anyhow::Result<Ve
         (Some(folder), _) => audit::read_journal(folder, &mut verifier, &mut progress)?,
         (None, Some(file)) => audit::read_file(file, &mut verifier, &mut progress)?,
         (None, None) => actix_web::rt::System::new().block_on(async {
-            let store = Store::connect(&settings.database, Clock::system()).await?;
+            let store = Store::connect_to_read(&settings.database, Clock::system()).await?;
             let read = audit::read_database(&store, &mut verifier, &mut progress).await;
             anyhow::Ok(read?)
         })?,
     }
     bar.finish_and_clear();
     Ok(verifier.finish())
+}
+
+fn read_report(path: &Path) -> anyhow::Result<EarlierReport> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MOST_REPORT).read_to_string(&mut text)?;
+    serde_json::from_str(&text).context("it is not what `scopegate audit verify --json` prints")
 }
 
 fn read_keys(path: &Path) -> anyhow::Result<KeyRing> {

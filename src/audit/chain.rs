@@ -7,6 +7,8 @@
 //!   vouches for its chain and number, its time, all lines before it (`prev`) and
 //!   the checkpoint before (`checkpoint_seq`, `checkpoint_hash`).
 
+use chrono::{DateTime, Utc};
+
 use super::digest::Digest;
 use super::ids::Ids;
 use super::line::{Body, Hole, SIGNATURE_DIGITS};
@@ -33,6 +35,8 @@ pub(super) mod kind {
     pub(in crate::audit) const CHECKPOINT: &str = "checkpoint";
     /// The beginning of a chain was removed, for its age.
     pub(in crate::audit) const RETENTION: &str = "retention";
+    /// A chain of a gateway that did not chain its lines yet.
+    pub(in crate::audit) const ADOPTED: &str = "adopted";
 }
 
 /// What the first line of a chain holds as the hash of the line before.
@@ -100,8 +104,21 @@ pub(super) struct Notary {
     pub(super) signer: Signer,
     pub(super) ids: Ids,
     pub(super) clock: Clock,
-    /// Lines after which a checkpoint is due.
+    /// Lines after which a checkpoint is due, and seconds.
     pub(super) every_events: u32,
+    pub(super) every_seconds: u64,
+}
+
+/// The beginning of a chain that is about to be removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removal<'a> {
+    pub(super) chain_id: &'a str,
+    /// The last line that goes: its number, hash and time.
+    pub(super) seq: i64,
+    pub(super) hash: Digest,
+    pub(super) time: DateTime<Utc>,
+    /// How many days lines are kept.
+    pub(super) days: u32,
 }
 
 impl Notary {
@@ -148,19 +165,47 @@ impl Notary {
         body
     }
 
-    /// A checkpoint; `ended` when nothing follows it.
+    /// A chain whose lines hold no hashes: its last number, and the SHA-256 of all
+    /// its lines, each with its newline.
+    pub(super) fn adopted(&self, chain_id: &str, adopted: &str, seq: i64, hash: Digest) -> Body {
+        let now = self.clock.now();
+        let mut body = Body::default();
+        let mut line = body.begin();
+        line.text("adopted_chain_id", Some(adopted), usize::MAX);
+        line.digest("adopted_hash", Some(&hash));
+        line.number("adopted_seq", Some(seq.unsigned_abs()));
+        line.text("chain_id", Some(chain_id), usize::MAX);
+        line.id("event_id", Some(self.ids.next(now)));
+        line.text("kind", Some(kind::ADOPTED), usize::MAX);
+        line.prev();
+        line.seq();
+        line.time("time", now);
+        line.end();
+        body
+    }
+
+    /// A checkpoint; `ended` when nothing follows it. It says when the next one is
+    /// due, so that a tail that is none of ours cannot be of any length, and who
+    /// vouches for its key, since the chain's first line may be removed one day.
     pub(super) fn checkpoint(&self, chain_id: &str, links: &Links, ended: bool) -> Body {
         let now = self.clock.now();
         let mut body = Body::default();
         let mut line = body.begin();
+        let endorsement = self.signer.endorsement();
         line.text("chain_id", Some(chain_id), usize::MAX);
+        line.number("checkpoint_events", Some(self.every_events.into()));
         line.digest("checkpoint_hash", links.checkpoint.as_ref().map(|(_, hash)| hash));
+        line.number("checkpoint_seconds", Some(self.every_seconds));
         line.number("checkpoint_seq", links.checkpoint.map(|(seq, _)| seq.unsigned_abs()));
         line.flag("ended", Some(ended));
+        line.text("endorsed_by", endorsement.map(|by| &*by.endorsed_by), usize::MAX);
+        line.text("endorsement", endorsement.map(|by| &*by.endorsement), usize::MAX);
         line.id("event_id", Some(self.ids.next(now)));
         line.text("key_id", Some(self.signer.key_id()), usize::MAX);
         line.text("kind", Some(kind::CHECKPOINT), usize::MAX);
         line.prev();
+        let public_key = endorsement.map(|_| self.signer.public().to_string());
+        line.text("public_key", public_key.as_deref(), usize::MAX);
         line.seq();
         line.signature();
         line.time("time", now);
@@ -169,8 +214,7 @@ impl Notary {
     }
 
     /// Everything of a chain up to a number is about to be removed.
-    pub(super) fn retention(&self, chain_id: &str, cut: (&str, i64, Digest)) -> Body {
-        let (removed, seq, hash) = cut;
+    pub(super) fn retention(&self, chain_id: &str, cut: &Removal<'_>) -> Body {
         let now = self.clock.now();
         let mut body = Body::default();
         let mut line = body.begin();
@@ -178,9 +222,11 @@ impl Notary {
         line.id("event_id", Some(self.ids.next(now)));
         line.text("kind", Some(kind::RETENTION), usize::MAX);
         line.prev();
-        line.text("removed_chain_id", Some(removed), usize::MAX);
-        line.digest("removed_hash", Some(&hash));
-        line.number("removed_seq", Some(seq.unsigned_abs()));
+        line.text("removed_chain_id", Some(cut.chain_id), usize::MAX);
+        line.digest("removed_hash", Some(&cut.hash));
+        line.number("removed_seq", Some(cut.seq.unsigned_abs()));
+        line.time("removed_time", cut.time);
+        line.number("retention_days", Some(cut.days.into()));
         line.seq();
         line.time("time", now);
         line.end();

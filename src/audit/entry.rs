@@ -287,8 +287,8 @@ impl Drop for Entry {
             if let Some(End { event, room, attempt }) = self.end(Decision::Aborted, &outcome) {
                 // Nobody is there to be refused; the journal has said what is
                 // wrong.
-                let appended = self.auditor.append(&self.facts, &event, room);
-                let _ = self.missed(attempt, appended);
+                let left = self.auditor.leave(&self.facts, &event, room);
+                let _ = self.missed(attempt, left);
             }
         }
     }

@@ -22,13 +22,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::chain::{Links, Notary};
+use super::keeper::Wakers;
 use super::line::{Body, Hole};
 use super::segment::{Segment, sync_folder};
 use crate::settings::{AuditSettings, Durability};
@@ -98,14 +99,49 @@ enum Checkpoint {
     Last,
 }
 
-/// What became of the lines that were written together; unset until then.
-type Fate = OnceLock<Result<(), Arc<io::Error>>>;
+/// What became of the lines that were written together.
+#[derive(Debug, Default)]
+struct Fate {
+    /// Unset until then.
+    told: OnceLock<Result<(), Arc<io::Error>>>,
+    heard: Notify,
+}
+
+impl Fate {
+    fn tell(&self, result: Result<(), Arc<io::Error>>) {
+        // Nobody is told twice.
+        let _ = self.told.set(result);
+        self.heard.notify_waiters();
+    }
+}
+
+/// Sees to it that those who wait are told something, even if the write falls
+/// over.
+struct Teller(Arc<Fate>);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if self.0.told.get().is_none() {
+            self.0.tell(Err(Arc::new(io::Error::other("the write was given up"))));
+        }
+    }
+}
 
 /// A line that is queued. Its event has not happened before
 /// [`Journal::settle`] says so.
 #[derive(Debug)]
 #[must_use = "a queued event has not happened yet"]
-pub(super) struct Queued(Arc<Fate>);
+pub(super) struct Queued {
+    fate: Arc<Fate>,
+    seq: i64,
+}
+
+impl Queued {
+    /// The line's number, once it is settled.
+    pub(super) fn seq(&self) -> i64 {
+        self.seq
+    }
+}
 
 /// The journal of this process.
 #[derive(Debug)]
@@ -131,7 +167,7 @@ pub(super) struct Journal {
     trouble: Mutex<Option<String>>,
     /// Whether the keeper was told that there is something to keep.
     dirty: AtomicBool,
-    keeper: SyncSender<()>,
+    threads: Wakers,
     /// Says to other processes that this chain is alive.
     _lock: File,
 }
@@ -179,14 +215,14 @@ struct Files {
 
 impl Journal {
     /// Begins a chain in its own `folder`, on which the caller holds `lock`.
-    /// `keeper` is woken when there is something to keep.
+    /// `threads` are woken when there is something for them to do.
     pub(super) fn begin(
         chain_id: String,
         folder: &Path,
         lock: File,
         limits: Limits,
         notary: Notary,
-        keeper: SyncSender<()>,
+        threads: Wakers,
     ) -> io::Result<Self> {
         let now = notary.clock.monotonic();
         let files = Files {
@@ -227,7 +263,7 @@ impl Journal {
             in_trouble: AtomicBool::new(false),
             trouble: Mutex::new(None),
             dirty: AtomicBool::new(false),
-            keeper,
+            threads,
             _lock: lock,
         })
     }
@@ -275,15 +311,45 @@ impl Journal {
     /// now. Once this returns well, the event has happened; otherwise it has
     /// not, and its number goes to another.
     pub(super) fn settle(&self, queued: &Queued) -> Result<(), JournalError> {
-        if queued.0.get().is_none() {
+        if queued.fate.told.get().is_none() {
             self.write(Checkpoint::Due);
         }
-        match queued.0.get() {
+        match queued.fate.told.get() {
             Some(Err(error)) => Err(JournalError::Io(Arc::clone(error))),
             Some(Ok(())) => Ok(()),
             // After `write`, whoever had the line in hand has told its fate,
             // or has fallen over it.
             None => Err(JournalError::Io(Arc::new(io::Error::other("the write was given up")))),
+        }
+    }
+
+    /// [`settle`](Self::settle) for who must not wait for a disk: where the disk
+    /// has to have the line, a thread of its own brings it there.
+    pub(super) async fn settle_soon(&self, queued: &Queued) -> Result<(), JournalError> {
+        if let Some(writer) = &self.threads.writer {
+            loop {
+                let heard = queued.fate.heard.notified();
+                let mut heard = std::pin::pin!(heard);
+                heard.as_mut().enable();
+                if queued.fate.told.get().is_some() {
+                    break;
+                }
+                // It is awake when there is no room.
+                if let Err(TrySendError::Disconnected(())) = writer.try_send(()) {
+                    break;
+                }
+                heard.await;
+            }
+        }
+        self.settle(queued)
+    }
+
+    /// The same for who does not ask what comes of it.
+    pub(super) fn settle_some_time(&self, queued: &Queued) {
+        let woken = self.threads.writer.as_ref().map(|writer| writer.try_send(()));
+        if !matches!(woken, Some(Ok(()) | Err(TrySendError::Full(())))) {
+            // The journal says what is wrong.
+            let _ = self.settle(queued);
         }
     }
 
@@ -318,7 +384,7 @@ impl Journal {
             std::mem::swap(&mut queue.holes, &mut files.holes);
             let (first_seq, next_seq) = (queue.first_seq, queue.next_seq);
             queue.first_seq = next_seq;
-            (std::mem::take(&mut queue.fate), first_seq, next_seq - 1)
+            (Teller(std::mem::take(&mut queue.fate)), first_seq, next_seq - 1)
         };
         let written = files.write(first_seq, self);
         files.lines.clear();
@@ -327,8 +393,7 @@ impl Journal {
             Ok(bytes) => {
                 self.written.fetch_add(bytes, Ordering::Relaxed);
                 self.last_seq.store(last_seq, Ordering::Release);
-                // Nobody asks for it twice.
-                let _ = fate.set(Ok(()));
+                fate.0.tell(Ok(()));
                 drop(files);
                 self.note_trouble(None);
                 let waiting = last_seq - self.shipped_seq.load(Ordering::Relaxed);
@@ -338,14 +403,14 @@ impl Journal {
                 if !self.dirty.load(Ordering::Relaxed) && !self.dirty.swap(true, Ordering::Relaxed)
                 {
                     // It is awake when there is no room.
-                    let _ = self.keeper.try_send(());
+                    let _ = self.threads.keeper.try_send(());
                 }
             }
             Err(error) => {
                 let error = Arc::new(error);
                 let later = self.queue().take_back(first_seq);
-                for fate in [fate, later] {
-                    let _ = fate.set(Err(Arc::clone(&error)));
+                for fate in [&fate.0, &later] {
+                    fate.tell(Err(Arc::clone(&error)));
                 }
                 drop(files);
                 self.note_trouble(Some(&error));
@@ -428,8 +493,16 @@ impl Journal {
     /// more, or a crash of the machine would look like a forgery.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let files = self.files();
-        let segments = files.full.iter().chain([&files.live]);
-        segments.map(Segment::on_disk).collect()
+        let mut segments = Vec::with_capacity(files.full.len() + 1);
+        for segment in files.full.iter().chain([&files.live]) {
+            segments.push(segment.on_disk());
+            if segment.synced < segment.len {
+                // Of two who sync at once, one may be done with a later segment
+                // first; what lies between must not be passed over.
+                break;
+            }
+        }
+        segments
     }
 
     /// Notes that the database has everything before `seq`, which is the first
@@ -458,9 +531,10 @@ impl Journal {
             return;
         }
         let path = self.folder.join("probe");
-        let probed = std::fs::write(&path, [b' '; PROBE_BYTES])
-            .and_then(|()| std::fs::remove_file(&path))
-            .and_then(|()| self.files().mend(&self.folder));
+        let written = std::fs::write(&path, [b' '; PROBE_BYTES]);
+        // A disk that is full takes a part of it.
+        let removed = std::fs::remove_file(&path);
+        let probed = written.and(removed).and_then(|()| self.files().mend(&self.folder));
         self.note_trouble(probed.err().as_ref());
     }
 
@@ -489,6 +563,20 @@ impl Journal {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A disk that takes its time: nothing is written as long as this is held.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Drop + '_ {
+        self.files()
+    }
+
+    /// As if the disk had so much less of the oldest segment, or again all.
+    #[cfg(test)]
+    pub(super) fn lag(&self, bytes: u64) {
+        let mut files = self.files();
+        let oldest = files.full.front_mut().unwrap();
+        oldest.synced = oldest.len - bytes;
+    }
+
     #[cfg(test)]
     pub(super) fn replace_file(&self, file: File) {
         self.files().live.file = Arc::new(file);
@@ -503,8 +591,9 @@ impl Queue {
         }
         let hole = body.complete(self.next_seq, &mut self.lines);
         self.holes.push(hole);
+        let seq = self.next_seq;
         self.next_seq += 1;
-        Some(Queued(Arc::clone(&self.fate)))
+        Some(Queued { fate: Arc::clone(&self.fate), seq })
     }
 
     /// Forgets what is queued, and begins again at a number whose line could

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::journal::Journal;
+use crate::settings::Durability;
 
 /// Longest time that `durability: process` leaves lines to the kernel alone.
 const SYNC: Duration = Duration::from_millis(50);
@@ -16,20 +17,49 @@ const SYNC: Duration = Duration::from_millis(50);
 /// Longest time between two looks while nothing is written.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The keeper to be: the sending end is the journal's, which ends the thread by
-/// going away.
-pub(super) fn channel() -> (SyncSender<()>, Receiver<()>) {
-    sync_channel(1)
+/// Wakes the threads of a journal, whose it is; when it goes away, they end.
+#[derive(Debug)]
+pub(super) struct Wakers {
+    /// There is something to keep.
+    pub(super) keeper: SyncSender<()>,
+    /// There is something to write: where calls wait for the disk, which is none
+    /// of the workers' business.
+    pub(super) writer: Option<SyncSender<()>>,
 }
 
-/// Begins to keep a journal.
+/// The threads' ends.
+#[derive(Debug)]
+pub(super) struct Woken {
+    keeper: Receiver<()>,
+    writer: Option<Receiver<()>>,
+}
+
+/// The threads to be.
+pub(super) fn channel(durability: Durability) -> (Wakers, Woken) {
+    let (keeper, kept) = sync_channel(1);
+    let (writer, written) = (durability == Durability::Disk).then(|| sync_channel(1)).unzip();
+    (Wakers { keeper, writer }, Woken { keeper: kept, writer: written })
+}
+
+/// Begins to keep a journal, and to write it where that waits for the disk.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(super) fn start(journal: &Arc<Journal>, woken: Receiver<()>) -> io::Result<()> {
+pub(super) fn start(journal: &Arc<Journal>, woken: Woken) -> io::Result<()> {
+    let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+    if let Some(woken) = woken.writer {
+        let journal = Arc::downgrade(journal);
+        thread("journal-disk").spawn(move || write(&journal, &woken))?;
+    }
     let journal = Arc::downgrade(journal);
-    let name = thread::Builder::new().name("journal".to_owned());
-    name.spawn(move || keep(&journal, &woken)).map(drop)
+    thread("journal").spawn(move || keep(&journal, &woken.keeper)).map(drop)
+}
+
+fn write(journal: &Weak<Journal>, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        let Some(journal) = journal.upgrade() else { return };
+        journal.write_queued();
+    }
 }
 
 fn keep(journal: &Weak<Journal>, woken: &Receiver<()>) {

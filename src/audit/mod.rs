@@ -12,6 +12,7 @@
 mod chain;
 mod digest;
 mod entry;
+mod expiry;
 mod facts;
 mod flood;
 mod ids;
@@ -43,7 +44,9 @@ pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
 pub(crate) use keys::KeyRing;
 pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
-pub(crate) use verify::{Extent, Verification, Verifier, read_database, read_file, read_journal};
+pub(crate) use verify::{
+    EarlierReport, Extent, Verification, Verifier, read_database, read_file, read_journal,
+};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
@@ -55,6 +58,7 @@ use flood::{Attempt, Floods, Fold, Verdict};
 use ids::Ids;
 use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
+use recover::Finder;
 use redact::Keeping;
 use retention::Janitor;
 use shipper::{Progress, Report, Shipper};
@@ -167,10 +171,14 @@ impl Auditor {
             ids: Ids::new()?,
             clock: clock.clone(),
             every_events: settings.checkpoint_events,
+            every_seconds: settings.checkpoint_seconds,
         };
-        let (wake, woken) = keeper::channel();
-        let (journal, left) = recover::open(&path, &chain_id, Limits::of(settings), notary, wake)
-            .map_err(|error| AuditError::Journal { path: path.clone(), error })?;
+        let (wake, woken) = keeper::channel(settings.durability);
+        let finder = Finder::new(&path);
+        let (journal, found) =
+            recover::open(&finder, &chain_id, Limits::of(settings), notary, wake)
+                .map_err(|error| AuditError::Journal { path: path.clone(), error })?;
+        let left = found.left;
         journal.note_left(left.iter().map(recover::Left::bytes).sum());
         let journal = Arc::new(journal);
         keeper::start(&journal, woken).map_err(|error| AuditError::Journal { path, error })?;
@@ -188,6 +196,12 @@ impl Auditor {
             interval: Duration::from_millis(settings.ship_interval_ms.max(1)),
             ids: Ids::new()?,
             clock: clock.clone(),
+            finder,
+            looked: clock.monotonic(),
+            unread: found.unread,
+            adopted: false,
+            sent: 1.into(),
+            hurried: false,
         };
         let (stop, stopped) = watch::channel(false);
         let janitor = Janitor {
@@ -196,6 +210,7 @@ impl Auditor {
             report: Arc::clone(&report),
             clock: clock.clone(),
             days: settings.retention_days,
+            ring: public_keys(settings, state_dir, clock.now())?,
             stop: stopped,
         };
         let shipping = store.spawn(shipper.run()).abort_handle();
@@ -290,12 +305,17 @@ impl Auditor {
     }
 
     fn write_folds(&self, folds: impl IntoIterator<Item = Fold>, room: Room) {
-        for fold in folds {
+        let append = |fold: Fold| {
             let now = self.clock.now();
             let mut body = Body::default();
             fold.write((now, self.ids.next(now)), self.journal.chain_id(), &mut body);
-            let written = self.journal.append(&body, room);
-            if written.and_then(|queued| self.journal.settle(&queued)).is_err() {
+            let queued = self.journal.append(&body, room);
+            (fold, queued)
+        };
+        // The first that is settled writes them all.
+        let folds: Vec<_> = folds.into_iter().map(append).collect();
+        for (fold, queued) in folds {
+            if queued.and_then(|queued| self.journal.settle(&queued)).is_err() {
                 // The journal has said what is wrong.
                 self.floods.put_back(fold);
             }
@@ -321,7 +341,13 @@ impl Auditor {
         if open_entries() > 1 {
             tokio::task::yield_now().await;
         }
-        self.journal.settle(&queued).map_err(unavailable)
+        self.journal.settle_soon(&queued).await.map_err(unavailable)
+    }
+
+    /// Writes an event whose writer does not ask what comes of it.
+    fn leave(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<(), Refusal> {
+        self.journal.settle_some_time(&self.queue(facts, event, room)?);
+        Ok(())
     }
 
     fn queue(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<Queued, Refusal> {

@@ -1,7 +1,8 @@
 //! Removes from the database what is older than `audit.retention_days`, so that
 //! what is left still verifies.
 //!
-//! Before anything goes, an event in this gateway's own chain says up to where
+//! What goes must verify first ([`super::expiry`]): this gateway is about to vouch
+//! for it. Then, before anything goes, an event in this gateway's own chain says up to where
 //! each chain is cut and which hash that line had; a checkpoint signs it, and
 //! only when the database has both are the old events removed. The first event
 //! that is left holds the same hash as the one before it. So a verifier sees that
@@ -13,11 +14,13 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Days, TimeZone, Utc};
 use tokio::sync::watch;
 
-use super::digest::Digest;
+use super::chain::Removal;
+use super::expiry::{Border, Examiner, Kept};
 use super::journal::{Journal, Room};
+use super::keys::KeyRing;
 use super::shipper::Report;
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::{Cut, Store, StoreError};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_hours(1);
@@ -33,6 +36,8 @@ pub(super) struct Janitor {
     pub(super) report: Arc<Report>,
     pub(super) clock: Clock,
     pub(super) days: Option<u32>,
+    /// Whose signatures are believed.
+    pub(super) ring: KeyRing,
     /// Becomes `true` when the gateway stops.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -64,36 +69,65 @@ impl Janitor {
         // A chain that is alive is never cut as a whole.
         self.journal.beat();
         let cutoff = cutoff(now, days);
-        let mut cuts = self.store.expired(cutoff).await?;
-        for cut in &mut cuts {
-            let line = cut.line.take().unwrap_or_default();
-            cut.hash = Digest::of(line.as_bytes()).to_string();
-        }
-        for cut in self.store.fading_cuts(cutoff).await? {
-            // Unless it is cut further anyway.
-            if !cuts.iter().any(|new| new.chain_id == cut.chain_id) {
-                cuts.push(cut);
-            }
-        }
-        if !self.announce(&cuts).await {
+        let mut cuts = self.cuts(cutoff).await?;
+        if !self.announce(&mut cuts, days).await {
             return Err(StoreError::Unavailable("the announcement did not arrive".to_owned()));
         }
         if !cuts.is_empty() {
             tracing::info!(chains = cuts.len(), before = %cutoff, "removing old audit events");
         }
+        let cuts = cuts.into_iter().map(|(cut, _)| cut).collect();
         self.store.remove_expired(cuts, cutoff, now).await
     }
 
+    /// What may go, as far as it verifies, and cuts whose announcement grows old
+    /// itself, as far as it was signed.
+    async fn cuts(&self, cutoff: DateTime<Utc>) -> Result<Vec<(Cut, Border)>, StoreError> {
+        let mut examiner = Examiner::new(&self.store, &self.ring);
+        let mut cuts: Vec<(Cut, Border)> = Vec::new();
+        for chain_id in self.store.expired(cutoff).await? {
+            let border = match examiner.border(&chain_id, cutoff).await {
+                Ok(Some(border)) => border,
+                Ok(None) => continue,
+                Err(Kept::Store(error)) => return Err(error),
+                Err(Kept::Damaged { seq, why }) => {
+                    tracing::error!(chain_id, seq, why, "old audit events do not verify, and stay");
+                    continue;
+                }
+            };
+            let (seq, hash) = (border.seq, border.hash.to_string());
+            cuts.push((Cut { chain_id, seq, hash, by: None }, border));
+        }
+        for cut in self.store.fading_cuts(cutoff).await? {
+            // Unless it is cut further anyway.
+            if cuts.iter().any(|(new, _)| new.chain_id == cut.chain_id) {
+                continue;
+            }
+            match examiner.announced(&cut).await {
+                Ok(Some(border)) => cuts.push((cut, border)),
+                Err(Kept::Store(error)) => return Err(error),
+                Ok(None) | Err(Kept::Damaged { .. }) => tracing::error!(
+                    chain_id = cut.chain_id,
+                    seq = cut.seq,
+                    "audit_retention says what nothing signed does, and is not repeated"
+                ),
+            }
+        }
+        Ok(cuts)
+    }
+
     /// Writes down what is about to go. `false`: the database does not have it.
-    async fn announce(&self, cuts: &[crate::store::Cut]) -> bool {
+    async fn announce(&self, cuts: &mut [(Cut, Border)], days: u32) -> bool {
         let (notary, chain_id) = (self.journal.notary(), self.journal.chain_id());
-        for cut in cuts {
-            let Some(hash) = Digest::from_hex(&cut.hash) else { return false };
-            let body = notary.retention(chain_id, (&cut.chain_id, cut.seq, hash));
-            let queued = self.journal.append(&body, Room::Granted);
-            if queued.and_then(|queued| self.journal.settle(&queued)).is_err() {
+        for (cut, border) in &mut *cuts {
+            let Border { seq, hash, time } = *border;
+            let removal = Removal { chain_id: &cut.chain_id, seq, hash, time, days };
+            let queued = self.journal.append(&notary.retention(chain_id, &removal), Room::Granted);
+            let Ok(queued) = queued else { return false };
+            if self.journal.settle(&queued).is_err() {
                 return false;
             }
+            cut.by = Some((chain_id.to_owned(), queued.seq()));
         }
         self.journal.checkpoint();
         let last = self.journal.last_seq();

@@ -68,6 +68,22 @@ impl Segment {
         Ok((segments, torn))
     }
 
+    /// Its first line, without the newline.
+    pub(super) fn first_line(&self) -> io::Result<Option<Vec<u8>>> {
+        const STEP: u64 = 64 * 1024;
+        let mut line = Vec::new();
+        while (line.len() as u64) < self.len {
+            let (start, size) = (line.len(), STEP.min(self.len - line.len() as u64));
+            line.resize(start + usize::try_from(size).map_err(io::Error::other)?, 0);
+            self.file.read_exact_at(&mut line[start..], start as u64)?;
+            if let Some(end) = memchr::memchr(b'\n', &line[start..]) {
+                line.truncate(start + end);
+                break;
+            }
+        }
+        Ok(Some(line).filter(|line| !line.is_empty()))
+    }
+
     /// Its last complete line, without the newline.
     pub(super) fn last_line(&self) -> io::Result<Option<Vec<u8>>> {
         let Some(end) = self.len.checked_sub(1) else { return Ok(None) };

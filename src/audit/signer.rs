@@ -63,6 +63,17 @@ pub(crate) enum KeyError {
         /// Why not.
         error: io::Error,
     },
+    /// Public keys are known, but the private one is not there.
+    #[error(
+        "{} is not there, though this gateway has signed before. Put it back; or set \
+         audit.signing_key; or begin with a new key, which nobody has endorsed, by \
+         `scopegate audit keys rotate`, and hand out its public half",
+        path.display()
+    )]
+    Gone {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The key is not ours to change.
     #[error("the key is set by audit.signing_key; put a new one there instead")]
     Configured,
@@ -115,6 +126,11 @@ impl Signer {
         let pair = match (configured(settings)?, kept) {
             (Some(pair), _) => pair,
             (None, Some(kept)) => kept,
+            // A new one would be endorsed by nobody, and nobody would have asked
+            // for it.
+            (None, None) if !read_ring(state_dir)?.keys().is_empty() => {
+                return Err(KeyError::Gone { path: state_dir.join(PRIVATE) });
+            }
             (None, None) => {
                 let (pair, pem) = generate()?;
                 write_whole(&state_dir.join(PRIVATE), pem.expose().as_bytes())?;

@@ -7,12 +7,14 @@ use clap::{Args, Subcommand};
 /// After the help of `audit verify`.
 const AFTER_VERIFY: &str = "\
 The first damaged record is named by chain and number, with what was done to it:
-changed, missing, reordered, truncated, forked, added, bad_signature, unknown_key.
+changed, missing, reordered, truncated, forked, added, unsigned, bad_signature,
+unknown_key.
 
 Exit codes:
   0  nothing is wrong
   1  something was done to the trail
-  2  the command line is wrong, or the trail or the keys cannot be read";
+  2  the command line is wrong, the trail or the keys cannot be read, or there is
+     no event at all";
 
 /// Proves the audit trail whole.
 #[derive(Clone, Debug, Subcommand)]
@@ -59,6 +61,10 @@ pub struct VerifyArguments {
     /// The file is a part of the trail: chains may begin later, or be missing
     #[arg(long, requires = "file")]
     pub part: bool,
+    /// What an earlier run printed with --json: each chain must still be there as
+    /// it was, or be removed for its age
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "part"])]
+    pub since_report: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -76,9 +76,9 @@ pub(super) fn move_cursor(backend: DbBackend) -> &'static str {
     }
 }
 
-/// All chains that have a cursor or rows, and the cursor's next number. Rows are
-/// looked up chain by chain: there are many of them to few chains.
-pub(super) fn audit_chains(backend: DbBackend) -> String {
+/// A table of the chains that have rows, which are looked up chain by chain: there
+/// are many of them to few chains.
+fn found_chains(backend: DbBackend) -> String {
     let table = audit_lines_table(backend);
     format!(
         "WITH RECURSIVE found(chain_id) AS (
@@ -86,12 +86,32 @@ pub(super) fn audit_chains(backend: DbBackend) -> String {
             UNION ALL
             SELECT (SELECT min(chain_id) FROM {table} WHERE chain_id > found.chain_id)
             FROM found WHERE found.chain_id IS NOT NULL
-        )
+        )"
+    )
+}
+
+/// All chains that have a cursor or rows, and the cursor's next number.
+pub(super) fn audit_chains(backend: DbBackend) -> String {
+    format!(
+        "{}
         SELECT chain_id, next_seq FROM audit_cursor
         UNION ALL
         SELECT chain_id, NULL FROM found WHERE chain_id IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audit_cursor c WHERE c.chain_id = found.chain_id)
-        ORDER BY 1"
+        ORDER BY 1",
+        found_chains(backend)
+    )
+}
+
+/// All chains that have rows, and the first line of each.
+pub(super) fn audit_first_lines(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!(
+        "{}
+        SELECT chain_id, (SELECT line FROM {table} e WHERE e.chain_id = found.chain_id
+                          ORDER BY seq LIMIT 1)
+        FROM found WHERE chain_id IS NOT NULL",
+        found_chains(backend)
     )
 }
 

@@ -37,6 +37,7 @@ pub(crate) use ship::Batch;
 #[cfg(test)]
 pub(crate) use tools::SyncReport;
 pub(crate) use tools::ToolRecord;
+pub(crate) use verify::StoredLine;
 
 use crate::clock::Clock;
 use crate::settings::DatabaseSettings;

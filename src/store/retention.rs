@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, TransactionTrait, Value,
 };
 
 use super::{MIGRATION_LIMIT, Store, StoreError, dialect};
 
-/// Rows that SQLite removes at once: the shipper waits meanwhile.
+/// Rows that are removed at once: the shipper may wait meanwhile.
 const AT_ONCE: i64 = 2000;
+
+/// Longest wait of PostgreSQL's for a month to drop: who writes waits behind it.
+const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// The beginning of a chain, which is to go or is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +20,24 @@ pub(crate) struct Cut {
     pub(crate) chain_id: String,
     /// The last number that goes.
     pub(crate) seq: i64,
-    /// What it holds: of a new cut, the line; of an old one, nothing.
-    pub(crate) line: Option<String>,
-    /// The line's hash, in hexadecimal; of a new cut, empty.
+    /// That line's hash, in hexadecimal.
     pub(crate) hash: String,
+    /// Chain and number of the event that announces it. A row of the database is
+    /// no proof; what is there is.
+    pub(crate) by: Option<(String, i64)>,
+}
+
+/// Columns of a [`Cut`].
+const CUT: &str = "chain_id, through_seq, hash, by_chain_id, by_seq";
+
+fn cut(row: &QueryResult) -> Result<Cut, StoreError> {
+    let by: (Option<String>, Option<i64>) = (row.try_get_by_index(3)?, row.try_get_by_index(4)?);
+    Ok(Cut {
+        chain_id: row.try_get_by_index(0)?,
+        seq: row.try_get_by_index(1)?,
+        hash: row.try_get_by_index(2)?,
+        by: by.0.zip(by.1),
+    })
 }
 
 impl Store {
@@ -45,38 +62,66 @@ impl Store {
         self.run(months).await
     }
 
-    /// Where chains can be cut so that nothing goes that is not older than
-    /// `cutoff`.
+    /// Chains that have an event which seems older than `cutoff`.
     ///
     /// # Errors
     /// The database's failure.
-    pub(crate) async fn expired(&self, cutoff: DateTime<Utc>) -> Result<Vec<Cut>, StoreError> {
+    pub(crate) async fn expired(&self, cutoff: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let (reader, backend) = (self.reader.clone(), self.backend());
         let table = dialect::audit_lines_table(backend);
+        let sql = format!("SELECT DISTINCT chain_id FROM {table} WHERE time < $1 ORDER BY 1");
+        let values = [dialect::audit_time(backend, cutoff)];
+        let chains = Statement::from_sql_and_values(backend, sql, values);
         let expired = async move {
-            let time = || dialect::audit_time(backend, cutoff);
-            let sql = format!("SELECT DISTINCT chain_id FROM {table} WHERE time < $1 ORDER BY 1");
-            let chains = Statement::from_sql_and_values(backend, sql, [time()]);
-            let mut cuts = Vec::new();
-            for row in reader.query_all_raw(chains).await? {
-                let chain_id: String = row.try_get_by_index(0)?;
-                // Numbers count, times do not: a clock may have gone back.
-                let sql = format!(
-                    "SELECT seq, line FROM {table} WHERE chain_id = $1 AND seq < COALESCE(
-                         (SELECT min(seq) FROM {table} WHERE chain_id = $1 AND time >= $2),
-                         9223372036854775807)
-                     ORDER BY seq DESC LIMIT 1"
-                );
-                let values = [Value::from(&*chain_id), time()];
-                let last = Statement::from_sql_and_values(backend, sql, values);
-                if let Some(row) = reader.query_one_raw(last).await? {
-                    let (seq, line) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-                    cuts.push(Cut { chain_id, seq, line: Some(line), hash: String::new() });
-                }
-            }
-            Ok(cuts)
+            let rows = reader.query_all_raw(chains).await?;
+            Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
         };
         self.io.run(MIGRATION_LIMIT, expired).await
+    }
+
+    /// The cut that the database knows of a chain.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn audit_cut(&self, chain_id: &str) -> Result<Option<Cut>, StoreError> {
+        let (reader, backend) = (self.reader.clone(), self.backend());
+        let sql = format!("SELECT {CUT} FROM audit_retention WHERE chain_id = $1");
+        let select = Statement::from_sql_and_values(backend, sql, [Value::from(chain_id)]);
+        let known =
+            async move { reader.query_one_raw(select).await?.as_ref().map(cut).transpose() };
+        self.run(known).await
+    }
+
+    /// Where events of a kind seem to name a chain in a member of theirs, from some
+    /// time on: a few of them, oldest first.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn audit_words(
+        &self,
+        kind: &str,
+        member: &str,
+        chain_id: &str,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let (reader, backend) = (self.reader.clone(), self.backend());
+        let table = dialect::audit_lines_table(backend);
+        let sql = format!(
+            "SELECT chain_id, seq FROM {table} WHERE time >= $3 AND kind = $1 AND line LIKE $2
+             ORDER BY time LIMIT 16"
+        );
+        let values = [
+            Value::from(kind),
+            Value::from(format!("%\"{member}\":\"{chain_id}\"%")),
+            dialect::audit_time(backend, since.unwrap_or(DateTime::UNIX_EPOCH)),
+        ];
+        let select = Statement::from_sql_and_values(backend, sql, values);
+        let words = async move {
+            let place =
+                |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+            reader.query_all_raw(select).await?.iter().map(place).collect()
+        };
+        self.io.run(MIGRATION_LIMIT, words).await
     }
 
     /// Cuts that were announced before `cutoff`, so that what was announced goes
@@ -89,19 +134,11 @@ impl Store {
         let table = dialect::audit_lines_table(backend);
         let fading = async move {
             let sql = format!(
-                "SELECT chain_id, through_seq, hash FROM audit_retention r WHERE announced_at < $1
+                "SELECT {CUT} FROM audit_retention r WHERE announced_at < $1
                  AND EXISTS (SELECT 1 FROM {table} e WHERE e.chain_id = r.chain_id)"
             );
             let values = [dialect::audit_time(backend, cutoff)];
             let fading = Statement::from_sql_and_values(backend, sql, values);
-            let cut = |row: &sea_orm::QueryResult| {
-                Ok(Cut {
-                    chain_id: row.try_get_by_index(0)?,
-                    seq: row.try_get_by_index(1)?,
-                    line: None,
-                    hash: row.try_get_by_index(2)?,
-                })
-            };
             reader.query_all_raw(fading).await?.iter().map(cut).collect()
         };
         self.run(fading).await
@@ -120,38 +157,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (writer, backend) = (self.writer.clone(), self.backend());
         let remove = async move {
-            let transaction = writer.begin_with_options(dialect::write_transaction()).await?;
-            dialect::lock_retention(&transaction).await?;
-            for cut in &cuts {
-                let sql = "INSERT INTO audit_retention (chain_id, through_seq, hash, announced_at)
-                           VALUES ($1, $2, $3, $4) ON CONFLICT (chain_id) DO UPDATE SET
-                           through_seq = excluded.through_seq, hash = excluded.hash,
-                           announced_at = excluded.announced_at
-                           WHERE excluded.through_seq >= audit_retention.through_seq";
-                let values = [
-                    Value::from(&*cut.chain_id),
-                    Value::from(cut.seq),
-                    Value::from(&*cut.hash),
-                    dialect::audit_time(backend, now),
-                ];
-                let upsert = Statement::from_sql_and_values(backend, sql, values);
-                transaction.execute_raw(upsert).await?;
-            }
+            note(&writer, &cuts, now).await?;
             if backend == DbBackend::Postgres {
-                drop_months(&transaction, cutoff).await?;
-                let rest = "DELETE FROM audit_events e USING audit_retention r
-                            WHERE e.chain_id = r.chain_id AND e.seq <= r.through_seq
-                            AND e.time < $1";
-                let values = [Value::from(cutoff)];
-                transaction
-                    .execute_raw(Statement::from_sql_and_values(backend, rest, values))
-                    .await?;
-                transaction.commit().await?;
-            } else {
-                transaction.commit().await?;
-                for cut in &cuts {
-                    delete_slowly(&writer, cut).await?;
-                }
+                drop_months(&writer, &cuts, cutoff).await?;
+            }
+            for cut in &cuts {
+                delete_slowly(&writer, cut, cutoff).await?;
             }
             forget(&writer, backend, cutoff).await
         };
@@ -159,40 +170,112 @@ impl Store {
     }
 }
 
-/// PostgreSQL: drops the months that are over at `cutoff`, but for those that
-/// hold an event which has to stay.
+/// Writes down what may go, without which the database removes nothing.
+async fn note(
+    writer: &DatabaseConnection,
+    cuts: &[Cut],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let backend = writer.get_database_backend();
+    let transaction = writer.begin_with_options(dialect::write_transaction()).await?;
+    dialect::lock_retention(&transaction).await?;
+    for cut in cuts {
+        // A row that somebody else has put there does not stand in the way.
+        let sql = "INSERT INTO audit_retention
+                       (chain_id, through_seq, hash, announced_at, by_chain_id, by_seq)
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (chain_id) DO UPDATE SET
+                   through_seq = excluded.through_seq, hash = excluded.hash,
+                   announced_at = excluded.announced_at,
+                   by_chain_id = excluded.by_chain_id, by_seq = excluded.by_seq";
+        let (by, by_seq) = cut.by.clone().unzip();
+        let values = [
+            Value::from(&*cut.chain_id),
+            Value::from(cut.seq),
+            Value::from(&*cut.hash),
+            dialect::audit_time(backend, now),
+            Value::from(by),
+            Value::from(by_seq),
+        ];
+        transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// PostgreSQL: drops the months that are over at `cutoff`, but for those that hold
+/// an event which is in none of the cuts.
 async fn drop_months(
-    transaction: &DatabaseTransaction,
+    writer: &DatabaseConnection,
+    cuts: &[Cut],
     cutoff: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let postgres = DbBackend::Postgres;
     let sql = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                WHERE i.inhparent = 'audit_events'::regclass
-               AND c.relname ~ '^audit_events_[0-9]{6}$'
-               AND c.relname < 'audit_events_' || to_char($1 AT TIME ZONE 'UTC', 'YYYYMM')";
-    let values = [Value::from(cutoff)];
-    let months = Statement::from_sql_and_values(postgres, sql, values);
-    for row in transaction.query_all_raw(months).await? {
-        // A name of digits, as the pattern says.
+               AND (c.relname ~ '^audit_events_[0-9]{6}$'
+                    AND c.relname < 'audit_events_' || to_char($1 AT TIME ZONE 'UTC', 'YYYYMM')
+                    OR c.relname = 'audit_events_before')
+               ORDER BY 1";
+    let months = Statement::from_sql_and_values(postgres, sql, [Value::from(cutoff)]);
+    let (chains, seqs): (Vec<&str>, Vec<i64>) =
+        cuts.iter().map(|cut| (&*cut.chain_id, cut.seq)).unzip();
+    let (chains, seqs) = (serde_json::json!(chains), serde_json::json!(seqs));
+    for row in writer.query_all_raw(months).await? {
+        // A name of digits, as the pattern says, or the other one.
         let month: String = row.try_get_by_index(0)?;
+        // What came before there were months may still be written to.
+        let young = format!("SELECT 1 FROM {month} WHERE time >= $1 LIMIT 1");
+        let young = Statement::from_sql_and_values(postgres, young, [Value::from(cutoff)]);
+        if writer.query_one_raw(young).await?.is_some() {
+            continue;
+        }
+        let transaction = writer.begin().await?;
+        transaction.execute_unprepared(LOCK_LIMIT).await?;
+        dialect::lock_retention(&transaction).await?;
+        // Nobody writes to this month any more, and whoever writes elsewhere does
+        // not wait while it is looked through.
+        let lock = format!("LOCK TABLE ONLY {month} IN SHARE MODE");
+        transaction.execute_unprepared(&lock).await?;
         let stays = format!(
-            "SELECT 1 FROM {month} e LEFT JOIN audit_retention r USING (chain_id)
-             WHERE e.seq > COALESCE(r.through_seq, 0) LIMIT 1"
+            "SELECT 1 FROM {month} e LEFT JOIN (
+                 SELECT c.value AS chain_id, s.value::bigint AS through_seq
+                 FROM json_array_elements_text($1::json) WITH ORDINALITY c
+                 JOIN json_array_elements_text($2::json) WITH ORDINALITY s USING (ordinality)
+             ) r USING (chain_id)
+             WHERE e.seq > COALESCE(r.through_seq, 0) OR e.time >= $3 LIMIT 1"
         );
-        if transaction.query_one_raw(Statement::from_string(postgres, stays)).await?.is_none() {
+        let values =
+            [Value::from(chains.to_string()), Value::from(seqs.to_string()), Value::from(cutoff)];
+        let stays = Statement::from_sql_and_values(postgres, stays, values);
+        if transaction.query_one_raw(stays).await?.is_none() {
             transaction.execute_unprepared(&format!("DROP TABLE {month}")).await?;
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
         }
     }
     Ok(())
 }
 
-async fn delete_slowly(writer: &sea_orm::DatabaseConnection, cut: &Cut) -> Result<(), StoreError> {
-    let sql = "DELETE FROM audit_event_lines WHERE chain_id = $1 AND seq IN (
-                   SELECT seq FROM audit_event_lines WHERE chain_id = $1 AND seq <= $2
-                   ORDER BY seq LIMIT $3)";
+async fn delete_slowly(
+    writer: &DatabaseConnection,
+    cut: &Cut,
+    cutoff: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let backend = writer.get_database_backend();
+    let table = dialect::audit_lines_table(backend);
+    let sql = format!(
+        "DELETE FROM {table} WHERE chain_id = $1 AND time < $2 AND seq IN (
+             SELECT seq FROM {table} WHERE chain_id = $1 AND seq <= $3 AND time < $2
+             ORDER BY seq LIMIT $4)"
+    );
     loop {
-        let values = [Value::from(&*cut.chain_id), Value::from(cut.seq), Value::from(AT_ONCE)];
-        let delete = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+        let values = [
+            Value::from(&*cut.chain_id),
+            dialect::audit_time(backend, cutoff),
+            Value::from(cut.seq),
+            Value::from(AT_ONCE),
+        ];
+        let delete = Statement::from_sql_and_values(backend, &sql, values);
         if writer.execute_raw(delete).await?.rows_affected() == 0 {
             return Ok(());
         }
@@ -201,7 +284,7 @@ async fn delete_slowly(writer: &sea_orm::DatabaseConnection, cut: &Cut) -> Resul
 
 /// Chains that are gone as a whole, for so long that nothing names them.
 async fn forget(
-    writer: &sea_orm::DatabaseConnection,
+    writer: &DatabaseConnection,
     backend: DbBackend,
     cutoff: DateTime<Utc>,
 ) -> Result<(), StoreError> {

@@ -53,6 +53,23 @@ impl Store {
         self.run(chains).await
     }
 
+    /// The first line that is there of each chain.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn first_audit_lines(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let (reader, backend) = (self.reader.clone(), self.backend());
+        let lines = async move {
+            let sql = dialect::audit_first_lines(backend);
+            let rows = reader.query_all_raw(Statement::from_string(backend, sql)).await?;
+            let line = |row: &sea_orm::QueryResult| {
+                Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
+            };
+            rows.iter().map(line).collect()
+        };
+        self.run(lines).await
+    }
+
     /// The number the database wants next of a chain.
     ///
     /// # Errors

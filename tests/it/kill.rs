@@ -22,7 +22,8 @@ use crate::harness::Backend;
 use crate::harness::http;
 use crate::harness::tokens::{AUDIENCE, ISSUER, SECRET, Token};
 
-/// How often a gateway is killed: `AUDIT_KILLS`, else this.
+/// How often a gateway is killed: `AUDIT_KILLS`, else this. `./scripts/test --soak`
+/// does it 200 times.
 const KILLS: u32 = 4;
 
 /// Calls at a time.
@@ -73,7 +74,7 @@ fn the_command_line_tells_good_damaged_and_unreadable_apart() {
     wait_until(PATIENCE, "the gateway to leave", || gateway.exit_code().is_some());
     let (code, out) = verify(&["--keys", &pem, "--database"]);
     assert_eq!(code, Some(0));
-    assert!(out.ends_with("good: 12 events in 1 chains\n") && out.contains(", ended\n"), "{out}");
+    assert!(out.ends_with("good: 13 events in 1 chains\n") && out.contains(", ended\n"), "{out}");
 
     // What is exported are the lines themselves.
     let lines = column(&url, "SELECT line FROM audit_events ORDER BY seq").join("\n") + "\n";
@@ -84,19 +85,40 @@ fn the_command_line_tells_good_damaged_and_unreadable_apart() {
     std::fs::write(&export, lines.replacen("echo", "ecko", 1)).unwrap();
     let (code, out) = verify(&["--keys", &keys, "--file", &export]);
     assert_eq!(code, Some(1));
-    assert!(out.contains(", 2: changed: ") && out.contains("\nDAMAGED: "), "{out}");
+    assert!(out.contains(", 3: changed: ") && out.contains("\nDAMAGED: "), "{out}");
     let (code, out) = verify(&["--keys", &keys, "--file", &export, "--json"]);
     let verdict: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &verdict["good"]), (Some(1), &Value::Bool(false)));
     assert_eq!(
         (&verdict["findings"][0]["damage"], &verdict["findings"][0]["seq"]),
-        (&"changed".into(), &2.into())
+        (&"changed".into(), &3.into())
     );
     // What lies before an export that begins later is not missed with `--part`.
     let later: String = lines.lines().skip(3).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&export, later).unwrap();
     assert_eq!(verify(&["--keys", &keys, "--file", &export]).0, Some(1));
     assert_eq!(verify(&["--keys", &keys, "--file", &export, "--part"]).0, Some(0));
+    // What a report has had must still be there.
+    let report = path("report.json");
+    std::fs::write(&export, &lines).unwrap();
+    let file = ["--keys", &keys, "--file", &export];
+    std::fs::write(&report, verify(&[&file[..], &["--json"]].concat()).1).unwrap();
+    let since = [&file[..], &["--since-report", &report]].concat();
+    assert_eq!(verify(&since).0, Some(0));
+    let shorter: String = lines.lines().take(12).flat_map(|line| [line, "\n"]).collect();
+    std::fs::write(&export, shorter).unwrap();
+    assert_eq!(verify(&file).0, Some(0));
+    let (code, out) = verify(&since);
+    assert!(code == Some(1) && out.contains(", 13: truncated: an earlier report"), "{out}");
+    // Nothing proves nothing; and whoever only looks makes no database.
+    let empty = path("empty.jsonl");
+    std::fs::write(&empty, "").unwrap();
+    assert_eq!(verify(&["--keys", &keys, "--file", &empty]).0, Some(2));
+    let none = folder.path().join("none.db");
+    let elsewhere = format!("sqlite://{}", none.display());
+    let line = ["audit", "verify", "--keys", &keys];
+    assert_eq!(command(folder.path(), &elsewhere, &line).0, Some(2));
+    assert!(!none.exists());
     for unreadable in [
         &["--keys", &path("none"), "--database"][..],
         &["--keys", &export],

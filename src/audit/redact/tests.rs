@@ -309,7 +309,12 @@ fn masked(value: Value) -> Value {
             })
             .collect(),
         Value::Array(items) => items.into_iter().map(masked).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+        // What is secret in a text does not depend on where it stands.
+        Value::String(_) => {
+            let kept = keep(&value.to_string(), ArgumentsKept::Redacted, usize::MAX >> 1);
+            serde_json::from_str(&kept.unwrap()).unwrap()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
 }
 

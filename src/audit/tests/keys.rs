@@ -83,6 +83,20 @@ fn a_new_key_has_the_word_of_the_one_before() {
     assert!(matches!(refused, KeyError::Setting(NotAKey::Form)), "{refused}");
 }
 
+#[test]
+fn a_private_key_that_is_gone_is_not_replaced_in_silence() {
+    let folder = Scratch::new("sg-keys");
+    signer(&settings(), &folder).unwrap();
+    std::fs::remove_file(folder.path().join("audit_signing_key.pem")).unwrap();
+    let refused = signer(&settings(), &folder).unwrap_err();
+    assert!(matches!(refused, KeyError::Gone { .. }), "{refused}");
+    assert!(refused.to_string().contains("audit keys rotate"), "{refused}");
+    // With a key of one's own, or when somebody asks for a new one, it goes on.
+    signer(&configured(), &folder).unwrap();
+    let second = rotate(&settings(), folder.path(), Clock::system().now()).unwrap();
+    assert_eq!(signer(&settings(), &folder).unwrap().key_id(), second);
+}
+
 fn text_of_rsa() -> &'static str {
     include_str!("../../../tests/fixtures/keys/rsa_private.pem")
 }
@@ -106,9 +120,18 @@ fn a_file_of_keys_is_read_in_both_forms_and_not_when_damaged() {
     let at = text.find("\"public_key\": \"").unwrap() + 15;
     let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
     let damaged = format!("{}{digit}{}", &text[..at], &text[at + 1..]);
-    for damaged in
-        [&*damaged, "", "{}", "[]", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"]
-    {
+    // The PEM beside it is what other programs are given.
+    let other = KeyRing::parse(openssl).unwrap().keys()[0].pem().replace('\n', "\\n");
+    let swapped = text.replacen(&ring.keys()[0].pem().replace('\n', "\\n"), &other, 1);
+    assert_ne!(swapped, text);
+    for damaged in [
+        &*damaged,
+        &*swapped,
+        "",
+        "{}",
+        "[]",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    ] {
         KeyRing::parse(damaged).unwrap_err();
     }
 }
@@ -123,11 +146,11 @@ async fn a_checkpoint_is_signed_in_time_and_an_old_segment_is_closed() {
     let auditor = Auditor::open(&timed, db.scratch.path(), &store, clock).unwrap();
     call(&auditor, "r").await.unwrap();
     auditor.journal.keep();
-    assert_eq!(auditor.journal.last_seq(), 3);
+    assert_eq!(auditor.journal.last_seq(), 4);
     hand.advance(Duration::from_secs(11));
     auditor.journal.keep();
     auditor.journal.keep();
-    assert_eq!(auditor.journal.last_seq(), 4);
+    assert_eq!(auditor.journal.last_seq(), 5);
     let last = |auditor: &Auditor| {
         let segments = auditor.journal.segments();
         let line = segments.last().unwrap().last_line().unwrap().unwrap();
@@ -141,11 +164,46 @@ async fn a_checkpoint_is_signed_in_time_and_an_old_segment_is_closed() {
     // A quiet chain needs no more of them, and no new segment.
     hand.advance(Duration::from_secs(100));
     auditor.journal.keep();
-    assert_eq!((auditor.journal.last_seq(), auditor.journal.segments().len()), (4, 1));
+    assert_eq!((auditor.journal.last_seq(), auditor.journal.segments().len()), (5, 1));
     call(&auditor, "r").await.unwrap();
     assert_eq!(auditor.journal.segments().len(), 2);
     call(&auditor, "r").await.unwrap();
     assert_eq!(auditor.journal.segments().len(), 2);
+}
+
+#[tokio::test]
+async fn who_waits_for_the_disk_holds_up_nobody_else() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let durable = AuditSettings { durability: Durability::Disk, ..unhurried() };
+    let auditor = open(&durable, &db.scratch, &store);
+    // This test has one thread, as a worker does.
+    let (held, holding) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let slow = {
+        let journal = Arc::clone(&auditor.journal);
+        std::thread::spawn(move || {
+            let disk = journal.hold();
+            held.send(()).unwrap();
+            // If nobody lets go, the call waits for it and the rest for the call.
+            let let_go = released.recv_timeout(Duration::from_secs(5)).is_ok();
+            drop(disk);
+            let_go
+        })
+    };
+    holding.recv().unwrap();
+    let waiting = call(&auditor, "slow");
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        release.send(()).unwrap();
+    };
+    let (made, ()) = tokio::join!(waiting, other);
+    made.unwrap();
+    assert!(slow.join().unwrap());
+    // Nor does one that goes away unsealed.
+    drop(entry(&auditor, "left"));
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 3).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod cost;
 mod entries;
 mod floods;
 mod keys;
+mod left;
 mod retention;
 mod trouble;
 mod verify;

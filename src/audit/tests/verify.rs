@@ -14,6 +14,9 @@ on_both!(
     a_column_that_is_changed_is_named,
     a_key_that_is_not_known_is_named,
     a_clock_that_goes_back_breaks_nothing,
+    a_chain_that_is_invented_is_named,
+    what_an_earlier_report_has_seen_is_missed,
+    events_from_before_the_chain_are_adopted,
 );
 
 /// Checkpoints often enough to be met.
@@ -112,13 +115,13 @@ async fn a_row_that_is_changed_is_named(db: TestDb) {
     let table = table(&store);
     let change = format!(
         "UPDATE {table} SET line = replace(line, '\"client_name\":\"vscode\"', '\"client_name\":\"vscodf\"')
-         WHERE chain_id = '{}' AND seq = 4",
+         WHERE chain_id = '{}' AND seq = 5",
         chains[0]
     );
     unguarded(&store, &change).await;
     let found = verdict(&db, &store).await;
-    assert_eq!(first(&found), Some((&*chains[0], 4, Damage::Changed)));
-    assert!(found.findings.iter().all(|finding| finding.seq == 4));
+    assert_eq!(first(&found), Some((&*chains[0], 5, Damage::Changed)));
+    assert!(found.findings.iter().all(|finding| finding.seq == 5));
 }
 
 async fn a_row_that_is_deleted_is_named(db: TestDb) {
@@ -212,6 +215,139 @@ async fn a_row_that_is_added_is_named(db: TestDb) {
     assert_eq!(first(&found), Some((&*chains[0], seq + 1, Damage::Added)));
 }
 
+async fn a_chain_that_is_invented_is_named(db: TestDb) {
+    let store = db.store().await;
+    let (chains, _third) = trail(&db, &store).await;
+    let lines = format!(
+        "SELECT line FROM audit_events WHERE chain_id = '{}' AND kind <> 'checkpoint' ORDER BY seq",
+        chains[0]
+    );
+    let lines: Vec<Vec<u8>> =
+        store.column::<String>(&lines).await.into_iter().map(String::into_bytes).collect();
+    let invented = uuid::Uuid::now_v7().to_string();
+    let genesis = (1, crate::audit::chain::genesis(&invented));
+    let forged = forge(&lines, &invented, genesis, |_| {}).concat();
+    let batch = crate::store::Batch {
+        chain_id: invented.clone(),
+        cursor: store.cursor(&invented).await.unwrap(),
+        first_seq: 1,
+        count: lines.len(),
+        lines: String::from_utf8(forged).unwrap().trim_end().to_owned(),
+    };
+    store.ship(batch).await.unwrap();
+    let found = verdict(&db, &store).await;
+    assert_eq!(first(&found), Some((&*invented, 1, Damage::Unsigned)));
+    assert_eq!(found.findings.len(), 1);
+}
+
+async fn what_an_earlier_report_has_seen_is_missed(db: TestDb) {
+    let store = db.store().await;
+    let (chains, _third) = trail(&db, &store).await;
+    let earlier = verdict(&db, &store).await;
+    let since = async || {
+        let mut verifier = Verifier::new(&keys(&db), Extent::Whole);
+        verifier.expect(report(&earlier));
+        read_database(&store, &mut verifier, &mut |_, _| {}).await.unwrap();
+        verifier.finish()
+    };
+    assert!(since().await.is_good());
+    // The end of the chain that runs, of which nobody else knows.
+    let last = earlier.chains[2].last_seq;
+    let table = table(&store);
+    let cut = format!("DELETE FROM {table} WHERE chain_id = '{}' AND seq = {last}", chains[2]);
+    unguarded(&store, &cut).await;
+    let back =
+        format!("UPDATE audit_cursor SET next_seq = {last} WHERE chain_id = '{}'", chains[2]);
+    store.execute(&back).await.unwrap();
+    assert!(verdict(&db, &store).await.is_good());
+    let found = since().await;
+    assert_eq!(first(&found), Some((&*chains[2], last, Damage::Truncated)));
+    // All of it.
+    for from in [table, "audit_cursor"] {
+        unguarded(&store, &format!("DELETE FROM {from}")).await;
+    }
+    assert!(verdict(&db, &store).await.is_empty());
+    let found = since().await;
+    assert_eq!(found.findings.len(), 3);
+    assert_eq!(first(&found), Some((&*chains[0], 1, Damage::Missing)));
+}
+
+async fn events_from_before_the_chain_are_adopted(db: TestDb) {
+    let store = db.connect().await;
+    // As the version before had it, with rows.
+    store.migrate_up(Some(5)).await.unwrap();
+    let old = "01930000-0000-7000-8000-000000000001";
+    let line = |seq: i64| {
+        format!(
+            r#"{{"chain_id":"{old}","event_id":"{}","kind":"admin","seq":{seq},"time":"2026-11-2{}T08:00:00.000000Z"}}"#,
+            uuid::Uuid::now_v7(),
+            seq % 7
+        )
+    };
+    for seq in 1..=300 {
+        insert(&store, old, seq, &line(seq)).await;
+    }
+    store.execute(&format!("INSERT INTO audit_cursor VALUES ('{old}', 301)")).await.unwrap();
+    store.migrate_up(None).await.unwrap();
+    // And what its last process left in the journal.
+    let left = "01930000-0000-7000-8000-000000000002";
+    let folder = db.scratch.path().join("journal").join(left);
+    std::fs::create_dir_all(&folder).unwrap();
+    let lines: String = (1..=3).map(|seq| line(seq).replace(old, left) + "\n").collect();
+    std::fs::write(folder.join("00000000000000000001.jsonl"), lines).unwrap();
+    let auditor = open(&settings(), &db.scratch, &store);
+    call(&auditor, "r").await.unwrap();
+    flushed(&auditor).await;
+    let found = verdict(&db, &store).await;
+    assert!(found.is_good(), "{:?}", found.findings);
+    let ends: Vec<_> = found.chains.iter().map(|chain| chain.end).collect();
+    assert_eq!(ends, ["adopted", "adopted", "open"]);
+    crash(auditor).await;
+    // Only once: what comes without hashes later is somebody else's.
+    let late = "01930000-0000-7000-8000-000000000003";
+    insert(&store, late, 1, &line(1).replace(old, late)).await;
+    store.execute(&format!("INSERT INTO audit_cursor VALUES ('{late}', 2)")).await.unwrap();
+    let auditor = open(&settings(), &db.scratch, &store);
+    flushed(&auditor).await;
+    let found = verdict(&db, &store).await;
+    assert_eq!(first(&found), Some((late, 1, Damage::Unsigned)));
+    assert_eq!(found.findings.len(), 1);
+    // What was adopted cannot be changed any more; nor does it bury the rest.
+    let table = table(&store);
+    let change = format!(
+        "UPDATE {table} SET line = replace(line, 'admin', 'list') WHERE chain_id = '{old}' AND seq > 5"
+    );
+    unguarded(&store, &change).await;
+    let change = format!(
+        "UPDATE {table} SET line = replace(line, 'vscode', 'vscodf') WHERE chain_id > '{late}'"
+    );
+    unguarded(&store, &change).await;
+    let found = verdict(&db, &store).await;
+    let has = |chain_id: &str, damage| {
+        found.findings.iter().any(|it| (&*it.chain_id, it.damage) == (chain_id, damage))
+    };
+    assert!(has(old, Damage::Unsigned) && has(&found.chains[3].chain_id, Damage::Changed));
+    let of_old = found.findings.iter().filter(|it| it.chain_id == old).count();
+    assert!(of_old <= 102, "{of_old}");
+}
+
+async fn insert(store: &Store, chain_id: &str, seq: i64, line: &str) {
+    let event: Value = serde_json::from_str(line).unwrap();
+    let (id, time) = (event["event_id"].as_str().unwrap(), event["time"].as_str().unwrap());
+    let row = if store.backend_name() == "sqlite" {
+        format!(
+            "INSERT INTO audit_event_lines (chain_id, seq, time, kind, line)
+                 VALUES ('{chain_id}', {seq}, '{time}', 'admin', '{line}')"
+        )
+    } else {
+        format!(
+            "INSERT INTO audit_events (chain_id, seq, line, event_id, time, kind)
+                 VALUES ('{chain_id}', {seq}, '{line}', '{id}', '{time}', 'admin')"
+        )
+    };
+    store.execute(&row).await.unwrap();
+}
+
 async fn a_column_that_is_changed_is_named(db: TestDb) {
     let store = db.store().await;
     let (chains, _third) = trail(&db, &store).await;
@@ -302,6 +438,160 @@ fn judge(db: &TestDb, lines: &[Vec<u8>]) -> Verification {
     verifier.finish()
 }
 
+/// The same, by somebody who has kept what an earlier verification printed.
+fn judge_since(db: &TestDb, lines: &[Vec<u8>], earlier: &Verification) -> Verification {
+    let path = db.scratch.path().join("export.jsonl");
+    std::fs::write(&path, lines.concat()).unwrap();
+    let mut verifier = Verifier::new(&keys(db), Extent::Whole);
+    verifier.expect(report(earlier));
+    read_file(&path, &mut verifier, &mut |_, _| {}).unwrap();
+    verifier.finish()
+}
+
+/// As it is printed.
+fn report(of: &Verification) -> EarlierReport {
+    let mut text = Vec::new();
+    of.write_json(&mut text).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// Lines that somebody has written who has everything but a key: `change` makes
+/// them of the given ones, and they are numbered from `seq` on and chained to a
+/// line with the hash `prev`.
+fn forge(
+    lines: &[Vec<u8>],
+    chain_id: &str,
+    (mut seq, mut prev): (i64, Digest),
+    change: impl Fn(&mut Value),
+) -> Vec<Vec<u8>> {
+    let mut forged = Vec::new();
+    for line in lines {
+        let mut event: Value = serde_json::from_slice(line).unwrap();
+        change(&mut event);
+        event["chain_id"] = chain_id.into();
+        event["seq"] = seq.into();
+        event["prev"] = prev.to_string().into();
+        let mut line = canon_json::CanonJsonSerialize::to_canon_json_vec(&event).unwrap();
+        prev = Digest::of(&line);
+        seq += 1;
+        line.push(b'\n');
+        forged.push(line);
+    }
+    forged
+}
+
+fn kind_of(line: &[u8]) -> String {
+    let event: Value = serde_json::from_slice(line).unwrap();
+    event["kind"].as_str().unwrap().to_owned()
+}
+
+fn without_newline(line: &[u8]) -> Digest {
+    Digest::of(&line[..line.len() - 1])
+}
+
+#[tokio::test]
+async fn a_history_that_nobody_signed_is_named() {
+    let (db, lines) = file_of_two_chains().await;
+    let second = lines.iter().position(|line| place(line).0 != place(&lines[0]).0).unwrap();
+    let (whole, rest) = lines.split_at(second);
+    let (chain_id, other) = (place(&lines[0]).0, place(&rest[0]).0);
+    let genesis = |chain_id: &str| (1, crate::audit::chain::genesis(chain_id));
+    let unsigned: Vec<Vec<u8>> =
+        whole.iter().filter(|line| kind_of(line) != "checkpoint").cloned().collect();
+    // A chain of one's own, written anew, whose signatures are gone.
+    let anew = forge(&unsigned, &chain_id, genesis(&chain_id), |event| {
+        event["user_id"] = "somebody else".into();
+    });
+    let found = judge(&db, &[&anew[..], rest].concat());
+    assert_eq!(first(&found), Some((&*chain_id, 1, Damage::Unsigned)), "{:?}", found.findings);
+    // One that there never was, though somebody says that it was found.
+    let invented = "01930000-0000-7000-8000-000000000000";
+    let chain = forge(&unsigned, invented, genesis(invented), |_| {});
+    let found = judge(&db, &[&chain[..], &lines[..]].concat());
+    assert_eq!(first(&found), Some((invented, 1, Damage::Unsigned)));
+    assert_eq!(found.findings.len(), 1);
+    // A word that is not signed is none: of an end, of a removal, of an adoption.
+    let open = &rest[..rest.len() - 1];
+    let tip = (place(open.last().unwrap()).1 + 1, without_newline(open.last().unwrap()));
+    for kind in ["chain_found", "retention", "adopted"] {
+        let word = forge(&unsigned[..1], &other, tip, |event| {
+            event["kind"] = kind.into();
+            event["found_chain_id"] = invented.into();
+            event["found_seq"] = 7.into();
+            event["found_hash"] = tip.1.to_string().into();
+        });
+        let found = judge(&db, &[whole, open, &word[..]].concat());
+        assert!(found.is_good(), "{kind}: {:?}", found.findings);
+    }
+}
+
+#[tokio::test]
+async fn a_tail_that_is_too_long_for_its_signature_is_named() {
+    let (db, lines) = file_of_two_chains().await;
+    let second = lines.iter().position(|line| place(line).0 != place(&lines[0]).0).unwrap();
+    let rest = &lines[second..];
+    // The second chain up to its first checkpoint, and then what
+    // somebody has written instead of the rest.
+    let chain_id = place(&rest[0]).0;
+    assert_eq!(kind_of(&rest[2]), "checkpoint");
+    let tip = (4, without_newline(&rest[2]));
+    let tail = |lines: usize, hours: i64| {
+        let sample = vec![rest[3].clone(); lines];
+        let mut tail = forge(&sample, &chain_id, tip, |_| {});
+        let last = tail.pop().unwrap();
+        let before = tail.last().map_or(tip.1, |line| without_newline(line));
+        tail.extend(forge(
+            &[last],
+            &chain_id,
+            (place(&rest[2]).1 + i64::try_from(lines).unwrap(), before),
+            |event| {
+                let time: chrono::DateTime<chrono::Utc> =
+                    event["time"].as_str().unwrap().parse().unwrap();
+                let time = time + chrono::TimeDelta::hours(hours);
+                event["time"] = crate::clock::rfc3339(time).as_str().into();
+            },
+        ));
+        judge(&db, &[&lines_of(&db)[..second], &rest[..3], &tail[..]].concat())
+    };
+    // What may be behind a checkpoint that is due any moment cannot be told apart.
+    assert!(tail(7, 0).is_good());
+    for (lines, hours) in [(1200, 0), (7, 2)] {
+        let found = tail(lines, hours);
+        assert_eq!(first(&found), Some((&*chain_id, 4, Damage::Unsigned)), "{:?}", found.findings);
+        assert_eq!(found.findings.len(), 1);
+    }
+}
+
+/// The lines of the journal.
+fn lines_of(db: &TestDb) -> Vec<Vec<u8>> {
+    let read = |path: &PathBuf| std::fs::read(path).unwrap();
+    let bytes: Vec<u8> =
+        segments(&db.scratch.path().join("journal")).iter().flat_map(read).collect();
+    bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect()
+}
+
+#[tokio::test]
+async fn an_endorsed_key_is_believed_without_the_beginning_of_its_chain() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    drop(open(&unhurried(), &db.scratch, &store));
+    let known = keys(&db);
+    rotate(&settings(), db.scratch.path(), Clock::system().now()).unwrap();
+    let auditor = open(&often(), &db.scratch, &store);
+    for _ in 0..10 {
+        call(&auditor, "r").await.unwrap();
+    }
+    let own = db.scratch.path().join("journal").join(auditor.journal.chain_id());
+    let text = std::fs::read(&segments(&own)[0]).unwrap();
+    let later: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').skip(4).collect();
+    let path = db.scratch.path().join("part.jsonl");
+    std::fs::write(&path, later.concat()).unwrap();
+    let mut verifier = Verifier::new(&known, Extent::Part);
+    read_file(&path, &mut verifier, &mut |_, _| {}).unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good() && found.chains[0].signed_seq > 4, "{:?}", found.findings);
+}
+
 /// Chain and number of a line.
 fn place(line: &[u8]) -> (String, i64) {
     let event: Value = serde_json::from_slice(line).unwrap();
@@ -344,8 +634,11 @@ async fn lines_that_are_gone_moved_or_cut_are_named() {
         gone.remove(at);
         let found = judge(&db, &gone);
         if at + 1 == lines.len() {
-            // The end of a chain that nobody has followed: it is open now.
+            // The end of a chain that nobody has followed: it is open now. Only
+            // who has kept a report can tell.
             assert!(found.is_good() && found.chains[1].end == "open");
+            let found = judge_since(&db, &gone, &judge(&db, &lines));
+            assert_eq!(first(&found), Some((&*chain_id, seq, Damage::Truncated)));
         } else {
             let damage = if last_of_first { Damage::Truncated } else { Damage::Missing };
             assert_eq!(first(&found), Some((&*chain_id, seq, damage)), "{:?}", found.findings);
@@ -383,14 +676,14 @@ async fn a_fork_is_named() {
     let (db, lines) = file_of_two_chains().await;
     let chain_id = place(&lines[0]).0;
     // A copy of the chain goes on with other lines, before or behind ours.
-    let other = String::from_utf8(lines[4].clone()).unwrap();
+    let other = String::from_utf8(lines[5].clone()).unwrap();
     assert!(other.contains(":200,"), "{other}");
     let other = other.replace(":200,", ":500,").into_bytes();
-    for at in [4, 5] {
+    for at in [5, 6] {
         let mut forked = lines.clone();
         forked.insert(at, other.clone());
         let found = judge(&db, &forked);
-        assert_eq!(first(&found), Some((&*chain_id, 5, Damage::Forked)));
+        assert_eq!(first(&found), Some((&*chain_id, 6, Damage::Forked)));
     }
 }
 

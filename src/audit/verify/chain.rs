@@ -1,13 +1,17 @@
 //! One chain, line by line.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 
+use aws_lc_rs::digest::{Context, SHA256};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::report::{ChainSummary, Damage, Finding, Verification};
 use crate::audit::chain::{genesis, kind, signed_bytes};
 use crate::audit::digest::{Digest, unhex};
-use crate::audit::keys::{Endorsement, Trusted};
+use crate::audit::keys::{Endorsement, PublicKey, Trusted};
 
 /// What verification reads of a line.
 #[derive(Deserialize)]
@@ -18,10 +22,10 @@ pub(super) struct Line<'a> {
     #[serde(borrow)]
     pub(super) kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    prev: Option<Cow<'a, str>>,
+    pub(super) prev: Option<Cow<'a, str>>,
     // Of checkpoints.
     #[serde(borrow, default)]
-    key_id: Option<Cow<'a, str>>,
+    pub(super) key_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     signature: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -29,10 +33,14 @@ pub(super) struct Line<'a> {
     #[serde(default)]
     checkpoint_seq: Option<i64>,
     #[serde(default)]
+    checkpoint_events: Option<i64>,
+    #[serde(default)]
+    checkpoint_seconds: Option<i64>,
+    #[serde(default)]
     ended: bool,
     #[serde(borrow, default)]
     time: Option<Cow<'a, str>>,
-    // Of a chain's first event.
+    // Of a chain's first event, and of checkpoints.
     #[serde(borrow, default)]
     public_key: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -52,7 +60,38 @@ pub(super) struct Line<'a> {
     pub(super) removed_seq: Option<i64>,
     #[serde(borrow, default)]
     pub(super) removed_hash: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) removed_time: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) retention_days: Option<u32>,
+    #[serde(borrow, default)]
+    pub(super) adopted_chain_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) adopted_seq: Option<i64>,
+    #[serde(borrow, default)]
+    pub(super) adopted_hash: Option<Cow<'a, str>>,
 }
+
+impl Line<'_> {
+    pub(super) fn time(&self) -> Option<DateTime<Utc>> {
+        self.time.as_deref().and_then(at)
+    }
+}
+
+/// A time as lines have it.
+pub(super) fn at(text: &str) -> Option<DateTime<Utc>> {
+    text.parse().ok()
+}
+
+/// What a chain says of its own checkpoints, at most, and for a chain that does
+/// not say it: what the settings allow.
+const MOST_EVENTS: i64 = 1_000_000;
+const MOST_SECONDS: i64 = 86_400;
+
+/// Lines that may be written at once before their checkpoint, and how late one
+/// may be, in seconds: the machine may be busy, or the disk.
+const AT_ONCE: i64 = 1024;
+const LATE: i64 = 60;
 
 /// Gaps that are kept, for lines that come late.
 const MOST_GAPS: usize = 64;
@@ -84,6 +123,15 @@ struct Suspicion {
     own: Vouched,
 }
 
+/// A hash over lines so far.
+struct Sum(Context);
+
+impl fmt::Debug for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sum(…)")
+    }
+}
+
 /// How far a chain is.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -101,13 +149,25 @@ pub(super) struct Chain {
     checkpoints: u64,
     signed: (i64, String),
     unknown_key: Option<String>,
+    /// When the next one is due after the last: lines and seconds.
+    due: (i64, i64),
+    /// Time of the first line behind it, and of the last; empty: there is none.
+    tail_from: String,
+    tail_to: String,
+    /// Of a chain whose lines hold no hashes: what all of them amount to.
+    bare: Option<Sum>,
+    /// Whether the first line is the one that every chain begins with.
+    opened: bool,
+    /// Numbers somebody asks the hash of.
+    watched: BTreeMap<i64, Option<Digest>>,
     /// Where it says that it ends.
     ended: Option<i64>,
     pub(super) torn_bytes: usize,
 }
 
 impl Chain {
-    pub(super) fn new(chain_id: &str) -> Self {
+    /// A chain of which some lines' hashes will be asked for.
+    pub(super) fn new(chain_id: &str, watched: &[i64]) -> Self {
         Self {
             id: chain_id.to_owned(),
             first: None,
@@ -119,6 +179,12 @@ impl Chain {
             checkpoints: 0,
             signed: (0, String::new()),
             unknown_key: None,
+            due: (MOST_EVENTS, MOST_SECONDS),
+            tail_from: String::new(),
+            tail_to: String::new(),
+            bare: None,
+            opened: false,
+            watched: watched.iter().map(|seq| (*seq, None)).collect(),
             ended: None,
             torn_bytes: 0,
         }
@@ -149,6 +215,41 @@ impl Chain {
         self.signed.0
     }
 
+    /// The hash of a line that was asked for beforehand.
+    pub(super) fn hash_of(&self, seq: i64) -> Option<Digest> {
+        self.watched.get(&seq).copied().flatten()
+    }
+
+    /// Whether a checkpoint is signed by a key that is not known: said already.
+    pub(super) fn has_unknown_key(&self) -> bool {
+        self.unknown_key.is_some()
+    }
+
+    /// Whether it is only just begun, so that its first checkpoint may not be
+    /// there yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.opened && self.last_seq() == 1
+    }
+
+    /// What all lines of a chain without hashes amount to.
+    pub(super) fn sum(&self) -> Option<Digest> {
+        self.bare.as_ref().map(|sum| Digest::from(sum.0.clone()))
+    }
+
+    /// What is too much behind the last checkpoint, if anything.
+    pub(super) fn overdue(&self) -> Option<String> {
+        let lines = self.last_seq() - self.signed.0.max(self.first_seq() - 1);
+        let (most_lines, most_seconds) = self.due;
+        if lines > most_lines + AT_ONCE {
+            return Some(format!("{lines} lines follow without a signature"));
+        }
+        let span = at(&self.tail_to)? - at(&self.tail_from)?;
+        (span.num_seconds() > most_seconds + LATE).then(|| {
+            let seconds = span.num_seconds();
+            format!("lines of {seconds} seconds follow without a signature")
+        })
+    }
+
     pub(super) fn line(
         &mut self,
         line: &Line<'_>,
@@ -165,10 +266,13 @@ impl Chain {
             self.late(line.seq, report);
             return;
         }
-        if line.kind == kind::CHAIN {
+        if line.endorsement.is_some() && matches!(&*line.kind, kind::CHAIN | kind::CHECKPOINT) {
             introduce(line, trusted);
         }
         let hash = Digest::of(bytes);
+        if let Some(watched) = self.watched.get_mut(&line.seq) {
+            *watched = Some(hash);
+        }
         let own = self.checkpoint(line, bytes, trusted, report);
         if let Some(ended) = self.ended.filter(|ended| *ended < line.seq) {
             let detail = format!("the chain says that it ends with {ended}");
@@ -178,7 +282,10 @@ impl Chain {
         if self.first.is_none() {
             self.first = Some((line.seq, prev));
             self.next = line.seq;
-            if line.seq == 1 {
+            self.opened = line.seq == 1 && line.kind == kind::CHAIN;
+            if line.seq == 1 && line.prev.is_none() && !self.opened {
+                self.bare = Some(Sum(Context::new(&SHA256)));
+            } else if line.seq == 1 {
                 self.tip = Some(Tip { hash: genesis(&self.id), vouched: Vouched::Good });
             }
         }
@@ -198,7 +305,21 @@ impl Chain {
         if line.kind == kind::CHECKPOINT {
             self.note_checkpoint(line, hash, own, report);
         }
+        if own == Vouched::Good {
+            self.tail_from.clear();
+            self.tail_to.clear();
+        } else if let Some(time) = &line.time {
+            let tail =
+                if self.tail_from.is_empty() { &mut self.tail_from } else { &mut self.tail_to };
+            tail.clear();
+            tail.push_str(time);
+        }
         self.next = line.seq + 1;
+        if let Some(sum) = &mut self.bare {
+            sum.0.update(bytes);
+            sum.0.update(b"\n");
+            return;
+        }
         self.tip = (line.kind != "damaged").then_some(Tip { hash, vouched: own });
     }
 
@@ -307,11 +428,7 @@ impl Chain {
             }
             return Vouched::Not;
         };
-        let signed = line.signature.as_deref().and_then(|text| {
-            let at = memchr::memmem::rfind(bytes, text.as_bytes())?;
-            Some((signed_bytes(bytes, at)?, unhex::<64>(text)?))
-        });
-        if signed.is_some_and(|(message, signature)| key.signed(&message, &signature)) {
+        if is_signed(line, bytes, key) {
             return Vouched::Good;
         }
         self.add(report, line.seq, Damage::BadSignature, format!("it is not signed by key {id}"));
@@ -336,6 +453,11 @@ impl Chain {
             self.checkpoints += 1;
             self.signed = (line.seq, line.time.as_deref().unwrap_or_default().to_owned());
             self.ended = line.ended.then_some(line.seq);
+            let bounded = |said: Option<i64>, most: i64| said.unwrap_or(most).clamp(1, most);
+            self.due = (
+                bounded(line.checkpoint_events, MOST_EVENTS),
+                bounded(line.checkpoint_seconds, MOST_SECONDS),
+            );
         }
     }
 
@@ -343,7 +465,9 @@ impl Chain {
         report.add(Finding::new(&self.id, seq, damage, detail));
     }
 
-    pub(super) fn summary(&self, chain_id: &str, followed: bool) -> ChainSummary {
+    /// `followed`: another chain vouches for where it ends; `adopted`: for all of
+    /// it.
+    pub(super) fn summary(&self, chain_id: &str, followed: bool, adopted: bool) -> ChainSummary {
         ChainSummary {
             chain_id: chain_id.to_owned(),
             first_seq: self.first_seq(),
@@ -354,6 +478,8 @@ impl Chain {
             signed_at: Some(self.signed.1.clone()).filter(|time| !time.is_empty()),
             end: if self.ended.is_some() {
                 "signed"
+            } else if adopted {
+                "adopted"
             } else if followed {
                 "found"
             } else {
@@ -364,8 +490,17 @@ impl Chain {
     }
 }
 
+/// Whether a checkpoint is signed by this key.
+pub(super) fn is_signed(line: &Line<'_>, bytes: &[u8], key: PublicKey) -> bool {
+    let signed = line.signature.as_deref().and_then(|text| {
+        let at = memchr::memmem::rfind(bytes, text.as_bytes())?;
+        Some((signed_bytes(bytes, at)?, unhex::<64>(text)?))
+    });
+    signed.is_some_and(|(message, signature)| key.signed(&message, &signature))
+}
+
 /// Believes the key of a chain that a believed one has endorsed.
-fn introduce(line: &Line<'_>, trusted: &mut Trusted) {
+pub(super) fn introduce(line: &Line<'_>, trusted: &mut Trusted) {
     let (Some(key), Some(by), Some(endorsement)) =
         (&line.public_key, &line.endorsed_by, &line.endorsement)
     else {

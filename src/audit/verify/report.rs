@@ -1,12 +1,13 @@
 //! What verification has found.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::MOST_FINDINGS;
+use super::{MOST_FINDINGS, MOST_OF_A_CHAIN};
 
 /// What was done to a record. The more it says, the earlier it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -22,6 +23,8 @@ pub(crate) enum Damage {
     Forked,
     /// It stands behind the end of its chain.
     Added,
+    /// No signature vouches for it, though there should be one by now.
+    Unsigned,
     /// It says that it is signed by a key that did not.
     BadSignature,
     /// It is signed by a key that is not among the given.
@@ -39,6 +42,7 @@ impl Damage {
             Self::Truncated => "truncated",
             Self::Forked => "forked",
             Self::Added => "added",
+            Self::Unsigned => "unsigned",
             Self::BadSignature => "bad_signature",
             Self::UnknownKey => "unknown_key",
         }
@@ -76,7 +80,7 @@ impl fmt::Display for Finding {
 /// One chain, as far as it is there.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ChainSummary {
-    pub(super) chain_id: String,
+    pub(crate) chain_id: String,
     pub(super) first_seq: i64,
     pub(crate) last_seq: i64,
     /// Keep this elsewhere, and a tail that is cut later shows.
@@ -86,8 +90,9 @@ pub(crate) struct ChainSummary {
     pub(crate) signed_seq: i64,
     pub(super) signed_at: Option<String>,
     /// `signed`: its last checkpoint says that it ends there. `found`: a later
-    /// chain says where it ended. `open`: neither, so that what was behind its
-    /// last checkpoint might be cut without a trace.
+    /// chain says where it ended. `adopted`: it is of a gateway that did not chain
+    /// its lines, and a later chain vouches for all of it. `open`: none of these,
+    /// so that what was behind its last checkpoint might be cut without a trace.
     pub(crate) end: &'static str,
     /// Bytes of a line that was not finished.
     pub(super) torn_bytes: usize,
@@ -105,6 +110,10 @@ pub(crate) struct Verification {
     /// Damaged records, by chain and number.
     pub(crate) findings: Vec<Finding>,
     more: u64,
+    /// Findings by chain, so that one chain does not bury the others'.
+    of_chains: BTreeMap<String, usize>,
+    /// Whether chains are judged as a whole now, for which there is room kept.
+    pub(super) is_judging: bool,
 }
 
 impl Verification {
@@ -117,7 +126,14 @@ impl Verification {
         if known {
             return;
         }
-        if self.findings.len() < MOST_FINDINGS {
+        let of_chain = self.of_chains.entry(finding.chain_id.clone()).or_default();
+        *of_chain += 1;
+        let has_room = if self.is_judging {
+            self.findings.len() < 2 * MOST_FINDINGS
+        } else {
+            *of_chain <= MOST_OF_A_CHAIN && self.findings.len() < MOST_FINDINGS
+        };
+        if has_room {
             self.findings.push(finding);
         } else {
             self.more += 1;
@@ -126,6 +142,11 @@ impl Verification {
 
     pub(super) fn sort(&mut self) {
         self.findings.sort();
+    }
+
+    /// Whether there was nothing to look at, which proves nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events == 0 && self.findings.is_empty()
     }
 
     /// Whether nothing is wrong.
@@ -140,6 +161,7 @@ impl Verification {
             let end = match chain.end {
                 "signed" => "ended",
                 "found" => "ended; a later chain says where",
+                "adopted" => "adopted; a later chain vouches for it",
                 _ => "open",
             };
             write!(out, "chain {chain_id}: {first_seq} to {last_seq}, ")?;
@@ -159,7 +181,11 @@ impl Verification {
             writeln!(out, "… and {} more", self.more)?;
         }
         let (events, chains) = (self.events, self.chains.len());
-        let verdict = if self.is_good() { "good" } else { "DAMAGED" };
+        let verdict = match (self.is_empty(), self.is_good()) {
+            (true, _) => "NOTHING",
+            (false, true) => "good",
+            (false, false) => "DAMAGED",
+        };
         writeln!(out, "{verdict}: {events} events in {chains} chains")
     }
 
@@ -169,7 +195,7 @@ impl Verification {
             json!({ "chain_id": chain_id, "first_seq": seq, "by_chain_id": by, "by_seq": by_seq })
         });
         let report = json!({
-            "good": self.is_good(),
+            "good": self.is_good() && !self.is_empty(),
             "events": self.events,
             "chains": self.chains,
             "anchored": anchored.collect::<Vec<_>>(),

@@ -135,6 +135,11 @@ pub(crate) async fn read_database(
     let chains = store.audit_chains().await?;
     let total = chains.iter().map(|chain| chain.next_seq.unwrap_or(1).unsigned_abs() - 1).sum();
     for chain in chains {
+        // Where it is being cut, as the database says; a signed event has to say
+        // the same.
+        if let Some(cut) = store.audit_cut(&chain.chain_id).await? {
+            verifier.watch(&chain.chain_id, cut.seq);
+        }
         let mut from = i64::MIN;
         loop {
             let lines = store.stored_lines(&chain.chain_id, from).await?;

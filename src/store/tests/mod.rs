@@ -54,6 +54,11 @@ impl TestDb {
         Self { url: server.url().to_owned(), _server: Some(server), scratch }
     }
 
+    /// A database that the test looks after.
+    pub(crate) fn at(url: String) -> Self {
+        Self { url, _server: None, scratch: Scratch::new("sg-store") }
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         self.url.starts_with("sqlite:")
     }
