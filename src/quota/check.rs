@@ -86,12 +86,20 @@ pub(super) struct Outcome {
     /// Whether the call may pass; then all counters were charged, otherwise
     /// none.
     pub(super) admitted: bool,
-    /// Whether it was charged before, so that only its lease was taken.
-    pub(super) free: bool,
+    /// The check, by its place, that says the call was charged before, so that
+    /// only its lease was taken. The first of them.
+    pub(super) freed_by: Option<usize>,
     /// When this was decided, in µs by the store's clock.
     pub(super) now: u64,
     /// What each check reads after that, in their order.
     pub(super) seen: Vec<Seen>,
+}
+
+impl Outcome {
+    /// Whether the call was charged before.
+    pub(super) fn is_free(&self) -> bool {
+        self.freed_by.is_some()
+    }
 }
 
 impl Rule {

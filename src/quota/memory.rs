@@ -74,8 +74,7 @@ impl Memory {
     pub(super) fn decide(&self, checks: &[Check], now: u64) -> Result<Outcome, Full> {
         let ids: Vec<u128> = checks.iter().map(|check| self.id(&check.key)).collect();
         let mut locked = self.lock_all(&ids);
-        let (mut stopped, mut bound, mut free) = (false, false, false);
-        let mut freed_by = None;
+        let (mut stopped, mut bound, mut freed_by) = (false, false, None);
         let mut seen = Vec::with_capacity(checks.len());
         for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
             let shard = shard(&mut locked, *id);
@@ -87,11 +86,12 @@ impl Memory {
             let stops = check.rule.stops(read);
             bound |= stops && check.rule.binds_always();
             stopped |= stops;
-            if !free && check.rule.frees(read) {
-                (free, freed_by) = (true, Some(at));
+            if freed_by.is_none() && check.rule.frees(read) {
+                freed_by = Some(at);
             }
             seen.push(read);
         }
+        let free = freed_by.is_some();
         let admitted = !bound && (free || !stopped);
         if admitted {
             for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
@@ -106,7 +106,7 @@ impl Memory {
                 }
             }
         }
-        Ok(Outcome { admitted, free, now, seen })
+        Ok(Outcome { admitted, freed_by, now, seen })
     }
 
     /// What each check reads; changes nothing.
@@ -116,7 +116,7 @@ impl Memory {
             let cell = lock(&self.shards[shard_of(id)]).cells.get(&id).copied();
             check.rule.read(cell, now)
         });
-        Outcome { admitted: true, free: false, now, seen: seen.collect() }
+        Outcome { admitted: true, freed_by: None, now, seen: seen.collect() }
     }
 
     /// Takes charges back.

@@ -293,7 +293,7 @@ impl Quota {
         };
         let standing = Standing::new(&checks, &outcome);
         if outcome.admitted {
-            if outcome.free {
+            if outcome.is_free() {
                 inner.tally.other(Other::Free);
             } else {
                 inner.tally.admitted(&checks);

@@ -68,12 +68,13 @@ impl Receipt {
     }
 
     fn undo(&self) -> Vec<(&Key, Undo)> {
-        let Outcome { free, now, ref seen, .. } = self.outcome;
-        let refunds = self.refund != Refund::Nothing;
-        let read = |check: &Check| matches!(check.rule, Rule::Credit { .. });
-        // Of what made it free, a credit is spent and a retry was none before.
-        let by_credit = free
-            && self.checks.iter().zip(seen).any(|(check, seen)| read(check) && seen.value == 0);
+        let Outcome { freed_by, now, ref seen, .. } = self.outcome;
+        let (free, refunds) = (freed_by.is_some(), self.refund != Refund::Nothing);
+        // A credit is spent if it made the call free, and not where a retry
+        // that brings an answer along did: that one spends nothing.
+        let by_credit = freed_by.is_some_and(|at| {
+            self.checks.get(at).is_some_and(|check| matches!(check.rule, Rule::Credit { .. }))
+        });
         let mut undo = Vec::new();
         for (check, seen) in self.checks.iter().zip(seen) {
             let back = match check.rule {

@@ -13,8 +13,8 @@
 --   o  once      free retries, time              "retries+1 end"
 --   c  credit    -, -                            "1 end"
 --
--- Returns whether the call may pass, whether it was charged before, the time,
--- and what each check reads; of a budget also when it ends.
+-- Returns whether the call may pass, the number of the check that says it was
+-- charged before (else 0), the time, and what each check reads; of a budget also when it ends.
 local DAY = 86400000000
 local now
 if ARGV[1] == '' then
@@ -125,7 +125,7 @@ if admitted and not looking then
   end
 end
 
-local answer = {admitted and 1 or 0, free and 1 or 0, now}
+local answer = {admitted and 1 or 0, freed_by, now}
 for n = 1, count do
   answer[#answer + 1] = values[n]
   if ARGV[3 * n] == 'b' then

@@ -279,8 +279,13 @@ fn text(key: &Key) -> &str {
 
 /// Reads the answer of `decide.lua`.
 fn outcome(answer: &[u64], checks: &[Check]) -> Option<Outcome> {
-    let (&[admitted @ 0..=1, free @ 0..=1, now], mut rest) = answer.split_first_chunk()? else {
+    let (&[admitted @ 0..=1, freed_by, now], mut rest) = answer.split_first_chunk()? else {
         return None;
+    };
+    let freed_by = match usize::try_from(freed_by).ok()? {
+        0 => None,
+        number if number <= checks.len() => Some(number - 1),
+        _ => return None,
     };
     let mut next = || {
         let (first, others) = rest.split_first()?;
@@ -293,5 +298,5 @@ fn outcome(answer: &[u64], checks: &[Check]) -> Option<Outcome> {
         let until = if matches!(check.rule, Rule::Budget { .. }) { next()? } else { 0 };
         seen.push(Seen { value, until });
     }
-    rest.is_empty().then_some(Outcome { admitted: admitted == 1, free: free == 1, now, seen })
+    rest.is_empty().then_some(Outcome { admitted: admitted == 1, freed_by, now, seen })
 }

@@ -218,7 +218,7 @@ fn memory_and_redis_agree_about_everything() {
                             let name = charge::question(
                                 "main",
                                 NAMES[user],
-                                NAMES[tool],
+                                ("", NAMES[tool]),
                                 Some(NAMES[state]),
                                 "",
                             );
@@ -253,10 +253,10 @@ fn undo(checks: &[Check], outcome: &Outcome, how: u8) -> Vec<(check::Key, Undo)>
     for (check, seen) in checks.iter().zip(&outcome.seen) {
         let undo = match check.rule {
             Rule::Lease { .. } => Undo::Lease,
-            Rule::Rate(gcra) if how > 0 && !outcome.free => {
+            Rule::Rate(gcra) if how > 0 && !outcome.is_free() => {
                 Undo::Rate { cost: gcra.cost, rest: outcome.now + seen.value }
             }
-            Rule::Budget { .. } if how > 1 && !outcome.free => Undo::Budget,
+            Rule::Budget { .. } if how > 1 && !outcome.is_free() => Undo::Budget,
             Rule::Once { .. } if how > 0 => Undo::Once,
             Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
                 continue;

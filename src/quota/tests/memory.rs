@@ -40,7 +40,7 @@ fn a_full_table_counts_whom_it_knows_and_refuses_whom_it_does_not() {
     let gcra = gcra::Gcra::new(&Rate::per_minute(1, 3).unwrap(), 1);
     let names: Vec<String> = (0..1000).map(|number| format!("user {number}")).collect();
     let ask = |name: &str, now| {
-        let name = name::Name { kind: "user", mark: "", parts: [name, "", "", ""] };
+        let name = name::Name { kind: "user", mark: "", parts: [name, "", "", "", ""] };
         memory
             .decide(&[Check { rule: Rule::Rate(gcra), key: memory.key(&name), of: Of::Call }], now)
     };

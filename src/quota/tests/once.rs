@@ -9,6 +9,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 on_both! {
     a_retry_is_free_within_bounds
     an_answer_to_a_question_is_free_once
+    a_refused_retry_with_an_answer_gives_nothing_back
+    a_call_is_known_again_by_its_method_and_kind
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
@@ -87,6 +89,41 @@ async fn an_answer_to_a_question_is_free_once(on: On) {
     question.grant(None).await;
     rig.passes(answer(None)).await;
     assert_eq!(left(&rig).await, 98, "without a state the arguments tell");
+}
+
+async fn a_refused_retry_with_an_answer_gives_nothing_back(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let answering = |id| {
+        let answers = Some(charge::Answered { state: Some("never asked") });
+        with(call("ada", "add"), Occasion { answers, ..again(id).occasion })
+    };
+    for (number, id) in (1..).zip(["r-1", "r-2", "r-3", "r-4", "r-5"]) {
+        rig.passes(answering(id)).await;
+        assert_eq!(left(&rig).await, 100 - number, "{id} is a call of its own");
+        // Free as a retry, and then refused by the gateway: it had cost
+        // nothing, so there is nothing to be had back.
+        let mut receipt = rig.begins(answering(id)).await;
+        receipt.refuse();
+        drop(receipt);
+    }
+}
+
+async fn a_call_is_known_again_by_its_method_and_kind(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let of = |form, occasion| with(call("ada", "add"), Occasion { form, ..occasion });
+    let retry = again("r-1").occasion;
+    rig.passes(of("read", retry)).await;
+    rig.passes(of("subscribe", retry)).await;
+    assert_eq!(left(&rig).await, 98, "reading a resource pays for no subscription");
+    rig.passes(of("read", retry)).await;
+    assert_eq!(left(&rig).await, 98);
+    let answers = Some(charge::Answered { state: Some("s") });
+    let answer = Occasion { answers, ..Occasion::default() };
+    rig.quota.credit(&rig.io, &rig.charge(of("prompt", answer))).grant(Some("s")).await;
+    rig.passes(of("tool", answer)).await;
+    assert_eq!(left(&rig).await, 97, "a prompt's question is none of a tool");
+    rig.passes(of("prompt", answer)).await;
+    assert_eq!(left(&rig).await, 97);
 }
 
 async fn a_free_call_passes_an_exhausted_limit_but_no_concurrency(on: On) {
