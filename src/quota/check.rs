@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::gcra::Gcra;
+use super::gcra::{Charged, Gcra, Queue};
 use crate::policy::Limit;
 
 /// One day, in microseconds. Budgets of a day end at midnight UTC.
@@ -68,7 +68,10 @@ pub(super) enum Of {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cell {
     pub(super) until: u64,
+    /// Calls, or retries; of a rate, how much was taken out of its queue.
     pub(super) value: u64,
+    /// Of a rate, when its queue began.
+    pub(super) start: u64,
 }
 
 /// What a check reads: of a rate the backlog; calls in progress, or used; of
@@ -78,6 +81,8 @@ pub(super) struct Seen {
     pub(super) value: u64,
     /// When a budget that is in use ends.
     pub(super) until: u64,
+    /// How much had been taken out of the queue of a rate.
+    pub(super) back: u64,
 }
 
 /// What came of all checks of a call.
@@ -107,11 +112,11 @@ impl Rule {
     pub(super) fn read(self, cell: Option<Cell>, now: u64) -> Seen {
         let cell = cell.filter(|cell| cell.until > now).unwrap_or_default();
         match self {
-            Self::Rate(gcra) => Seen { value: gcra.backlog(cell.until, now), until: 0 },
+            Self::Rate(gcra) => Seen::of(cell.queue().at(gcra, now), now),
             Self::Lease { .. } | Self::Once { .. } | Self::Credit { .. } => {
-                Seen { value: cell.value, until: 0 }
+                Seen { value: cell.value, ..Seen::default() }
             }
-            Self::Budget { .. } => Seen { value: cell.value, until: cell.until },
+            Self::Budget { .. } => Seen { value: cell.value, until: cell.until, ..Seen::default() },
         }
     }
 
@@ -138,10 +143,12 @@ impl Rule {
         matches!(self, Self::Lease { .. })
     }
 
-    /// Its counter after an admitted call; `None` when nothing changes.
+    /// Its counter, found like this, after an admitted call; `None` when
+    /// nothing changes.
     /// `freed`: this check itself made the call free; `free`: any did.
     pub(super) fn charged(
         self,
+        found: Option<Cell>,
         seen: Seen,
         now: u64,
         (freed, free): (bool, bool),
@@ -149,23 +156,41 @@ impl Rule {
         let (value, until) = match self {
             Self::Rate(_) | Self::Budget { .. } if free => return None,
             Self::Rate(gcra) => {
-                let backlog = seen.value + gcra.cost;
-                let cell = Cell { until: now.saturating_add(backlog), value: 0 };
-                return Some((Seen { value: backlog, until: 0 }, cell));
+                let queue = found.unwrap_or_default().queue().at(gcra, now).charged(gcra.cost);
+                return Some((Seen::of(queue, now), queue.into()));
             }
             Self::Lease { .. } => (seen.value + 1, u64::MAX),
             Self::Budget { window, .. } => {
                 let until = if seen.value > 0 { seen.until } else { window.end(now) };
-                let cell = Cell { until, value: seen.value + 1 };
-                return Some((Seen { value: cell.value, until }, cell));
+                let cell = Cell { until, value: seen.value + 1, start: 0 };
+                return Some((Seen { value: cell.value, until, back: 0 }, cell));
             }
             // A retry does not make the time longer in which it is free.
-            Self::Once { .. } if freed => (seen.value + 1, 0),
+            Self::Once { .. } if freed => (seen.value + 1, found.map_or(0, |found| found.until)),
             Self::Once { keep, .. } => (1, now.saturating_add(keep)),
             Self::Credit { .. } if freed => (0, 1),
             Self::Credit { .. } => return None,
         };
-        Some((Seen { value, until: 0 }, Cell { until, value }))
+        Some((Seen { value, ..Seen::default() }, Cell { until, value, start: 0 }))
+    }
+}
+
+impl Cell {
+    /// What it holds of a rate.
+    pub(super) fn queue(self) -> Queue {
+        Queue { rest: self.until, start: self.start, back: self.value }
+    }
+}
+
+impl From<Queue> for Cell {
+    fn from(queue: Queue) -> Self {
+        Self { until: queue.rest, value: queue.back, start: queue.start }
+    }
+}
+
+impl Seen {
+    fn of(queue: Queue, now: u64) -> Self {
+        Self { value: queue.rest.saturating_sub(now), until: 0, back: queue.back }
     }
 }
 
@@ -182,13 +207,12 @@ impl Window {
 /// How a charge is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undo {
-    /// `rest`: what the counter read after the charge.
-    Rate {
-        cost: u64,
-        rest: u64,
-    },
+    Rate(Charged),
     Lease,
-    Budget,
+    /// Of the window that ends then, and of no later one.
+    Budget {
+        until: u64,
+    },
     Once,
     /// The question stands again, for so long (µs).
     Credit {

@@ -10,12 +10,11 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::check::{Cell, Check, Key, Outcome, Undo};
-use super::gcra;
 use super::name::Name;
 
 const SHARDS: usize = 64;
 
-/// Most counters held: about 16 MB. Only counters that are not at rest count,
+/// Most counters held: about 25 MB. Only counters that are not at rest count,
 /// so it takes this many callers and tools in use within the time a limit
 /// needs to recover (two minutes by default).
 const MOST_COUNTERS: usize = 1 << 18;
@@ -76,6 +75,7 @@ impl Memory {
         let mut locked = self.lock_all(&ids);
         let (mut stopped, mut bound, mut freed_by) = (false, false, None);
         let mut seen = Vec::with_capacity(checks.len());
+        let mut found = Vec::with_capacity(checks.len());
         for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
             let shard = shard(&mut locked, *id);
             let cell = shard.cells.get(id).copied();
@@ -90,19 +90,17 @@ impl Memory {
                 freed_by = Some(at);
             }
             seen.push(read);
+            found.push(cell);
         }
         let free = freed_by.is_some();
         let admitted = !bound && (free || !stopped);
         if admitted {
             for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
                 let freed = (freed_by == Some(at), free);
-                if let Some((after, mut cell)) = check.rule.charged(seen[at], now, freed) {
-                    let shard = shard(&mut locked, *id);
-                    if cell.until == 0 {
-                        cell.until = shard.cells.get(id).map_or(0, |old| old.until);
-                    }
+                let charged = check.rule.charged(found[at], seen[at], now, freed);
+                if let Some((after, cell)) = charged {
                     seen[at] = after;
-                    shard.set(*id, cell);
+                    shard(&mut locked, *id).set(*id, cell);
                 }
             }
         }
@@ -127,14 +125,14 @@ impl Memory {
             let cell = shard.cells.get(&id).copied();
             let cell = match (undo, cell) {
                 (Undo::Credit { keep }, _) => {
-                    Some(Cell { until: now.saturating_add(keep), value: 1 })
+                    Some(Cell { until: now.saturating_add(keep), value: 1, start: 0 })
                 }
                 (Undo::Once, _) | (_, None) => None,
-                (Undo::Rate { cost, rest }, Some(cell)) => {
-                    let back = gcra::refund(cost, rest, now);
-                    Some(Cell { until: cell.until.saturating_sub(back), ..cell })
+                (Undo::Rate(charged), Some(cell)) => {
+                    cell.queue().without(&charged, now).map(Cell::from)
                 }
-                (Undo::Lease | Undo::Budget, Some(cell)) => {
+                (Undo::Budget { until }, Some(cell)) if cell.until != until => Some(cell),
+                (Undo::Lease | Undo::Budget { .. }, Some(cell)) => {
                     Some(Cell { value: cell.value.saturating_sub(1), ..cell })
                         .filter(|cell| cell.value > 0)
                 }

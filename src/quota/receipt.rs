@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 
 use super::check::{Check, Key, Outcome, Rule, Undo};
+use super::gcra::Charged;
 use super::remote::{Link, Remote};
 use super::{Inner, Store};
 
@@ -79,10 +80,15 @@ impl Receipt {
         for (check, seen) in self.checks.iter().zip(seen) {
             let back = match check.rule {
                 Rule::Lease { .. } => Undo::Lease,
-                Rule::Rate(gcra) if refunds && !free => {
-                    Undo::Rate { cost: gcra.cost, rest: now.saturating_add(seen.value) }
+                Rule::Rate(gcra) if refunds && !free => Undo::Rate(Charged {
+                    cost: gcra.cost,
+                    at: now,
+                    rest: now.saturating_add(seen.value),
+                    back: seen.back,
+                }),
+                Rule::Budget { .. } if self.refund == Refund::Everything && !free => {
+                    Undo::Budget { until: seen.until }
                 }
-                Rule::Budget { .. } if self.refund == Refund::Everything && !free => Undo::Budget,
                 Rule::Once { .. } if refunds && (!free || by_credit) => Undo::Once,
                 Rule::Credit { keep } if refunds && by_credit => Undo::Credit { keep },
                 Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {

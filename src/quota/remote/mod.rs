@@ -12,6 +12,7 @@ pub(super) use link::Link;
 
 use super::check::{Check, Key, Outcome, Rule, Seen, Undo, Window};
 use super::error::QuotaError;
+use super::gcra::Charged;
 use crate::clock::Clock;
 use crate::redis_link::{Place, Unopened, Wire};
 use crate::settings::RedisSettings;
@@ -164,14 +165,14 @@ impl Remote {
         let mut call = self.settle.prepare_invoke();
         call.arg(now.map(|now| now.to_string()).unwrap_or_default()).arg(lease);
         for (key, undo) in undo {
-            let (kind, first, second) = match undo {
-                Undo::Rate { cost, rest } => ("r", *cost, *rest),
-                Undo::Lease => ("l", 0, 0),
-                Undo::Budget => ("b", 0, 0),
-                Undo::Once => ("o", 0, 0),
-                Undo::Credit { keep } => ("c", *keep, 0),
+            let (kind, numbers) = match undo {
+                Undo::Rate(Charged { cost, at, rest, back }) => ("r", [*cost, *at, *rest, *back]),
+                Undo::Lease => ("l", [0; 4]),
+                Undo::Budget { until } => ("b", [*until, 0, 0, 0]),
+                Undo::Once => ("o", [0; 4]),
+                Undo::Credit { keep } => ("c", [*keep, 0, 0, 0]),
             };
-            call.key(text(key)).arg(kind).arg(first).arg(second);
+            call.key(text(key)).arg(kind).arg(&numbers);
         }
         self.within(link, |mut wire| async move { call.invoke_async::<()>(&mut wire).await }).await
     }
@@ -186,7 +187,7 @@ impl Remote {
         let mut call = self.settle.prepare_invoke();
         call.arg("").arg(lease);
         for key in keys {
-            call.key(text(key)).arg("n").arg(self.lease).arg(0);
+            call.key(text(key)).arg("n").arg(&[self.lease, 0, 0, 0]);
         }
         self.within(link, |mut wire| async move { call.invoke_async::<()>(&mut wire).await }).await
     }
@@ -295,8 +296,13 @@ fn outcome(answer: &[u64], checks: &[Check]) -> Option<Outcome> {
     let mut seen = Vec::with_capacity(checks.len());
     for check in checks {
         let value = next()?;
-        let until = if matches!(check.rule, Rule::Budget { .. }) { next()? } else { 0 };
-        seen.push(Seen { value, until });
+        seen.push(match check.rule {
+            Rule::Rate(_) => Seen { value, back: next()?, until: 0 },
+            Rule::Budget { .. } => Seen { value, until: next()?, back: 0 },
+            Rule::Lease { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
+                Seen { value, ..Seen::default() }
+            }
+        });
     }
     rest.is_empty().then_some(Outcome { admitted: admitted == 1, freed_by, now, seen })
 }

@@ -253,10 +253,15 @@ fn undo(checks: &[Check], outcome: &Outcome, how: u8) -> Vec<(check::Key, Undo)>
     for (check, seen) in checks.iter().zip(&outcome.seen) {
         let undo = match check.rule {
             Rule::Lease { .. } => Undo::Lease,
-            Rule::Rate(gcra) if how > 0 && !outcome.is_free() => {
-                Undo::Rate { cost: gcra.cost, rest: outcome.now + seen.value }
+            Rule::Rate(gcra) if how > 0 && !outcome.is_free() => Undo::Rate(gcra::Charged {
+                cost: gcra.cost,
+                at: outcome.now,
+                rest: outcome.now + seen.value,
+                back: seen.back,
+            }),
+            Rule::Budget { .. } if how > 1 && !outcome.is_free() => {
+                Undo::Budget { until: seen.until }
             }
-            Rule::Budget { .. } if how > 1 && !outcome.is_free() => Undo::Budget,
             Rule::Once { .. } if how > 0 => Undo::Once,
             Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
                 continue;

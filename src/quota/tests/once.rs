@@ -18,6 +18,7 @@ on_both! {
     turns_and_sessions_have_budgets_of_their_own
     without_a_turn_the_session_is_one
     the_budget_of_a_day_ends_at_midnight
+    a_refund_of_yesterday_gives_nothing_to_today
     the_budget_of_a_job_is_the_jobs
     rates_are_told_before_budgets
 }
@@ -224,6 +225,24 @@ async fn the_budget_of_a_day_ends_at_midnight(on: On) {
     assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
     rig.hand.advance(Duration::from_micros(1));
     rig.begins(call("ada", "add")).await;
+}
+
+async fn a_refund_of_yesterday_gives_nothing_to_today(on: On) {
+    let rig = on.rig_of(
+        "quotas: [{ per: user, rate: 1/min, burst: 100 }]\nbudgets: { maxToolCallsPerDay: 2 }",
+    );
+    // A millisecond before midnight.
+    rig.hand.advance(Duration::from_hours(16).checked_sub(Duration::from_millis(1)).unwrap());
+    let mut late = rig.begins(call("ada", "add")).await;
+    rig.hand.advance(Duration::from_millis(2));
+    rig.begins(call("ada", "add")).await;
+    rig.begins(call("ada", "add")).await;
+    assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
+    assert_eq!(left(&rig).await, 97);
+    late.refuse();
+    drop(late);
+    wait_until_async(PATIENCE, "the refund of its rate", || async { left(&rig).await == 98 }).await;
+    assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
 }
 
 async fn the_budget_of_a_job_is_the_jobs(on: On) {
