@@ -19,6 +19,15 @@ pub(super) struct Check {
     pub(super) of: Of,
 }
 
+impl Check {
+    /// Whether the client chooses which counter it is: there may be any
+    /// number of them.
+    pub(super) fn is_named_by_client(&self) -> bool {
+        matches!(self.of, Of::Turn | Of::Job)
+            || matches!(self.rule, Rule::Once { .. } | Rule::Credit { .. })
+    }
+}
+
 /// What a counter is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
