@@ -109,10 +109,36 @@ pub(super) struct Outcome {
     pub(super) seen: Vec<Seen>,
 }
 
+/// Whether a call was charged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Free {
+    No,
+    /// It is a retry: another attempt, which budgets count.
+    Retry,
+    /// It answers a question: it is the call that was charged.
+    Answer,
+}
+
+impl Free {
+    /// By the check that says so.
+    pub(super) fn by(check: Option<&Check>) -> Self {
+        match check.map(|check| check.rule) {
+            None => Self::No,
+            Some(Rule::Credit { .. }) => Self::Answer,
+            Some(_) => Self::Retry,
+        }
+    }
+}
+
 impl Outcome {
     /// Whether the call was charged before.
     pub(super) fn is_free(&self) -> bool {
         self.freed_by.is_some()
+    }
+
+    /// How. `checks`: those that were asked.
+    pub(super) fn free(&self, checks: &[Check]) -> Free {
+        Free::by(self.freed_by.and_then(|at| checks.get(at)))
     }
 }
 
@@ -152,18 +178,28 @@ impl Rule {
         matches!(self, Self::Lease { .. })
     }
 
+    /// Whether it binds a call of that kind.
+    pub(super) fn binds(self, free: Free) -> bool {
+        match self {
+            Self::Lease { .. } => true,
+            Self::Budget { .. } => free != Free::Answer,
+            Self::Rate(_) => free == Free::No,
+            Self::Once { .. } | Self::Credit { .. } => false,
+        }
+    }
+
     /// Its counter, found like this, after an admitted call; `None` when
     /// nothing changes.
-    /// `freed`: this check itself made the call free; `free`: any did.
+    /// `freed`: this check itself made the call free; `free`: what any did.
     pub(super) fn charged(
         self,
         found: Option<Cell>,
         seen: Seen,
         now: u64,
-        (freed, free): (bool, bool),
+        (freed, free): (bool, Free),
     ) -> Option<(Seen, Cell)> {
         let (value, until) = match self {
-            Self::Rate(_) | Self::Budget { .. } if free => return None,
+            Self::Rate(_) | Self::Budget { .. } if !self.binds(free) => return None,
             Self::Rate(gcra) => {
                 let queue = found.unwrap_or_default().queue().at(gcra, now).charged(gcra.cost);
                 return Some((Seen::of(queue, now), queue.into()));
@@ -222,6 +258,8 @@ pub(super) enum Undo {
     Budget {
         until: u64,
     },
+    /// To come first: where a retry has been free meanwhile, the charge is that
+    /// one's, and neither rates nor the question are given back.
     Once,
     /// The question stands again, for so long (µs).
     Credit {

@@ -48,7 +48,8 @@ impl Credit {
             Store::Memory(memory) => memory.settle([(&key, undo)].into_iter(), inner.now()),
             Store::Redis(remote) => {
                 let given = inner.given_time();
-                let noted = remote.settle(self.link.as_deref(), &[(&key, undo)], "-", given).await;
+                let (link, limit) = (self.link.as_deref(), remote.timeout);
+                let noted = remote.settle(link, &[(&key, undo)], "-", given, limit).await;
                 if let Err(error) = noted {
                     tracing::debug!(%error, "a question could not be noted");
                 }

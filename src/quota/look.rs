@@ -69,7 +69,7 @@ impl Quota {
             let outcome = match &self.inner.store {
                 Store::Memory(memory) => memory.look(&only, self.inner.now()),
                 Store::Redis(remote) => {
-                    Box::pin(remote.decide(io.0.as_deref(), &only, None, self.inner.given_time()))
+                    Box::pin(remote.look(io.0.as_deref(), &only, self.inner.given_time()))
                         .await
                         .map_err(|error| {
                             Refusal::new(Reason::QuotaUnavailable, error.to_string())

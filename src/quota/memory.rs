@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::check::{Cell, Check, Key, Outcome, Undo};
+use super::check::{Cell, Check, Free, Key, Outcome, Seen, Undo};
 use super::name::Name;
 
 const SHARDS: usize = 64;
@@ -85,7 +85,7 @@ impl Memory {
     pub(super) fn decide(&self, checks: &[Check], now: u64) -> Result<Outcome, Full> {
         let ids: Vec<u128> = checks.iter().map(|check| self.id(&check.key)).collect();
         let mut locked = self.lock_all(&ids);
-        let (mut stopped, mut bound, mut freed_by) = (false, false, None);
+        let mut freed_by = None;
         let mut seen = Vec::with_capacity(checks.len());
         let mut found = Vec::with_capacity(checks.len());
         for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
@@ -100,17 +100,16 @@ impl Memory {
                 cell
             };
             let read = check.rule.read(cell, now);
-            let stops = check.rule.stops(read);
-            bound |= stops && check.rule.binds_always();
-            stopped |= stops;
             if freed_by.is_none() && check.rule.frees(read) {
                 freed_by = Some(at);
             }
             seen.push(read);
             found.push(cell);
         }
-        let free = freed_by.is_some();
-        let admitted = !bound && (free || !stopped);
+        let free = Free::by(freed_by.and_then(|at: usize| checks.get(at)));
+        let stops =
+            |(check, seen): (&Check, &Seen)| check.rule.stops(*seen) && check.rule.binds(free);
+        let admitted = !checks.iter().zip(&seen).any(stops);
         if admitted {
             for (at, (check, id)) in checks.iter().zip(&ids).enumerate() {
                 let freed = (freed_by == Some(at), free);
@@ -141,13 +140,17 @@ impl Memory {
 
     /// Takes charges back.
     pub(super) fn settle<'a>(&self, undo: impl Iterator<Item = (&'a Key, Undo)>, now: u64) {
+        let mut retried = false;
         for (key, undo) in undo {
             let id = self.id(key);
             let mut shard = lock(&self.shards[shard_of(id)]);
             let aside = matches!(undo, Undo::Once | Undo::Credit { .. });
             let aside = aside || shard.aside.contains_key(&id);
             let cell = shard.find(id);
+            let alive = cell.filter(|cell| cell.until > now);
+            retried |= undo == Undo::Once && alive.is_some_and(|cell| cell.value > 1);
             let cell = match (undo, cell) {
+                (Undo::Rate(_) | Undo::Once | Undo::Credit { .. }, _) if retried => continue,
                 (Undo::Credit { keep }, _) => {
                     Some(Cell { until: now.saturating_add(keep), value: 1, start: 0 })
                 }

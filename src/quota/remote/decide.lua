@@ -38,7 +38,8 @@ end
 
 local count = #KEYS
 local values, ends, starts, backs = {}, {}, {}, {}
-local stopped, bound, freed_by = false, false, 0
+-- What stops a call that was not charged before, a retry, an answer.
+local stopped, spent, bound, freed_by = false, false, false, 0
 for n = 1, count do
   local at = 3 * n
   local kind, first, second = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -46,7 +47,7 @@ for n = 1, count do
   if kind == 'l' then
     value = redis.call('ZCOUNT', key, '(' .. whole(now), '+inf')
     if value >= first then
-      stopped, bound = true, true
+      bound = true
     end
   else
     local text = redis.call('GET', key)
@@ -78,7 +79,7 @@ for n = 1, count do
       end
       if kind == 'b' then
         if value >= first then
-          stopped = true
+          spent = true
         end
       elseif freed_by == 0 and value > 0 and (kind == 'c' or value <= first) then
         freed_by = n
@@ -89,7 +90,10 @@ for n = 1, count do
 end
 
 local free = freed_by > 0
-local admitted = not bound and (free or not stopped)
+-- An answer is the call that was charged; a retry is another attempt, and
+-- budgets count attempts.
+local answers = free and ARGV[3 * freed_by] == 'c'
+local admitted = not bound and (answers or not spent) and (free or not stopped)
 if admitted and not looking then
   for n = 1, count do
     local at = 3 * n
@@ -108,7 +112,7 @@ if admitted and not looking then
         redis.call('SET', key, queue, 'PX', life(backlog))
       end
     elseif kind == 'b' then
-      if not free then
+      if not answers then
         local last = ends[n]
         if not last then
           last = second > 0 and now + second or now - now % DAY + DAY

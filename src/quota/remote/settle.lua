@@ -11,7 +11,8 @@
 --   l  returns the lease
 --   n  makes the lease last for so long from now, also where it was lost
 --   b  takes one from a budget that ends then
---   o  forgets that the call was charged
+--   o  forgets that the call was charged; to come first: where a retry has been
+--      free meanwhile, that one has the charge, and `r`, `o`, `c` do nothing
 --   c  a question stands again, for so long
 local now
 if ARGV[1] == '' then
@@ -31,6 +32,7 @@ local function life(backlog)
   return whole(math.ceil(backlog / 1000) + 60000)
 end
 
+local retried = false
 for n, key in ipairs(KEYS) do
   local at = 5 * n - 2
   local kind, first = ARGV[at], tonumber(ARGV[at + 1])
@@ -39,6 +41,16 @@ for n, key in ipairs(KEYS) do
   elseif kind == 'n' then
     redis.call('ZADD', key, whole(now + first), ARGV[2])
     redis.call('PEXPIRE', key, life(first))
+  elseif kind == 'o' then
+    local text = redis.call('GET', key)
+    local number, last = string.match(text or '', '^(%d+) (%d+)$')
+    if number and tonumber(last) > now and tonumber(number) > 1 then
+      retried = true
+    else
+      redis.call('DEL', key)
+    end
+  elseif retried and (kind == 'r' or kind == 'c') then
+    -- Nothing.
   elseif kind == 'r' then
     local made, read, before = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
     local text = redis.call('GET', key)
@@ -68,8 +80,6 @@ for n, key in ipairs(KEYS) do
         redis.call('DEL', key)
       end
     end
-  elseif kind == 'o' then
-    redis.call('DEL', key)
   elseif kind == 'c' then
     redis.call('SET', key, '1 ' .. whole(now + first), 'PX', life(first))
   end

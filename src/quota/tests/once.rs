@@ -11,6 +11,8 @@ on_both! {
     an_answer_to_a_question_is_free_once
     a_refused_retry_with_an_answer_gives_nothing_back
     a_call_is_known_again_by_its_method_and_kind
+    every_attempt_uses_up_budgets
+    a_charge_that_a_retry_has_used_is_not_refunded
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
@@ -38,7 +40,7 @@ async fn left(rig: &Rig) -> u32 {
         Store::Memory(memory) => memory.look(&checks, rig.quota.inner.now()),
         Store::Redis(remote) => {
             let given = rig.quota.inner.given_time();
-            remote.decide(rig.io.0.as_deref(), &checks, None, given).await.unwrap()
+            remote.look(rig.io.0.as_deref(), &checks, given).await.unwrap()
         }
     };
     let Rule::Rate(gcra) = checks[0].rule else { panic!("a rate first") };
@@ -125,6 +127,33 @@ async fn a_call_is_known_again_by_its_method_and_kind(on: On) {
     assert_eq!(left(&rig).await, 97, "a prompt's question is none of a tool");
     rig.passes(of("prompt", answer)).await;
     assert_eq!(left(&rig).await, 97);
+}
+
+async fn every_attempt_uses_up_budgets(on: On) {
+    let rig = on.rig_of(
+        "quotas: [{ per: user, rate: 1/min, burst: 100 }]\nbudgets: { maxToolCallsPerTurn: 2 }",
+    );
+    rig.passes(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 99, "the retry is free of rates");
+    assert_eq!(rig.reason(again("r-1")).await, Some(Reason::BudgetExceeded));
+    // The answer to a question is no attempt of its own.
+    let answers = Some(charge::Answered { state: Some("s") });
+    let answer = with(call("ada", "add"), Occasion { answers, ..Occasion::default() });
+    rig.quota.credit(&rig.io, &rig.charge(answer)).grant(Some("s")).await;
+    rig.passes(answer).await;
+    assert_eq!(rig.reason(answer).await, Some(Reason::BudgetExceeded));
+}
+
+async fn a_charge_that_a_retry_has_used_is_not_refunded(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let mut first = rig.begins(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    first.refuse();
+    drop(first);
+    rig.passes(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 98, "one charge, two retries, and a charge again");
 }
 
 async fn a_free_call_passes_an_exhausted_limit_but_no_concurrency(on: On) {
