@@ -64,7 +64,7 @@ impl Lane {
     /// The lane's connection, opened if there is none.
     pub(super) async fn connection(
         lane: &Arc<Self>,
-        opener: &Arc<Opener>,
+        source: &Arc<Opener>,
     ) -> Result<(Wire, Ticket), Arc<Unopened>> {
         if let Some(open) = lane.share() {
             return Ok(open);
@@ -75,15 +75,15 @@ impl Lane {
             if let Some(open) = lane.share() {
                 return Ok(open);
             }
-            opening.get_or_insert_with(|| Self::open(lane, opener)).clone()
+            opening.get_or_insert_with(|| Self::open(lane, source)).clone()
         };
         opening.await
     }
 
-    fn open(lane: &Arc<Self>, opener: &Arc<Opener>) -> Opening {
-        let (lane, opener) = (Arc::clone(lane), Arc::clone(opener));
+    fn open(lane: &Arc<Self>, source: &Arc<Opener>) -> Opening {
+        let (lane, source) = (Arc::clone(lane), Arc::clone(source));
         let task = tokio::spawn(async move {
-            let opened = opener.open().await;
+            let opened = source.open().await;
             let mut opening = lock(&lane.opening);
             *opening = None;
             let (held, wire) = opened?;
