@@ -408,7 +408,8 @@ async fn call_subject(
         entry.arguments(arguments, hidden.as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
-    let offered = offered_at(gw, io, &visitor, &call).await;
+    // A caller is not to blame for a backend that is down.
+    let offered = offered_at(gw, io, &visitor, &call).await?;
     let Visitor { caller, scope, seat, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
@@ -467,13 +468,13 @@ async fn offered_at(
     io: &WorkerIo,
     visitor: &Visitor<'_>,
     call: &Call<'_>,
-) -> Option<usize> {
+) -> Result<Option<usize>, Refusal> {
     let Visitor { caller, scope, .. } = visitor;
     if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
-        return None;
+        return Ok(None);
     }
     if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
-        return Some(0);
+        return Ok(Some(0));
     }
     Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
 }

@@ -17,6 +17,16 @@ use redis::{
 /// Most hosts of a URL.
 const MOST_HOSTS: usize = 64;
 
+/// How long opening a kept connection may take: some of the hosts may hang,
+/// each of which is given up after [`STEP`].
+const OPENING: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_secs(1);
+
+/// After so long an answer is taken for lost; a cluster's client then asks
+/// again. Much longer than anybody waits for a decision: asked twice, it would
+/// be charged twice, and what it charged too late is to be taken back.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Read from one URL, in which `rediss` asks for TLS:
 ///
 /// - `redis[s]://[USER:PASSWORD@]HOST:PORT[/DB]`
@@ -97,19 +107,20 @@ impl Place {
         }
     }
 
-    /// Makes what opens connections, within that time.
+    /// Makes what opens connections that are kept. Whoever needs one waits as
+    /// long as it likes; opening it goes on for seconds.
     ///
     /// # Errors
     /// When the settings make no client.
-    pub(crate) fn opener(&self, connections: usize, timeout: Duration) -> RedisResult<Opener> {
+    pub(crate) fn opener(&self, connections: usize) -> RedisResult<Opener> {
         Ok(match self {
             Self::One(info) => {
-                let pool = Pool::builder(Manager::new(info.clone())?)
+                let pool = Pool::builder(Manager::new_with_config(info.clone(), kept())?)
                     .max_size(connections)
                     .runtime(Runtime::Tokio1)
-                    .wait_timeout(Some(timeout))
-                    .create_timeout(Some(timeout))
-                    .recycle_timeout(Some(timeout))
+                    .wait_timeout(Some(OPENING))
+                    .create_timeout(Some(OPENING))
+                    .recycle_timeout(Some(STEP))
                     .build();
                 Opener::One(pool.map_err(|_| {
                     RedisError::from((ErrorKind::InvalidClientConfig, "no pool of connections"))
@@ -118,7 +129,7 @@ impl Place {
             Self::Sentinels { hosts, master, tls } => {
                 Opener::Sentinels(tokio::sync::Mutex::new(sentinels(hosts, master, *tls)?))
             }
-            Self::Cluster(nodes) => Opener::Cluster(cluster(nodes, timeout)?),
+            Self::Cluster(nodes) => Opener::Cluster(cluster(nodes, STEP, ANSWER)?),
         })
     }
 
@@ -139,7 +150,7 @@ impl Place {
                 Wire::One(sentinels(hosts, master, *tls)?.get_async_connection().await?)
             }
             Self::Cluster(nodes) => {
-                Wire::Cluster(cluster(nodes, timeout)?.get_async_connection().await?)
+                Wire::Cluster(cluster(nodes, timeout, timeout)?.get_async_connection().await?)
             }
         })
     }
@@ -188,16 +199,27 @@ fn sentinels(hosts: &[ConnectionInfo], master: &str, tls: bool) -> RedisResult<S
     builder.build()
 }
 
-fn cluster(nodes: &[ConnectionInfo], timeout: Duration) -> RedisResult<ClusterClient> {
+fn cluster(
+    nodes: &[ConnectionInfo],
+    step: Duration,
+    answer: Duration,
+) -> RedisResult<ClusterClient> {
     ClusterClient::builder(nodes.to_vec())
         .tcp_settings(TcpSettings::default().set_nodelay(true))
-        .connection_timeout(timeout)
-        .response_timeout(timeout)
+        .connection_timeout(step)
+        .response_timeout(answer)
         // Whoever asks has no time for more.
         .retries(2)
         .min_retry_wait(1)
         .max_retry_wait(10)
         .build()
+}
+
+/// For a connection that is kept.
+fn kept() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(STEP))
+        .set_response_timeout(Some(ANSWER))
 }
 
 /// Why there is no connection. Its text never holds the URL.
@@ -209,11 +231,22 @@ pub(crate) enum Unopened {
     /// From Redis, or the network.
     #[error("{0}")]
     Redis(#[from] RedisError),
+    /// It took too long.
+    #[error("not opened within {0:?}")]
+    Slow(Duration),
+    /// Whoever opened it has ended.
+    #[error("this worker is leaving")]
+    Ended,
 }
 
 impl Opener {
     /// Opens a connection.
     pub(crate) async fn open(&self) -> Result<(Held, Wire), Unopened> {
+        let opened = tokio::time::timeout(OPENING, self.opened()).await;
+        opened.unwrap_or(Err(Unopened::Slow(OPENING)))
+    }
+
+    async fn opened(&self) -> Result<(Held, Wire), Unopened> {
         Ok(match self {
             Self::One(pool) => {
                 let connection = pool.get().await?;
@@ -221,7 +254,8 @@ impl Opener {
                 (Held::Pooled(connection), wire)
             }
             Self::Sentinels(client) => {
-                let wire = Wire::One(client.lock().await.get_async_connection().await?);
+                let wire =
+                    Wire::One(client.lock().await.get_async_connection_with_config(&kept()).await?);
                 (Held::Own(wire.clone()), wire)
             }
             Self::Cluster(client) => {

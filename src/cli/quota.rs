@@ -22,8 +22,8 @@ const TOKEN: &str = "SCOPEGATE_TOKEN";
 pub(super) enum Quota {
     /// Print how a user stands with every limit, as JSON
     Show(Asked),
-    /// Forget what a user has used of its own rates, and of the budget of the
-    /// day
+    /// Forget what a user has used of its own rates, and of the budgets of the
+    /// day, the turn and the job
     Reset(Asked),
 }
 
@@ -45,6 +45,15 @@ pub(super) struct Asked {
     /// The agent of the token
     #[arg(long)]
     agent: Option<String>,
+    /// A session, as the audit trail has it, to whose turn calls belong
+    #[arg(long)]
+    session: Option<String>,
+    /// A turn that calls name [default: the turn of those that name none]
+    #[arg(long)]
+    turn: Option<String>,
+    /// A job that calls name
+    #[arg(long)]
+    job: Option<String>,
     /// The gateway; http only [default: the address in server.listen]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -85,6 +94,9 @@ pub(super) fn run(
         ("roles", roles.as_ref()),
         ("tenant", asked.tenant.as_ref()),
         ("agent", asked.agent.as_ref()),
+        ("session", asked.session.as_ref()),
+        ("turn", asked.turn.as_ref()),
+        ("job", asked.job.as_ref()),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -146,6 +158,9 @@ mod tests {
             roles: vec!["dev".to_owned(), "ops".to_owned()],
             tenant: Some("a,b".to_owned()),
             agent: None,
+            session: None,
+            turn: None,
+            job: None,
             url: None,
             token_file: None,
         }

@@ -25,6 +25,12 @@ pub(super) struct Filters {
     tenant: Option<String>,
     /// The agent of the token, where it has exactly one.
     agent: Option<String>,
+    /// A session, as the audit trail has it, to whose turn calls belong.
+    session: Option<String>,
+    /// A turn that calls name. Without it, the turn of those that name none.
+    turn: Option<String>,
+    /// A job that calls name.
+    job: Option<String>,
 }
 
 /// How a caller stands with every limit.
@@ -53,8 +59,8 @@ pub(super) async fn show(
     answer(&request, body, &site, &io, false).await
 }
 
-/// Forget what a caller has used of its own limits: its rates, and its budget
-/// of the day. Calls in progress, and what it shares with others, stay.
+/// Forget what a caller has used of its own limits: its rates, and its budgets
+/// of the day, and of the turn and job that are named. Calls in progress, and what it shares with others, stay.
 #[utoipa::path(
     delete,
     path = "/admin/quotas",
@@ -106,6 +112,9 @@ async fn page(site: &Site, io: &Io, query: &str, forget: bool) -> Result<Answer,
         roles: roles.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect(),
         tenant: filters.tenant,
         agent: filters.agent,
+        session: filters.session,
+        turn: filters.turn,
+        job: filters.job,
     };
     pipeline::quotas(&site.gateway, io, &whom, forget).await
 }

@@ -17,6 +17,10 @@ pub(crate) struct Whom {
     pub(crate) roles: Vec<String>,
     pub(crate) tenant: Option<String>,
     pub(crate) agent: Option<String>,
+    /// Whose budgets are meant, too.
+    pub(crate) session: Option<String>,
+    pub(crate) turn: Option<String>,
+    pub(crate) job: Option<String>,
 }
 
 /// How somebody stands with every limit; with `forget`, after what it has used
@@ -39,6 +43,9 @@ pub(crate) async fn quotas(
         roles: &whom.roles,
         tenant: whom.tenant.as_deref(),
         agent: whom.agent.as_deref(),
+        session: whom.session.as_deref(),
+        turn: whom.turn.as_deref(),
+        job: whom.job.as_deref(),
     };
     let snapshot = gw.registry.snapshot();
     let tools = || {

@@ -74,6 +74,18 @@ pub struct Answers<'a> {
 }
 
 impl Call<'_> {
+    /// What is done to which kind of subject, in a word: two calls that differ
+    /// in it are never the same call.
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        match (self.method, self.kind) {
+            (Method::Complete, SubjectKind::Prompt) => "completion/complete prompt",
+            (Method::Complete, _) => "completion/complete resource",
+            // Each other method is about one kind of subject.
+            (method, kind) => method.name().unwrap_or(kind.word()),
+        }
+    }
+
     /// Whether its answer may be a question, after which it is called again.
     #[must_use]
     pub fn may_be_asked(&self) -> bool {

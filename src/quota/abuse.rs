@@ -96,7 +96,7 @@ impl Abuse {
     }
 
     fn check(&self, kind: &'static str, who: &str, gcra: Gcra) -> Check {
-        let name = Name { kind, mark: "", parts: [who, "", "", ""] };
+        let name = Name { kind, mark: "", parts: [who, "", "", "", ""] };
         Check { rule: Rule::Rate(gcra), key: self.attempts.key(&name), of: Of::Call }
     }
 }

@@ -81,6 +81,7 @@ impl Quota {
             subject: &subject.name,
             tool: subject.quota_key(),
             occasion: Occasion {
+                form: call.form(),
                 session,
                 turn: call.turn_id.as_deref(),
                 job: call.job_id.as_deref(),

@@ -33,6 +33,9 @@ pub(crate) struct Charge<'a> {
 /// On what occasion somebody calls.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Occasion<'a> {
+    /// What is done to which kind of subject: no retry, and no answer, has
+    /// another.
+    pub(crate) form: &'static str,
     /// The session it is called in.
     pub(crate) session: Option<&'a (dyn Display + Sync)>,
     /// The turn that the client names.
@@ -59,12 +62,12 @@ pub(crate) struct Answered<'a> {
 pub(super) fn question<'a>(
     scope: &'a str,
     caller: &'a str,
-    subject: &'a str,
+    (form, subject): (&'static str, &'a str),
     state: Option<&'a str>,
     arguments: &'a str,
 ) -> Name<'a> {
     let (kind, what) = state.map_or(("arguments", arguments), |state| ("state", state));
-    Name { kind: "question", mark: scope, parts: [caller, subject, kind, what] }
+    Name { kind: "question", mark: scope, parts: [caller, form, subject, kind, what] }
 }
 
 /// Where a caller's counters lie.
@@ -133,18 +136,18 @@ impl Inner {
         let long = Window::Of(self.turn);
         if let Some(most) = budgets.turn {
             match (occasion.turn, self.turn_fallback) {
-                (Some(turn), _) => add(most, long, Of::Turn, [caller, &session, "turn", turn]),
+                (Some(turn), _) => add(most, long, Of::Turn, [caller, &session, "turn", turn, ""]),
                 (None, TurnFallback::Session) => {
-                    add(most, long, Of::Turn, [caller, &session, "session", ""]);
+                    add(most, long, Of::Turn, [caller, &session, "session", "", ""]);
                 }
                 (None, TurnFallback::Request) => {}
             }
         }
         if let Some(most) = budgets.day {
-            add(most, Window::Day, Of::Day, [caller, "", "", ""]);
+            add(most, Window::Day, Of::Day, [caller, "", "", "", ""]);
         }
         if let (Some(most), Some(job)) = (budgets.job, occasion.job) {
-            add(most, long, Of::Job, [caller, job, "", ""]);
+            add(most, long, Of::Job, [caller, job, "", "", ""]);
         }
     }
 
@@ -152,12 +155,13 @@ impl Inner {
     fn once(&self, charge: &Charge<'_>, place: &Place<'_>, checks: &mut Vec<Check>) {
         let Charge { caller, occasion, asked, subject, .. } = *charge;
         if let Some(Answered { state }) = occasion.answers {
-            let name = question(asked.scope, caller, subject, state, occasion.arguments);
+            let name =
+                question(asked.scope, caller, (occasion.form, subject), state, occasion.arguments);
             let rule = Rule::Credit { keep: QUESTION };
             checks.push(Check { rule, key: place.key(&name), of: Of::Call });
         }
         if let Some(id) = occasion.request_id.filter(|_| self.retry.keep > 0) {
-            let parts = [caller, subject, id, occasion.arguments];
+            let parts = [caller, occasion.form, subject, id, occasion.arguments];
             let key = place.key(&Name { kind: "request", mark: asked.scope, parts });
             let rule = Rule::Once { retries: self.retry.free, keep: self.retry.keep };
             checks.push(Check { rule, key, of: Of::Call });
@@ -170,12 +174,12 @@ pub(super) fn counter<'a>(per: Per, rule: Rule, mark: &'a str, charge: &Charge<'
     let tool = charge.tool.unwrap_or_default();
     let tenant = charge.asked.tenant.unwrap_or_default();
     let parts = match per {
-        Per::User => [charge.caller, "", "", ""],
-        Per::UserTool => [charge.caller, tool, "", ""],
-        Per::Tool => [tool, "", "", ""],
-        Per::Tenant => [tenant, "", "", ""],
-        Per::TenantTool => [tenant, tool, "", ""],
-        Per::Global => [""; 4],
+        Per::User => [charge.caller, "", "", "", ""],
+        Per::UserTool => [charge.caller, tool, "", "", ""],
+        Per::Tool => [tool, "", "", "", ""],
+        Per::Tenant => [tenant, "", "", "", ""],
+        Per::TenantTool => [tenant, tool, "", "", ""],
+        Per::Global => [""; 5],
     };
     let kind = match (rule, per) {
         (Rule::Lease { .. }, Per::User) => "user-now",

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::gcra::Gcra;
+use super::gcra::{Charged, Gcra, Queue};
 use crate::policy::Limit;
 
 /// One day, in microseconds. Budgets of a day end at midnight UTC.
@@ -17,6 +17,15 @@ pub(super) struct Check {
     pub(super) rule: Rule,
     pub(super) key: Key,
     pub(super) of: Of,
+}
+
+impl Check {
+    /// Whether the client chooses which counter it is: there may be any
+    /// number of them.
+    pub(super) fn is_named_by_client(&self) -> bool {
+        matches!(self.of, Of::Turn | Of::Job)
+            || matches!(self.rule, Rule::Once { .. } | Rule::Credit { .. })
+    }
 }
 
 /// What a counter is asked.
@@ -68,7 +77,10 @@ pub(super) enum Of {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cell {
     pub(super) until: u64,
+    /// Calls, or retries; of a rate, how much was taken out of its queue.
     pub(super) value: u64,
+    /// Of a rate, when its queue began.
+    pub(super) start: u64,
 }
 
 /// What a check reads: of a rate the backlog; calls in progress, or used; of
@@ -78,6 +90,8 @@ pub(super) struct Seen {
     pub(super) value: u64,
     /// When a budget that is in use ends.
     pub(super) until: u64,
+    /// How much had been taken out of the queue of a rate.
+    pub(super) back: u64,
 }
 
 /// What came of all checks of a call.
@@ -86,12 +100,46 @@ pub(super) struct Outcome {
     /// Whether the call may pass; then all counters were charged, otherwise
     /// none.
     pub(super) admitted: bool,
-    /// Whether it was charged before, so that only its lease was taken.
-    pub(super) free: bool,
+    /// The check, by its place, that says the call was charged before, so that
+    /// only its lease was taken. The first of them.
+    pub(super) freed_by: Option<usize>,
     /// When this was decided, in µs by the store's clock.
     pub(super) now: u64,
     /// What each check reads after that, in their order.
     pub(super) seen: Vec<Seen>,
+}
+
+/// Whether a call was charged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Free {
+    No,
+    /// It is a retry: another attempt, which budgets count.
+    Retry,
+    /// It answers a question: it is the call that was charged.
+    Answer,
+}
+
+impl Free {
+    /// By the check that says so.
+    pub(super) fn by(check: Option<&Check>) -> Self {
+        match check.map(|check| check.rule) {
+            None => Self::No,
+            Some(Rule::Credit { .. }) => Self::Answer,
+            Some(_) => Self::Retry,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the call was charged before.
+    pub(super) fn is_free(&self) -> bool {
+        self.freed_by.is_some()
+    }
+
+    /// How. `checks`: those that were asked.
+    pub(super) fn free(&self, checks: &[Check]) -> Free {
+        Free::by(self.freed_by.and_then(|at| checks.get(at)))
+    }
 }
 
 impl Rule {
@@ -99,11 +147,11 @@ impl Rule {
     pub(super) fn read(self, cell: Option<Cell>, now: u64) -> Seen {
         let cell = cell.filter(|cell| cell.until > now).unwrap_or_default();
         match self {
-            Self::Rate(gcra) => Seen { value: gcra.backlog(cell.until, now), until: 0 },
+            Self::Rate(gcra) => Seen::of(cell.queue().at(gcra, now), now),
             Self::Lease { .. } | Self::Once { .. } | Self::Credit { .. } => {
-                Seen { value: cell.value, until: 0 }
+                Seen { value: cell.value, ..Seen::default() }
             }
-            Self::Budget { .. } => Seen { value: cell.value, until: cell.until },
+            Self::Budget { .. } => Seen { value: cell.value, until: cell.until, ..Seen::default() },
         }
     }
 
@@ -130,34 +178,64 @@ impl Rule {
         matches!(self, Self::Lease { .. })
     }
 
-    /// Its counter after an admitted call; `None` when nothing changes.
-    /// `freed`: this check itself made the call free; `free`: any did.
+    /// Whether it binds a call of that kind.
+    pub(super) fn binds(self, free: Free) -> bool {
+        match self {
+            Self::Lease { .. } => true,
+            Self::Budget { .. } => free != Free::Answer,
+            Self::Rate(_) => free == Free::No,
+            Self::Once { .. } | Self::Credit { .. } => false,
+        }
+    }
+
+    /// Its counter, found like this, after an admitted call; `None` when
+    /// nothing changes.
+    /// `freed`: this check itself made the call free; `free`: what any did.
     pub(super) fn charged(
         self,
+        found: Option<Cell>,
         seen: Seen,
         now: u64,
-        (freed, free): (bool, bool),
+        (freed, free): (bool, Free),
     ) -> Option<(Seen, Cell)> {
         let (value, until) = match self {
-            Self::Rate(_) | Self::Budget { .. } if free => return None,
+            Self::Rate(_) | Self::Budget { .. } if !self.binds(free) => return None,
             Self::Rate(gcra) => {
-                let backlog = seen.value + gcra.cost;
-                let cell = Cell { until: now.saturating_add(backlog), value: 0 };
-                return Some((Seen { value: backlog, until: 0 }, cell));
+                let queue = found.unwrap_or_default().queue().at(gcra, now).charged(gcra.cost);
+                return Some((Seen::of(queue, now), queue.into()));
             }
             Self::Lease { .. } => (seen.value + 1, u64::MAX),
             Self::Budget { window, .. } => {
                 let until = if seen.value > 0 { seen.until } else { window.end(now) };
-                let cell = Cell { until, value: seen.value + 1 };
-                return Some((Seen { value: cell.value, until }, cell));
+                let cell = Cell { until, value: seen.value + 1, start: 0 };
+                return Some((Seen { value: cell.value, until, back: 0 }, cell));
             }
             // A retry does not make the time longer in which it is free.
-            Self::Once { .. } if freed => (seen.value + 1, 0),
+            Self::Once { .. } if freed => (seen.value + 1, found.map_or(0, |found| found.until)),
             Self::Once { keep, .. } => (1, now.saturating_add(keep)),
             Self::Credit { .. } if freed => (0, 1),
             Self::Credit { .. } => return None,
         };
-        Some((Seen { value, until: 0 }, Cell { until, value }))
+        Some((Seen { value, ..Seen::default() }, Cell { until, value, start: 0 }))
+    }
+}
+
+impl Cell {
+    /// What it holds of a rate.
+    pub(super) fn queue(self) -> Queue {
+        Queue { rest: self.until, start: self.start, back: self.value }
+    }
+}
+
+impl From<Queue> for Cell {
+    fn from(queue: Queue) -> Self {
+        Self { until: queue.rest, value: queue.back, start: queue.start }
+    }
+}
+
+impl Seen {
+    fn of(queue: Queue, now: u64) -> Self {
+        Self { value: queue.rest.saturating_sub(now), until: 0, back: queue.back }
     }
 }
 
@@ -174,13 +252,14 @@ impl Window {
 /// How a charge is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undo {
-    /// `rest`: what the counter read after the charge.
-    Rate {
-        cost: u64,
-        rest: u64,
-    },
+    Rate(Charged),
     Lease,
-    Budget,
+    /// Of the window that ends then, and of no later one.
+    Budget {
+        until: u64,
+    },
+    /// To come first: where a retry has been free meanwhile, the charge is that
+    /// one's, and neither rates nor the question are given back.
     Once,
     /// The question stands again, for so long (µs).
     Credit {

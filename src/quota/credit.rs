@@ -14,6 +14,7 @@ pub(crate) struct Credit {
     limits: Arc<crate::policy::Limits>,
     scope: Box<str>,
     caller: Box<str>,
+    form: &'static str,
     subject: Box<str>,
     arguments: Box<str>,
 }
@@ -27,6 +28,7 @@ impl Quota {
             limits: Arc::clone(charge.limits),
             scope: charge.asked.scope.into(),
             caller: charge.caller.into(),
+            form: charge.occasion.form,
             subject: charge.subject.into(),
             arguments: charge.occasion.arguments.into(),
         }
@@ -38,15 +40,16 @@ impl Credit {
     /// it was written. Its answer is free, once. When that cannot be noted,
     /// the answer is charged.
     pub(crate) async fn grant(&self, state: Option<&str>) {
-        let Self { inner, scope, caller, subject, arguments, .. } = self;
-        let name = charge::question(scope, caller, subject, state, arguments);
+        let Self { inner, scope, caller, form, subject, arguments, .. } = self;
+        let name = charge::question(scope, caller, (*form, subject), state, arguments);
         let key: Key = inner.place(&self.limits, caller).key(&name);
         let undo = Undo::Credit { keep: charge::QUESTION };
         match &inner.store {
             Store::Memory(memory) => memory.settle([(&key, undo)].into_iter(), inner.now()),
             Store::Redis(remote) => {
                 let given = inner.given_time();
-                let noted = remote.settle(self.link.as_deref(), &[(&key, undo)], "-", given).await;
+                let (link, limit) = (self.link.as_deref(), remote.timeout);
+                let noted = remote.settle(link, &[(&key, undo)], "-", given, limit).await;
                 if let Err(error) = noted {
                     tracing::debug!(%error, "a question could not be noted");
                 }

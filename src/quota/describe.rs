@@ -36,7 +36,11 @@ pub(crate) fn describe(limits: &Limits, asked: &Asked<'_>, settings: &QuotaSetti
                     rate.burst()
                 )
             }
-            Measure::Concurrency(Some(most)) => format!("{most} calls in progress"),
+            Measure::Concurrency(Some(most)) => {
+                let all = shares(*most, settings.replicas);
+                slack.push(format!("{name} {all} in progress"));
+                format!("{most} calls in progress")
+            }
             Measure::Rate(None, _) | Measure::Concurrency(None) => "without limit".to_owned(),
         };
         line(name, what, &limit.rule);
@@ -53,6 +57,7 @@ pub(crate) fn describe(limits: &Limits, asked: &Asked<'_>, settings: &QuotaSetti
             Of::Day => "day",
             Of::Job | Of::Limit(_) | Of::Call => "job",
         };
+        slack.push(format!("{window} {}", shares(most, settings.replicas)));
         line(window, format!("{most} tool calls a {window}"), rule);
     }
     if settings.on_failure == OnQuotaFailure::Local {
@@ -60,9 +65,51 @@ pub(crate) fn describe(limits: &Limits, asked: &Asked<'_>, settings: &QuotaSetti
         let _ = writeln!(
             text,
             "while Redis is away each of {replicas} gateways grants its share; an outage lets pass \
-             at most so many calls more: {}",
+             at most so many calls more: {}\n\
+             while some gateways reach Redis and others do not, those that do not add up to their \
+             share of each rate, for as long as that lasts",
             slack.join(", ")
         );
     }
     text
+}
+
+/// What all gateways grant of a count, each its share.
+fn shares(most: u32, replicas: u32) -> u32 {
+    (most / replicas.max(1)).max(1).saturating_mul(replicas)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{RateSettings, TurnFallback};
+
+    #[test]
+    fn the_slack_of_local_counting_is_told_for_every_kind_of_limit() {
+        let rate = RateSettings { per_minute: 60, burst: 10 };
+        let settings = QuotaSettings {
+            user: rate,
+            user_tool: rate,
+            on_failure: OnQuotaFailure::Local,
+            replicas: 3,
+            lease_seconds: 30,
+            refund_unreached: true,
+            retry_seconds: 300,
+            free_retries: 2,
+            turn_fallback: TurnFallback::Session,
+            turn_seconds: 3600,
+            abuse: rate,
+        };
+        let limits = Limits::for_test(
+            "quotas: [{ per: user, rate: 60/min, burst: 10, concurrency: 2 }]\n\
+             budgets: { maxToolCallsPerTurn: 20 }",
+            None,
+        );
+        let asked =
+            Asked { roles: &[], tenant: None, agent: None, scope: "main", tool: Some("add") };
+        let text = describe(&limits, &asked, &settings);
+        for part in ["user 19", "user 3 in progress", "turn 18", "share of each rate"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! whose, with the roles and the workspace of the token, since the limits
 //! depend on those; each tool of the registry is then asked about by name.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -25,12 +26,17 @@ pub(crate) struct Whose<'a> {
     pub(crate) roles: &'a [String],
     pub(crate) tenant: Option<&'a str>,
     pub(crate) agent: Option<&'a str>,
+    /// The session, turn and job whose budgets are meant, too; without them the
+    /// turn is that of calls that name none.
+    pub(crate) session: Option<&'a str>,
+    pub(crate) turn: Option<&'a str>,
+    pub(crate) job: Option<&'a str>,
 }
 
 /// One limit of somebody's, and how it stands.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
-    /// `user`, `user_tool` …, `day`.
+    /// `user`, `user_tool` …, `turn`, `day`, `job`.
     limit: &'static str,
     /// `rate`, `concurrency` or `budget`.
     kind: &'static str,
@@ -69,7 +75,7 @@ impl Quota {
             let outcome = match &self.inner.store {
                 Store::Memory(memory) => memory.look(&only, self.inner.now()),
                 Store::Redis(remote) => {
-                    Box::pin(remote.decide(io.0.as_deref(), &only, None, self.inner.given_time()))
+                    Box::pin(remote.look(io.0.as_deref(), &only, self.inner.given_time()))
                         .await
                         .map_err(|error| {
                             Refusal::new(Reason::QuotaUnavailable, error.to_string())
@@ -86,7 +92,8 @@ impl Quota {
         Ok(shown)
     }
 
-    /// Forgets what the caller has used: its rates, and its budget of the day.
+    /// Forgets what the caller has used: its rates, and its budgets of the day,
+    /// and of the turn and job that are named.
     /// Calls in progress, and what it shares with others, stay.
     ///
     /// # Errors
@@ -100,8 +107,8 @@ impl Quota {
         let checks = self.checks_of(whose, tools);
         let own = |(check, _): &&(Check, Option<String>)| match (&check.of, check.rule) {
             (Of::Limit(limit), Rule::Rate(_)) => limit.per.is_of_caller(),
-            (Of::Day, _) => true,
-            (Of::Limit(_) | Of::Turn | Of::Job | Of::Call, _) => false,
+            (Of::Day | Of::Turn | Of::Job, _) => true,
+            (Of::Limit(_) | Of::Call, _) => false,
         };
         let own: Vec<_> = checks.iter().filter(own).collect();
         for some in own.chunks(AT_ONCE) {
@@ -125,6 +132,7 @@ impl Quota {
         whose: Whose<'_>,
         tools: impl Iterator<Item = Tool<'t>>,
     ) -> Vec<(Check, Option<String>)> {
+        let session = whose.session.as_ref().map(|session| session as &(dyn Display + Sync));
         let of = |tool: Option<Tool<'_>>| {
             let charge = Charge {
                 limits: whose.limits,
@@ -138,7 +146,12 @@ impl Quota {
                 },
                 subject: "",
                 tool: tool.map(|tool| tool.key),
-                occasion: Occasion::default(),
+                occasion: Occasion {
+                    session,
+                    turn: whose.turn,
+                    job: whose.job,
+                    ..Occasion::default()
+                },
             };
             self.inner.checks(&charge)
         };
@@ -147,10 +160,8 @@ impl Quota {
             found.iter().map(|(check, _)| check.key.clone()).collect();
         for tool in tools {
             for check in of(Some(tool)) {
-                // Of the budgets that of the day alone has a name known here.
-                let named = !matches!(check.of, Of::Turn | Of::Job | Of::Call);
-                if named && known.insert(check.key.clone()) {
-                    let of_tool = !matches!(check.of, Of::Day);
+                if known.insert(check.key.clone()) {
+                    let of_tool = matches!(check.of, Of::Limit(_));
                     found.push((check, of_tool.then(|| tool.key.to_owned())));
                 }
             }
@@ -171,10 +182,15 @@ pub(crate) struct Tool<'t> {
 fn describe(check: &Check, tool: Option<&String>, seen: Seen, now: u64) -> Option<Shown> {
     let left = |most: u32| most.saturating_sub(u32::try_from(seen.value).unwrap_or(u32::MAX));
     let millis = |micros: u64| micros.div_ceil(1000);
+    let (budget, rule) = match check.of {
+        Of::Turn => ("turn", "budgets.maxToolCallsPerTurn"),
+        Of::Job => ("job", "budgets.maxToolCallsPerJob"),
+        Of::Day | Of::Limit(_) | Of::Call => ("day", "budgets.maxToolCallsPerDay"),
+    };
     let blank = Shown {
-        limit: "day",
+        limit: "",
         kind: "budget",
-        rule: "budgets.maxToolCallsPerDay".to_owned(),
+        rule: String::new(),
         tool: tool.cloned(),
         most: 0,
         window: None,
@@ -201,7 +217,9 @@ fn describe(check: &Check, tool: Option<&String>, seen: Seen, now: u64) -> Optio
                 _ => return None,
             }
         }
-        (Of::Day, Rule::Budget { most, .. }) => Shown {
+        (Of::Turn | Of::Day | Of::Job, Rule::Budget { most, .. }) => Shown {
+            limit: budget,
+            rule: rule.to_owned(),
             most,
             remaining: left(most),
             reset_ms: millis(seen.until.saturating_sub(now)),

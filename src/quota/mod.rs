@@ -12,11 +12,12 @@
 //! | rate | time of rest, by GCRA in whole microseconds ([`gcra`]) | `rate_limited` |
 //! | concurrency | the leases of the calls in progress | `rate_limited` |
 //! | budget of a turn, day, job | calls used, and the window's end | `budget_exceeded` |
-//! | request id | whether this call was charged before | – (the call is free) |
+//! | request id | whether this call was charged before | – (free of rates) |
 //! | question | whether the call answers one that its last round asked | – (free) |
 //!
 //! What was charged before is charged no second time, but takes a lease: it
-//! does run once more. A request id counts for the same caller, subject and
+//! does run once more. A retry is another attempt, which budgets count; the
+//! answer to a question is not. A request id counts for the same caller, subject and
 //! arguments only, for a time and a number of retries that the settings bound;
 //! otherwise one id would buy any number of calls. A question's answer is free
 //! once, and only if the gateway has passed that question on to that caller.
@@ -45,7 +46,9 @@
 //! An admitted call carries a [`Receipt`]. When it goes, for whatever reason
 //! (answered, client gone, refused by a later stage), its leases are returned,
 //! and what is to be refunded is refunded. Leases end by themselves when the
-//! gateway dies, and a task renews those of calls that go on.
+//! gateway dies, and a task renews those of calls that go on, and returns those
+//! that could not be returned at once. A decision that nobody waits for any more
+//! is awaited by a task, and taken back.
 //!
 //! # When Redis is away
 //!
@@ -94,7 +97,7 @@ use crate::settings::{OnQuotaFailure, QuotaSettings, RateSettings, RedisSettings
 use abuse::Abuse;
 use check::{Check, Of, Outcome, Rule};
 use memory::Memory;
-use receipt::Leases;
+use receipt::{Leases, Unheard};
 use remote::{Link, Remote};
 use tally::{Other, Tally};
 
@@ -242,9 +245,9 @@ impl Quota {
     /// Charges one call to all its limits, or, when one refuses, to none.
     /// Takes at most `redis.timeout_ms`.
     ///
-    /// A decision that is given up on (no answer in time, caller gone) may
-    /// have been counted nevertheless, and hold a place until its lease ends;
-    /// it is never counted twice.
+    /// A decision that is given up on (no answer in time, caller gone) may be
+    /// made nevertheless. Whatever it charges is then taken back as soon as
+    /// that is known; what is not known in seconds ends by itself.
     ///
     /// # Errors
     /// [`Denied`] with [`Reason::RateLimited`], [`Reason::BudgetExceeded`] or
@@ -255,7 +258,7 @@ impl Quota {
         charge: &Charge<'_>,
     ) -> Result<Counted, Denied> {
         let inner = &self.inner;
-        let mut checks = inner.checks(charge);
+        let mut checks = Arc::new(inner.checks(charge));
         if checks.is_empty() {
             return Ok(Counted::default());
         }
@@ -272,7 +275,13 @@ impl Quota {
                     let name = lease.map(|lease| inner.leases.name(lease));
                     let name = name.as_deref().unwrap_or(NO_LEASE);
                     let given = inner.given_time();
-                    let decided = remote.decide(io.0.as_deref(), &checks, Some(name), given).await;
+                    let (inner, link) = (Arc::clone(inner), io.0.clone());
+                    let unheard = Unheard { inner, link, checks: Arc::clone(&checks), lease };
+                    let late = move |answer: redis::RedisResult<Vec<u64>>| {
+                        unheard.decided(answer.ok().as_deref());
+                    };
+                    let decided =
+                        remote.decide(io.0.as_deref(), &checks, Some(name), given, late).await;
                     decided.map_err(|error| error.to_string())
                 })
                 .await
@@ -285,7 +294,7 @@ impl Quota {
             }
             Err(problem) => match inner.without_store(&checks, problem)? {
                 Some((shares, outcome)) => {
-                    checks = shares;
+                    checks = Arc::new(shares);
                     (outcome, true)
                 }
                 None => return Ok(Counted::default()),
@@ -293,7 +302,7 @@ impl Quota {
         };
         let standing = Standing::new(&checks, &outcome);
         if outcome.admitted {
-            if outcome.free {
+            if outcome.is_free() {
                 inner.tally.other(Other::Free);
             } else {
                 inner.tally.admitted(&checks);
@@ -384,13 +393,13 @@ impl Quota {
             }
         };
         let renewing = async {
-            let Store::Redis(remote) = &self.inner.store else { return };
+            let Store::Redis(_) = &self.inner.store else { return };
             let io = self.worker_io();
             // Twice may fail before one ends.
             let mut ticks = tokio::time::interval(self.inner.lease / 3);
             loop {
                 ticks.tick().await;
-                self.inner.renew(remote, io.0.as_deref()).await;
+                self.inner.renew(io.0.as_deref()).await;
             }
         };
         futures_util::future::join(purging, renewing).await;

@@ -16,7 +16,7 @@ pub(super) struct Name<'a> {
     pub(super) kind: &'static str,
     /// Further words of the kind: the mark of a limit.
     pub(super) mark: &'a str,
-    pub(super) parts: [&'a str; 4],
+    pub(super) parts: [&'a str; 5],
 }
 
 /// The part of a key of Redis before its kind: prefix and hash tag.

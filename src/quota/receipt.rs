@@ -7,16 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
-use super::check::{Check, Key, Outcome, Rule, Undo};
-use super::remote::{Link, Remote};
+use super::check::{Check, Free, Key, Outcome, Rule, Undo};
+use super::gcra::Charged;
+use super::remote::{self, BACKGROUND, Link};
 use super::{Inner, Store};
 
 /// Leases renewed at the same time.
 const RENEWED_AT_ONCE: usize = 64;
 
+/// Leases remembered that could not be returned.
+const MOST_LOST: usize = 1 << 14;
+
 /// Why a charge is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refund {
+pub(super) enum Refund {
     /// It is not: the call was made.
     Nothing,
     /// The backend was not reached. Budgets are of attempts, and stay charged:
@@ -31,7 +35,7 @@ enum Refund {
 pub(crate) struct Receipt {
     inner: Arc<Inner>,
     link: Option<Arc<Link>>,
-    checks: Vec<Check>,
+    checks: Arc<Vec<Check>>,
     outcome: Outcome,
     lease: Option<u64>,
     /// It was counted here while Redis was away.
@@ -43,14 +47,14 @@ impl Receipt {
     pub(super) fn new(
         inner: &Arc<Inner>,
         link: Option<&Arc<Link>>,
-        (checks, outcome): (Vec<Check>, Outcome),
+        (checks, outcome): (Arc<Vec<Check>>, Outcome),
         lease: Option<u64>,
         local: bool,
     ) -> Self {
         let (inner, link) = (Arc::clone(inner), link.map(Arc::clone));
         // Here, places end with their calls; there, they have to be renewed.
         if let (Some(lease), Store::Redis(_), false) = (lease, &inner.store, local) {
-            inner.leases.take(lease, &checks);
+            inner.leases.take(lease, leased(&checks));
         }
         Self { inner, link, checks, outcome, lease, local, refund: Refund::Nothing }
     }
@@ -66,37 +70,46 @@ impl Receipt {
             self.refund = Refund::Rates;
         }
     }
+}
 
-    fn undo(&self) -> Vec<(&Key, Undo)> {
-        let Outcome { free, now, ref seen, .. } = self.outcome;
-        let refunds = self.refund != Refund::Nothing;
-        let read = |check: &Check| matches!(check.rule, Rule::Credit { .. });
-        // Of what made it free, a credit is spent and a retry was none before.
-        let by_credit = free
-            && self.checks.iter().zip(seen).any(|(check, seen)| read(check) && seen.value == 0);
-        let mut undo = Vec::new();
-        for (check, seen) in self.checks.iter().zip(seen) {
-            let back = match check.rule {
-                Rule::Lease { .. } => Undo::Lease,
-                Rule::Rate(gcra) if refunds && !free => {
-                    Undo::Rate { cost: gcra.cost, rest: now.saturating_add(seen.value) }
-                }
-                Rule::Budget { .. } if self.refund == Refund::Everything && !free => Undo::Budget,
-                Rule::Once { .. } if refunds && (!free || by_credit) => Undo::Once,
-                Rule::Credit { keep } if refunds && by_credit => Undo::Credit { keep },
-                Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
-                    continue;
-                }
-            };
-            undo.push((&check.key, back));
-        }
-        undo
+/// What is taken back, `Once` first.
+pub(super) fn undo<'c>(
+    checks: &'c [Check],
+    outcome: &Outcome,
+    refund: Refund,
+) -> Vec<(&'c Key, Undo)> {
+    let Outcome { now, ref seen, .. } = *outcome;
+    let free = outcome.free(checks);
+    let refunds = refund != Refund::Nothing;
+    let mut undo = Vec::new();
+    for (check, seen) in checks.iter().zip(seen) {
+        let back = match check.rule {
+            Rule::Lease { .. } => Undo::Lease,
+            Rule::Rate(gcra) if refunds && free == Free::No => Undo::Rate(Charged {
+                cost: gcra.cost,
+                at: now,
+                rest: now.saturating_add(seen.value),
+                back: seen.back,
+            }),
+            Rule::Budget { .. } if refund == Refund::Everything && free != Free::Answer => {
+                Undo::Budget { until: seen.until }
+            }
+            // What was free as a retry had cost nothing, and spent no credit.
+            Rule::Once { .. } if refunds && free != Free::Retry => Undo::Once,
+            Rule::Credit { keep } if refunds && free == Free::Answer => Undo::Credit { keep },
+            Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
+                continue;
+            }
+        };
+        undo.push((&check.key, back));
     }
+    undo.sort_by_key(|(_, undo)| *undo != Undo::Once);
+    undo
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        let undo = self.undo();
+        let undo = undo(&self.checks, &self.outcome, self.refund);
         if let Some(lease) = self.lease {
             self.inner.leases.give_up(lease);
         }
@@ -127,23 +140,33 @@ impl Inner {
         let Store::Redis(remote) = &self.store else { return };
         let undo: Vec<_> = undo.iter().map(|(key, undo)| (key, *undo)).collect();
         let name = self.leases.name(lease.unwrap_or_default());
-        if let Err(error) = remote.settle(link, &undo, &name, self.given_time()).await {
-            // A lease ends by itself, and a rate works itself off.
+        if let Err(error) = remote.settle(link, &undo, &name, self.given_time(), BACKGROUND).await {
+            // A rate works itself off.
+            if let Some(lease) = lease {
+                let leased = undo.iter().filter(|(_, undo)| *undo == Undo::Lease);
+                self.leases.lose(lease, leased.map(|(key, _)| (*key).clone()).collect());
+            }
             tracing::debug!(%error, "what a call had charged could not be taken back");
         }
     }
 
-    /// Says of all calls in progress that they still are.
-    pub(super) async fn renew(&self, remote: &Remote, link: Option<&Link>) {
+    /// Says of all calls in progress that they still are, and of those that
+    /// are over and may still have a lease that they have none.
+    pub(super) async fn renew(self: &Arc<Self>, link: Option<&Link>) {
+        let Store::Redis(remote) = &self.store else { return };
+        let lost = std::mem::take(&mut *self.leases.lost());
+        for some in lost.chunks(RENEWED_AT_ONCE) {
+            join_all(some.iter().map(|(lease, keys)| self.return_lease(link, *lease, keys))).await;
+        }
         let held = self.leases.all();
         for some in held.chunks(RENEWED_AT_ONCE) {
             let renewing = some.iter().map(|(lease, keys)| async move {
                 let name = self.leases.name(*lease);
-                let renewed = remote.renew(link, keys, &name).await;
+                let late = Late::of(self, *lease, keys);
+                let renewed = remote.renew(link, keys, &name, move |_| late.over()).await;
                 if renewed.is_ok() && !self.leases.holds(*lease) {
                     // It ended meanwhile, and was brought back.
-                    let undo: Vec<_> = keys.iter().map(|key| (key, Undo::Lease)).collect();
-                    return remote.settle(link, &undo, &name, None).await;
+                    self.return_lease(link, *lease, keys).await;
                 }
                 renewed
             });
@@ -153,6 +176,63 @@ impl Inner {
             }
         }
     }
+
+    async fn return_lease(&self, link: Option<&Link>, lease: u64, keys: &Arc<[Key]>) {
+        let undo: Vec<_> = keys.iter().map(|key| (key.clone(), Undo::Lease)).collect();
+        self.settle(link, &undo, Some(lease)).await;
+    }
+}
+
+/// A lease of which something is said to Redis that may come too late.
+struct Late {
+    inner: Arc<Inner>,
+    lease: u64,
+    keys: Arc<[Key]>,
+}
+
+impl Late {
+    fn of(inner: &Arc<Inner>, lease: u64, keys: &Arc<[Key]>) -> Self {
+        Self { inner: Arc::clone(inner), lease, keys: Arc::clone(keys) }
+    }
+
+    /// It was renewed, or may have been, at any time before.
+    fn over(self) {
+        if !self.inner.leases.holds(self.lease) {
+            self.inner.leases.lose(self.lease, self.keys);
+        }
+    }
+}
+
+/// A decision that nobody may wait for: whatever it charges is taken back,
+/// since its call was not made.
+pub(super) struct Unheard {
+    pub(super) inner: Arc<Inner>,
+    pub(super) link: Option<Arc<Link>>,
+    pub(super) checks: Arc<Vec<Check>>,
+    pub(super) lease: Option<u64>,
+}
+
+impl Unheard {
+    /// What it was, if that is known.
+    pub(super) fn decided(self, answer: Option<&[u64]>) {
+        let Self { inner, link, checks, lease } = self;
+        match answer.and_then(|answer| remote::read(answer, &checks)) {
+            Some(outcome) if outcome.admitted => {
+                Receipt::new(&inner, link.as_ref(), (checks, outcome), lease, false).refuse();
+            }
+            Some(_) => {}
+            None => {
+                if let Some(lease) = lease {
+                    inner.leases.lose(lease, leased(&checks));
+                }
+            }
+        }
+    }
+}
+
+fn leased(checks: &[Check]) -> Arc<[Key]> {
+    let leased = checks.iter().filter(|check| matches!(check.rule, Rule::Lease { .. }));
+    leased.map(|check| check.key.clone()).collect()
 }
 
 /// The calls in progress that have leases in Redis.
@@ -162,11 +242,13 @@ pub(super) struct Leases {
     process: u64,
     next: AtomicU64,
     held: Mutex<HashMap<u64, Arc<[Key]>>>,
+    /// Those of calls that are over, of which nobody knows whether Redis does.
+    lost: Mutex<Vec<(u64, Arc<[Key]>)>>,
 }
 
 impl Leases {
     pub(super) fn new(process: u64) -> Self {
-        Self { process, next: AtomicU64::new(1), held: Mutex::default() }
+        Self { process, next: AtomicU64::new(1), held: Mutex::default(), lost: Mutex::default() }
     }
 
     /// One that no other call has.
@@ -184,10 +266,26 @@ impl Leases {
         self.lock().len()
     }
 
-    fn take(&self, lease: u64, checks: &[Check]) {
-        let leased = checks.iter().filter(|check| matches!(check.rule, Rule::Lease { .. }));
-        let keys = leased.map(|check| check.key.clone()).collect();
+    fn take(&self, lease: u64, keys: Arc<[Key]>) {
         self.lock().insert(lease, keys);
+    }
+
+    /// Redis may hold it, though its call is over: it is to be returned later.
+    /// So many at most; those beyond end by themselves.
+    fn lose(&self, lease: u64, keys: Arc<[Key]>) {
+        let mut lost = self.lost();
+        if !keys.is_empty() && lost.len() < MOST_LOST {
+            lost.push((lease, keys));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn lost_count(&self) -> usize {
+        self.lost().len()
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Vec<(u64, Arc<[Key]>)>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_up(&self, lease: u64) {

@@ -32,7 +32,7 @@ impl Standing {
         let mut rates = Vec::with_capacity(2);
         let mut binding: Option<(&Arc<Limit>, &Rate, Gcra, u64)> = None;
         // A call that was charged before is not stopped by a rate.
-        let stopped = !outcome.admitted && !outcome.free;
+        let stopped = !outcome.admitted && !outcome.is_free();
         for (check, seen) in checks.iter().zip(&outcome.seen) {
             let (Rule::Rate(gcra), Of::Limit(limit)) = (check.rule, &check.of) else { continue };
             let Measure::Rate(Some(rate), _) = &limit.measure else { continue };

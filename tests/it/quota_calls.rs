@@ -183,7 +183,7 @@ fn turns_are_named_by_header_or_metadata_and_rest_is_told_when() {
 #[test]
 fn a_retry_with_its_request_id_is_charged_once() {
     for gateway in on_both("quotas: [{ per: user_tool, rate: 1/min, burst: 50 }]") {
-        for _ in 0..4 {
+        for _ in 0..3 {
             let reply = wipe_with(&gateway, &[("X-Request-ID", "logical-1")]);
             assert_eq!((reply.code(), left(&reply)), (None, 49));
         }
@@ -195,7 +195,7 @@ fn a_retry_with_its_request_id_is_charged_once() {
         for _ in 0..3 {
             assert_eq!(left(&gateway.post("/mcp/invoke", &dora(), &invoke)), 46);
         }
-        assert_eq!(gateway.backend.seen().len(), 9, "each was made");
+        assert_eq!(gateway.backend.seen().len(), 8, "each was made");
     }
 }
 
@@ -253,7 +253,7 @@ fn the_answer_to_a_question_is_the_same_call() {
 fn an_admin_sees_how_somebody_stands_and_resets_it() {
     let limits = "quotas: [{ per: user_tool, roles: [developer], rate: 60/min, burst: 3 },\n\
                   { per: tool, tools: [wipe], concurrency: 9 }]\n\
-                  budgets: { maxToolCallsPerDay: 100 }";
+                  budgets: { maxToolCallsPerDay: 100, maxToolCallsPerTurn: 100, maxToolCallsPerJob: 50 }";
     let admin = Token::of("root", &["admin"]);
     for gateway in on_both(limits) {
         for _ in 0..3 {
@@ -279,17 +279,31 @@ fn an_admin_sees_how_somebody_stands_and_resets_it() {
             let headers = [("Authorization", bearer.as_str())];
             http::send(gateway.addr, "DELETE", &format!("/admin/quotas{query}"), &headers, b"")
         };
+        // Calls that name no turn have one together.
+        assert_eq!(of("turn", Value::Null)["remaining"], 97);
+        let named = [("X-Mcp-Turn-Id", "t-1"), ("X-Mcp-Job-Id", "j-1")];
+        wipe_with(&gateway, &named).assert_refused(200, "RATE_LIMIT_EXCEEDED");
         let after = reset("?user=dora&roles=developer");
         assert_eq!(after.status, 200, "{}", after.text());
-        assert_eq!(left(&wipe(&gateway)), 2);
+        assert_eq!(left(&wipe_with(&gateway, &named)), 2);
+        let query = "user=dora&roles=developer&turn=t-1&job=j-1";
+        let shown = gateway.get(&format!("/admin/quotas?{query}"), &admin).json();
+        let left_of = |shown: &Value, limit: &str| {
+            let limits = shown["limits"].as_array().unwrap();
+            limits.iter().find(|one| one["limit"] == limit).unwrap()["remaining"].clone()
+        };
+        assert_eq!((left_of(&shown, "turn"), left_of(&shown, "job")), (json!(99), json!(49)));
+        let shown = reset(&format!("?{query}")).json();
+        assert_eq!((left_of(&shown, "turn"), left_of(&shown, "job")), (json!(100), json!(50)));
+        wipe(&gateway);
         for wrong in ["", "?user=", "?user=a&issuer=https://nobody", "?user=a&rols=x"] {
             assert_eq!(reset(wrong).status, 400, "{wrong}");
         }
         let metrics = gateway.metrics();
         for line in [
-            "scopegate_quota_decisions_total{limit=\"user_tool\",outcome=\"admitted\"} 4",
-            "scopegate_quota_decisions_total{limit=\"user_tool\",outcome=\"refused\"} 1",
-            "scopegate_quota_decisions_total{limit=\"day_budget\",outcome=\"admitted\"} 4",
+            "scopegate_quota_decisions_total{limit=\"user_tool\",outcome=\"admitted\"} 5",
+            "scopegate_quota_decisions_total{limit=\"user_tool\",outcome=\"refused\"} 2",
+            "scopegate_quota_decisions_total{limit=\"day_budget\",outcome=\"admitted\"} 5",
             "scopegate_quota_store_up 1",
         ] {
             assert!(metrics.contains(line), "{line}\n{metrics}");
@@ -339,6 +353,32 @@ fn who_is_denied_too_often_is_barred_from_calls_and_nothing_else() {
             .metrics()
             .contains("scopegate_quota_decisions_total{limit=\"abuse\",outcome=\"refused\"} 3")
     );
+}
+
+/// A name that a backend which is down may offer is no attempt to get at what
+/// is denied.
+#[test]
+fn nobody_is_barred_for_a_backend_that_is_down() {
+    let tools = r"
+backends: { dead: { url: 'http://127.0.0.1:PORT/mcp' }, main: { url: BACKEND } }
+scopes: { main: { backends: [main, dead] } }
+tools: [{ name: echo, scope: main, backend: main }]
+";
+    let tools = tools.replace("PORT", &support::ports::free().to_string());
+    let gateway = Gateway::builder()
+        .tools(&tools)
+        .policy("roles: { developer: { allowed_tools: ['*'], allowed_prompts: ['*'] } }")
+        .set("SCOPEGATE__QUOTA__ABUSE__PER_MINUTE", "1")
+        .set("SCOPEGATE__QUOTA__ABUSE__BURST", "3")
+        .start();
+    for _ in 0..5 {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 7, "method": "prompts/get", "params": { "name": "greet" },
+        });
+        let reply = gateway.post("/main/mcp", &dora(), &body);
+        assert_eq!(reply.code().as_deref(), Some("BACKEND_UNAVAILABLE"), "{}", reply.text());
+    }
+    assert_eq!(gateway.call(&dora(), "main", "echo", json!({ "text": "x" })).code(), None);
 }
 
 #[test]

@@ -7,14 +7,15 @@
 --          all gateways share (tests give it)
 -- ARGV[2]  the name of the lease to take; `look`: nothing is to be changed
 -- then for each check its kind and two numbers:
---   r  rate      cost, tolerance                 time of rest
+--   r  rate      cost, tolerance                 "rest start back" (gcra.rs)
 --   l  lease     most, time of a lease           sorted set: end of each lease
 --   b  budget    most, window (0: to midnight)   "count end"
 --   o  once      free retries, time              "retries+1 end"
 --   c  credit    -, -                            "1 end"
 --
--- Returns whether the call may pass, whether it was charged before, the time,
--- and what each check reads; of a budget also when it ends.
+-- Returns whether the call may pass, the number of the check that says it was
+-- charged before (else 0), the time, and what each check reads; of a budget also when it ends, of a rate also how
+-- much had been taken out of its queue.
 local DAY = 86400000000
 local now
 if ARGV[1] == '' then
@@ -36,8 +37,9 @@ local function life(backlog)
 end
 
 local count = #KEYS
-local values, ends = {}, {}
-local stopped, bound, freed_by = false, false, 0
+local values, ends, starts, backs = {}, {}, {}, {}
+-- What stops a call that was not charged before, a retry, an answer.
+local stopped, spent, bound, freed_by = false, false, false, 0
 for n = 1, count do
   local at = 3 * n
   local kind, first, second = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -45,18 +47,22 @@ for n = 1, count do
   if kind == 'l' then
     value = redis.call('ZCOUNT', key, '(' .. whole(now), '+inf')
     if value >= first then
-      stopped, bound = true, true
+      bound = true
     end
   else
     local text = redis.call('GET', key)
     if kind == 'r' then
       if text then
-        local rest = tonumber(text)
-        -- The second question is whether it is "not a number" of another kind.
-        if not rest or rest ~= rest then
+        local rest, start, back = string.match(text, '^(%d+) (%d+) (%d+)$')
+        if not rest then
           return redis.error_reply('ERR a quota counter holds no number')
         end
-        value = math.min(math.max(rest - now, 0), second)
+        local backlog = math.max(tonumber(rest) - now, 0)
+        value = math.min(backlog, second)
+        -- Otherwise at rest, or cut to the tolerance: a queue begins anew.
+        if value > 0 and value == backlog then
+          starts[n], backs[n] = tonumber(start), tonumber(back)
+        end
       end
       if value + first > second then
         stopped = true
@@ -73,7 +79,7 @@ for n = 1, count do
       end
       if kind == 'b' then
         if value >= first then
-          stopped = true
+          spent = true
         end
       elseif freed_by == 0 and value > 0 and (kind == 'c' or value <= first) then
         freed_by = n
@@ -84,7 +90,10 @@ for n = 1, count do
 end
 
 local free = freed_by > 0
-local admitted = not bound and (free or not stopped)
+-- An answer is the call that was charged; a retry is another attempt, and
+-- budgets count attempts.
+local answers = free and ARGV[3 * freed_by] == 'c'
+local admitted = not bound and (answers or not spent) and (free or not stopped)
 if admitted and not looking then
   for n = 1, count do
     local at = 3 * n
@@ -99,10 +108,11 @@ if admitted and not looking then
       if not free then
         local backlog = values[n] + first
         values[n] = backlog
-        redis.call('SET', key, whole(now + backlog), 'PX', life(backlog))
+        local queue = whole(now + backlog) .. ' ' .. whole(starts[n] or now) .. ' ' .. whole(backs[n] or 0)
+        redis.call('SET', key, queue, 'PX', life(backlog))
       end
     elseif kind == 'b' then
-      if not free then
+      if not answers then
         local last = ends[n]
         if not last then
           last = second > 0 and now + second or now - now % DAY + DAY
@@ -125,11 +135,13 @@ if admitted and not looking then
   end
 end
 
-local answer = {admitted and 1 or 0, free and 1 or 0, now}
+local answer = {admitted and 1 or 0, freed_by, now}
 for n = 1, count do
   answer[#answer + 1] = values[n]
   if ARGV[3 * n] == 'b' then
     answer[#answer + 1] = ends[n] or 0
+  elseif ARGV[3 * n] == 'r' then
+    answer[#answer + 1] = backs[n] or 0
   end
 end
 return answer

@@ -7,15 +7,26 @@
 //! something went wrong on it: after a failover it may lead to a server that is
 //! no master any more, and answers all the same.
 
+//!
+//! Opening one may take seconds, when the first sentinel or node of the list
+//! hangs and others have to be asked. No call has so long, so a task opens it,
+//! whatever becomes of the calls that wait for it.
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 
 use crate::redis_link::{Held, Opener, Unopened, Wire};
 
+/// What comes of opening a connection, for all who wait for it.
+type Opening = Shared<BoxFuture<'static, Result<(Wire, Ticket), Arc<Unopened>>>>;
+
 /// What a worker needs to reach Redis.
 pub(in crate::quota) struct Link {
-    opener: Opener,
-    lanes: Box<[Lane]>,
+    opener: Arc<Opener>,
+    lanes: Box<[Arc<Lane>]>,
     next: AtomicUsize,
 }
 
@@ -23,9 +34,8 @@ pub(in crate::quota) struct Link {
 #[derive(Default)]
 pub(super) struct Lane {
     open: Mutex<Option<(Held, Ticket)>>,
-    /// Held while the connection is opened, so that one call opens it and the
-    /// others wait for it.
-    opening: tokio::sync::Mutex<()>,
+    /// There while the connection is opened.
+    opening: Mutex<Option<Opening>>,
     opened: AtomicU64,
 }
 
@@ -36,40 +46,59 @@ pub(super) struct Ticket(u64);
 
 impl Link {
     pub(super) fn new(opener: Opener, lanes: usize) -> Self {
-        let lanes = (0..lanes).map(|_| Lane::default()).collect();
-        Self { opener, lanes, next: AtomicUsize::new(0) }
+        let lanes = (0..lanes).map(|_| Arc::default()).collect();
+        Self { opener: Arc::new(opener), lanes, next: AtomicUsize::new(0) }
     }
 
-    pub(super) fn opener(&self) -> &Opener {
+    pub(super) fn opener(&self) -> &Arc<Opener> {
         &self.opener
     }
 
     /// The lane whose turn it is.
-    pub(super) fn lane(&self) -> &Lane {
+    pub(super) fn lane(&self) -> &Arc<Lane> {
         &self.lanes[self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len()]
     }
 }
 
 impl Lane {
     /// The lane's connection, opened if there is none.
-    pub(super) async fn connection(&self, opener: &Opener) -> Result<(Wire, Ticket), Unopened> {
-        if let Some(open) = self.share() {
+    pub(super) async fn connection(
+        lane: &Arc<Self>,
+        source: &Arc<Opener>,
+    ) -> Result<(Wire, Ticket), Arc<Unopened>> {
+        if let Some(open) = lane.share() {
             return Ok(open);
         }
-        let _turn = self.opening.lock().await;
-        if let Some(open) = self.share() {
-            return Ok(open);
-        }
-        let (held, wire) = opener.open().await?;
-        let ticket = Ticket(self.opened.fetch_add(1, Ordering::Relaxed));
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((held, ticket));
-        Ok((wire, ticket))
+        let opening = {
+            let mut opening = lock(&lane.opening);
+            // It may have been opened just now.
+            if let Some(open) = lane.share() {
+                return Ok(open);
+            }
+            opening.get_or_insert_with(|| Self::open(lane, source)).clone()
+        };
+        opening.await
+    }
+
+    fn open(lane: &Arc<Self>, source: &Arc<Opener>) -> Opening {
+        let (lane, source) = (Arc::clone(lane), Arc::clone(source));
+        let task = tokio::spawn(async move {
+            let opened = source.open().await;
+            let mut opening = lock(&lane.opening);
+            *opening = None;
+            let (held, wire) = opened?;
+            let ticket = Ticket(lane.opened.fetch_add(1, Ordering::Relaxed));
+            *lock(&lane.open) = Some((held, ticket));
+            Ok((wire, ticket))
+        });
+        let opened = async move { task.await.unwrap_or(Err(Unopened::Ended)).map_err(Arc::new) };
+        opened.boxed().shared()
     }
 
     /// Gives the connection up, if it is still the one that the ticket was
     /// for.
     pub(super) fn doubt(&self, ticket: Ticket) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.open);
         if open.as_ref().is_some_and(|(_, current)| *current == ticket)
             && let Some((held, _)) = open.take()
         {
@@ -78,7 +107,12 @@ impl Lane {
     }
 
     fn share(&self) -> Option<(Wire, Ticket)> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = lock(&self.open);
         open.as_ref().map(|(held, ticket)| (held.share(), *ticket))
     }
+}
+
+/// What a panicking thread left is whole: connections are set in one go.
+fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::check::{Outcome, Undo};
+use super::receipt::Refund;
 use super::*;
 
 /// A time as Redis has it, in µs since 1970.
@@ -55,7 +56,7 @@ impl Both {
         let first = self.here.memory().decide(&here, now).unwrap();
         let remote = self.there.remote();
         let second =
-            remote.decide(self.there.io.0.as_deref(), &there, Some(lease), Some(now)).await;
+            remote.decide(self.there.io.0.as_deref(), &there, Some(lease), Some(now), |_| ()).await;
         [(here, first), (there, second.unwrap())]
     }
 }
@@ -150,7 +151,7 @@ enum Act {
     /// answers.
     Call(Step, [Option<usize>; 5]),
     /// An earlier call ends, and is so refunded.
-    End(usize, u8),
+    End(usize, usize),
     /// A question is asked.
     Ask(usize, usize, usize),
 }
@@ -161,7 +162,7 @@ fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         5 => (steps(), [some(), some(), some(), rarely(), rarely()])
             .prop_map(|(step, more)| Act::Call(step, more)),
-        3 => (0..100_usize, 0..3_u8).prop_map(|(which, how)| Act::End(which, how)),
+        3 => (0..100_usize, 0..3_usize).prop_map(|(which, how)| Act::End(which, how)),
         1 => (0..3_usize, 0..3_usize, 0..3_usize).prop_map(|(a, b, c)| Act::Ask(a, b, c)),
     ]
 }
@@ -202,13 +203,22 @@ fn memory_and_redis_agree_about_everything() {
                     }
                     Act::End(which, how) if !open.is_empty() => {
                         let (lease, decided) = open.swap_remove(which % open.len());
-                        let [here, there] =
-                            decided.map(|(checks, outcome)| undo(&checks, &outcome, how));
-                        both.here.memory().settle(here.iter().map(|(key, undo)| (key, *undo)), now);
-                        let there: Vec<_> = there.iter().map(|(key, undo)| (key, *undo)).collect();
+                        let how = [Refund::Nothing, Refund::Rates, Refund::Everything][how];
+                        let [here, there] = decided
+                            .each_ref()
+                            .map(|(checks, outcome)| receipt::undo(checks, outcome, how));
+                        both.here.memory().settle(here.into_iter(), now);
                         let link = both.there.io.0.as_deref();
                         let remote = both.there.remote();
-                        runtime.block_on(remote.settle(link, &there, &lease, Some(now))).unwrap();
+                        runtime
+                            .block_on(remote.settle(
+                                link,
+                                &there,
+                                &lease,
+                                Some(now),
+                                remote.timeout,
+                            ))
+                            .unwrap();
                     }
                     Act::End(..) => {}
                     Act::Ask(user, tool, state) => {
@@ -218,7 +228,7 @@ fn memory_and_redis_agree_about_everything() {
                             let name = charge::question(
                                 "main",
                                 NAMES[user],
-                                NAMES[tool],
+                                ("", NAMES[tool]),
                                 Some(NAMES[state]),
                                 "",
                             );
@@ -230,7 +240,8 @@ fn memory_and_redis_agree_about_everything() {
                                 Store::Redis(remote) => {
                                     let link = rig.io.0.as_deref();
                                     let asked = [(&key, undo)];
-                                    let asking = remote.settle(link, &asked, "-", Some(now));
+                                    let asking =
+                                        remote.settle(link, &asked, "-", Some(now), remote.timeout);
                                     runtime.block_on(asking).unwrap();
                                 }
                             }
@@ -244,25 +255,4 @@ fn memory_and_redis_agree_about_everything() {
             Ok(())
         })
         .unwrap();
-}
-
-/// What is taken back of a call that ended well, did not reach its backend, or
-/// was refused.
-fn undo(checks: &[Check], outcome: &Outcome, how: u8) -> Vec<(check::Key, Undo)> {
-    let mut found = Vec::new();
-    for (check, seen) in checks.iter().zip(&outcome.seen) {
-        let undo = match check.rule {
-            Rule::Lease { .. } => Undo::Lease,
-            Rule::Rate(gcra) if how > 0 && !outcome.free => {
-                Undo::Rate { cost: gcra.cost, rest: outcome.now + seen.value }
-            }
-            Rule::Budget { .. } if how > 1 && !outcome.free => Undo::Budget,
-            Rule::Once { .. } if how > 0 => Undo::Once,
-            Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
-                continue;
-            }
-        };
-        found.push((check.key.clone(), undo));
-    }
-    found
 }

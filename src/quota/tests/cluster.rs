@@ -43,6 +43,33 @@ async fn all_counters_of_a_decision_are_in_one_slot_of_a_cluster() {
     assert!(shared.quota.ping(&shared.io).await.is_ok());
 }
 
+/// A node that is slow is not asked a second time.
+#[tokio::test]
+async fn a_decision_that_is_late_is_charged_neither_twice_nor_once() {
+    let cluster = Cluster::start(3);
+    let redis = RedisSettings { timeout_ms: 150, ..redis_settings(Some(cluster.url())) };
+    let rig = Rig::new(&settings(), &redis, per_user(rate(1, 50), rate(1, 40)));
+    wait_until_async(PATIENCE, "calls to be counted", || async {
+        rig.reason(request("bob")).await.is_none()
+    })
+    .await;
+    let hosts = cluster.url();
+    for host in hosts.trim_start_matches("redis+cluster://").split(',') {
+        let client = ::redis::Client::open(format!("redis://{host}")).unwrap();
+        let mut admin = client.get_multiplexed_async_connection().await.unwrap();
+        let mut pause = ::redis::cmd("CLIENT");
+        pause.arg("PAUSE").arg(900).exec_async(&mut admin).await.unwrap();
+    }
+    assert_eq!(rig.reason(request("ada")).await, Some(Reason::QuotaUnavailable));
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    wait_until_async(PATIENCE, "nothing to be charged", || async {
+        let (link, checks) = (rig.io.0.as_deref(), rig.checks(request("ada")));
+        let seen = rig.remote().look(link, &checks, rig.quota.inner.given_time()).await;
+        seen.is_ok_and(|outcome| outcome.seen[0].value == 0)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn leases_and_refunds_reach_the_node_they_were_taken_on() {
     let cluster = Cluster::start(3);

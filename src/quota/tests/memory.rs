@@ -36,11 +36,11 @@ async fn the_table_is_kept_tidy_in_the_background() {
 
 #[test]
 fn a_full_table_counts_whom_it_knows_and_refuses_whom_it_does_not() {
-    let memory = Memory::holding(64);
+    let memory = Memory::holding(64, 64);
     let gcra = gcra::Gcra::new(&Rate::per_minute(1, 3).unwrap(), 1);
     let names: Vec<String> = (0..1000).map(|number| format!("user {number}")).collect();
     let ask = |name: &str, now| {
-        let name = name::Name { kind: "user", mark: "", parts: [name, "", "", ""] };
+        let name = name::Name { kind: "user", mark: "", parts: [name, "", "", "", ""] };
         memory
             .decide(&[Check { rule: Rule::Rate(gcra), key: memory.key(&name), of: Of::Call }], now)
     };
@@ -54,12 +54,41 @@ fn a_full_table_counts_whom_it_knows_and_refuses_whom_it_does_not() {
     assert!(memory.len() <= 64);
 }
 
+fn named<'a>(user: &'a str, name: &'a str) -> Who<'a> {
+    let (turn, job, request_id) = (Some(name), Some(name), Some(name));
+    Who { occasion: Occasion { turn, job, request_id, ..Occasion::default() }, ..call(user, "add") }
+}
+
+/// Whoever names requests, turns and jobs without end keeps nobody from being
+/// counted, and does not wipe out what others have used of theirs.
+#[tokio::test]
+async fn names_that_clients_choose_fill_no_table() {
+    let policy = "quotas: [{ per: user, rate: 1000/s, burst: 100000 }]\n\
+                  budgets: { maxToolCallsPerTurn: 3, maxToolCallsPerJob: 3 }";
+    let mut rig = On::Memory.rig(Limits::for_test(policy, None));
+    let small = Memory::holding(64 * 20, 64 * 20);
+    Arc::get_mut(&mut rig.quota.inner).unwrap().store = Store::Memory(small);
+    let calm =
+        Who { occasion: Occasion { turn: Some("t"), ..Occasion::default() }, ..call("bob", "add") };
+    for _ in 0..3 {
+        rig.passes(calm).await;
+    }
+    for number in 0..3000 {
+        rig.passes(named("ada", &format!("n {number}"))).await;
+    }
+    assert!(rig.memory().len() <= 64 * 20 + 2, "{}", rig.memory().len());
+    assert_eq!(rig.reason(calm).await, Some(Reason::BudgetExceeded), "not forgotten");
+    for number in 0..64 {
+        assert_eq!(rig.reason(named(&format!("new {number}"), "n")).await, None, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_counted_is_refused_unless_the_settings_say_otherwise() {
     let full = |on_failure| {
         let settings = QuotaSettings { on_failure, ..settings() };
         let mut rig = On::Memory.rig_with(&settings, per_user(rate(60, 5), rate(60, 5)));
-        Arc::get_mut(&mut rig.quota.inner).unwrap().store = Store::Memory(Memory::holding(0));
+        Arc::get_mut(&mut rig.quota.inner).unwrap().store = Store::Memory(Memory::holding(0, 0));
         rig
     };
     for on_failure in [OnQuotaFailure::Deny, OnQuotaFailure::Local] {

@@ -77,6 +77,7 @@ fn run_replica(
                         &checks,
                         Some(NO_LEASE),
                         rig.quota.inner.given_time(),
+                        |_| (),
                     )
                     .await
                     .unwrap();

@@ -9,6 +9,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 on_both! {
     a_retry_is_free_within_bounds
     an_answer_to_a_question_is_free_once
+    a_refused_retry_with_an_answer_gives_nothing_back
+    a_call_is_known_again_by_its_method_and_kind
+    every_attempt_uses_up_budgets
+    a_charge_that_a_retry_has_used_is_not_refunded
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
@@ -16,6 +20,7 @@ on_both! {
     turns_and_sessions_have_budgets_of_their_own
     without_a_turn_the_session_is_one
     the_budget_of_a_day_ends_at_midnight
+    a_refund_of_yesterday_gives_nothing_to_today
     the_budget_of_a_job_is_the_jobs
     rates_are_told_before_budgets
 }
@@ -35,7 +40,7 @@ async fn left(rig: &Rig) -> u32 {
         Store::Memory(memory) => memory.look(&checks, rig.quota.inner.now()),
         Store::Redis(remote) => {
             let given = rig.quota.inner.given_time();
-            remote.decide(rig.io.0.as_deref(), &checks, None, given).await.unwrap()
+            remote.look(rig.io.0.as_deref(), &checks, given).await.unwrap()
         }
     };
     let Rule::Rate(gcra) = checks[0].rule else { panic!("a rate first") };
@@ -87,6 +92,68 @@ async fn an_answer_to_a_question_is_free_once(on: On) {
     question.grant(None).await;
     rig.passes(answer(None)).await;
     assert_eq!(left(&rig).await, 98, "without a state the arguments tell");
+}
+
+async fn a_refused_retry_with_an_answer_gives_nothing_back(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let answering = |id| {
+        let answers = Some(charge::Answered { state: Some("never asked") });
+        with(call("ada", "add"), Occasion { answers, ..again(id).occasion })
+    };
+    for (number, id) in (1..).zip(["r-1", "r-2", "r-3", "r-4", "r-5"]) {
+        rig.passes(answering(id)).await;
+        assert_eq!(left(&rig).await, 100 - number, "{id} is a call of its own");
+        // Free as a retry, and then refused by the gateway: it had cost
+        // nothing, so there is nothing to be had back.
+        let mut receipt = rig.begins(answering(id)).await;
+        receipt.refuse();
+        drop(receipt);
+    }
+}
+
+async fn a_call_is_known_again_by_its_method_and_kind(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let of = |form, occasion| with(call("ada", "add"), Occasion { form, ..occasion });
+    let retry = again("r-1").occasion;
+    rig.passes(of("read", retry)).await;
+    rig.passes(of("subscribe", retry)).await;
+    assert_eq!(left(&rig).await, 98, "reading a resource pays for no subscription");
+    rig.passes(of("read", retry)).await;
+    assert_eq!(left(&rig).await, 98);
+    let answers = Some(charge::Answered { state: Some("s") });
+    let answer = Occasion { answers, ..Occasion::default() };
+    rig.quota.credit(&rig.io, &rig.charge(of("prompt", answer))).grant(Some("s")).await;
+    rig.passes(of("tool", answer)).await;
+    assert_eq!(left(&rig).await, 97, "a prompt's question is none of a tool");
+    rig.passes(of("prompt", answer)).await;
+    assert_eq!(left(&rig).await, 97);
+}
+
+async fn every_attempt_uses_up_budgets(on: On) {
+    let rig = on.rig_of(
+        "quotas: [{ per: user, rate: 1/min, burst: 100 }]\nbudgets: { maxToolCallsPerTurn: 2 }",
+    );
+    rig.passes(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 99, "the retry is free of rates");
+    assert_eq!(rig.reason(again("r-1")).await, Some(Reason::BudgetExceeded));
+    // The answer to a question is no attempt of its own.
+    let answers = Some(charge::Answered { state: Some("s") });
+    let answer = with(call("ada", "add"), Occasion { answers, ..Occasion::default() });
+    rig.quota.credit(&rig.io, &rig.charge(answer)).grant(Some("s")).await;
+    rig.passes(answer).await;
+    assert_eq!(rig.reason(answer).await, Some(Reason::BudgetExceeded));
+}
+
+async fn a_charge_that_a_retry_has_used_is_not_refunded(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100 }]");
+    let mut first = rig.begins(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    first.refuse();
+    drop(first);
+    rig.passes(again("r-1")).await;
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 98, "one charge, two retries, and a charge again");
 }
 
 async fn a_free_call_passes_an_exhausted_limit_but_no_concurrency(on: On) {
@@ -187,6 +254,24 @@ async fn the_budget_of_a_day_ends_at_midnight(on: On) {
     assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
     rig.hand.advance(Duration::from_micros(1));
     rig.begins(call("ada", "add")).await;
+}
+
+async fn a_refund_of_yesterday_gives_nothing_to_today(on: On) {
+    let rig = on.rig_of(
+        "quotas: [{ per: user, rate: 1/min, burst: 100 }]\nbudgets: { maxToolCallsPerDay: 2 }",
+    );
+    // A millisecond before midnight.
+    rig.hand.advance(Duration::from_hours(16).checked_sub(Duration::from_millis(1)).unwrap());
+    let mut late = rig.begins(call("ada", "add")).await;
+    rig.hand.advance(Duration::from_millis(2));
+    rig.begins(call("ada", "add")).await;
+    rig.begins(call("ada", "add")).await;
+    assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
+    assert_eq!(left(&rig).await, 97);
+    late.refuse();
+    drop(late);
+    wait_until_async(PATIENCE, "the refund of its rate", || async { left(&rig).await == 98 }).await;
+    assert_eq!(rig.reason(call("ada", "add")).await, Some(Reason::BudgetExceeded));
 }
 
 async fn the_budget_of_a_job_is_the_jobs(on: On) {

@@ -136,7 +136,10 @@ async fn a_flushed_server_begins_anew() {
 async fn a_clock_that_is_set_back_locks_nobody_out() {
     let rig = On::Redis.rig(per_user(rate(60, 5), rate(60, 5)));
     let checks = rig.checks(request("ada"));
-    let at = |now| rig.remote().decide(rig.io.0.as_deref(), &checks, Some(NO_LEASE), Some(now));
+    let at = |now| {
+        let link = rig.io.0.as_deref();
+        rig.remote().decide(link, &checks, Some(NO_LEASE), Some(now), |_| ())
+    };
     assert!(at(2 * HOUR).await.unwrap().admitted);
     let refused = at(HOUR).await.unwrap();
     assert_eq!((refused.admitted, refused.seen[0].value), (false, 5_000_000));
