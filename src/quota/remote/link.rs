@@ -77,7 +77,15 @@ impl Lane {
             }
             opening.get_or_insert_with(|| Self::open(lane, source)).clone()
         };
-        opening.await
+        let opened = opening.clone().await;
+        if opened.is_err() {
+            // A task that has ended without a word has left it here.
+            let mut current = lock(&lane.opening);
+            if current.as_ref().is_some_and(|current| current.ptr_eq(&opening)) {
+                *current = None;
+            }
+        }
+        opened
     }
 
     fn open(lane: &Arc<Self>, source: &Arc<Opener>) -> Opening {
