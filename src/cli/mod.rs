@@ -1,5 +1,7 @@
 //! The command line of `scopegate`.
 
+#[cfg(test)]
+mod answering;
 mod arguments;
 mod audit;
 mod healthcheck;

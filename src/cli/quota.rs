@@ -149,7 +149,6 @@ fn exchange(authority: &str, request: &[u8]) -> anyhow::Result<(u16, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
 
     fn asked() -> Asked {
         Asked {
@@ -169,19 +168,8 @@ mod tests {
     /// Answers one request with `answer`; what the command wrote, and what it
     /// asked.
     fn runs(quota: &Quota, answer: &'static [u8]) -> (anyhow::Result<String>, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = format!("http://{}", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                request.push(byte[0]);
-            }
-            stream.write_all(answer).unwrap();
-            String::from_utf8(request).unwrap()
-        });
+        let (listen, server) = super::super::answering::once(answer);
+        let listen = format!("http://{listen}");
         let env = [(TOKEN.to_owned(), "aa.bb-c_c\n".to_owned())];
         let mut out = Vec::new();
         let ran = run(quota, &listen, &env, &mut out);
