@@ -195,6 +195,7 @@ stop_all() {
     stop nginx TERM 10
     stop scopegate TERM 35
     stop tool-calculator TERM 10
+    stop tool-git TERM 15
     stop dev-issuer TERM 10
 }
 

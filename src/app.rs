@@ -1,5 +1,7 @@
 //! Putting the gateway together: settings in, a running server out.
 
+mod proof;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -15,7 +17,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
-use crate::cli::{self, Migration};
+use crate::cli::{self, LimitsOf, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
@@ -23,8 +25,8 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
-use crate::policy::{Policy, Sources, Weight, World};
-use crate::quota::Quota;
+use crate::policy::{Asked, Policy, Sources, Weight, World};
+use crate::quota::{self, Quota, QuotaError};
 use crate::registry::{self, Bounds, Offers, Registry};
 use crate::review::{self, Place};
 use crate::secret::Secret;
@@ -35,10 +37,15 @@ use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
 use crate::trail::{self, Cursors};
 use crate::upstream::Upstream;
 
+pub use proof::prove;
+
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Most pages of the audit trail that are read at the same time.
+const MOST_PAGES: usize = 2;
 
 /// Most exports of the audit trail that run at the same time.
 const MOST_EXPORTS: usize = 4;
@@ -81,13 +88,15 @@ fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
             problems.push(Problem::new(problem.setting, problem.message).set_by(names));
         }
     });
-    let quota = Quota::new(&settings.quota, &settings.redis, clock.clone()).map_err(|error| {
+    let quota = Quota::new(&settings.quota, &settings.redis, clock.clone())
+        .map_err(|error| quota_problem(&error, &mut problems));
+    if let Err(error) = crate::audit::check_key(&settings.audit) {
         let complaint = error.to_string();
-        let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
+        let (path, message) = complaint.split_once(": ").unwrap_or(("audit", &complaint));
         problems.push(Problem::new(path, message));
-    });
+    }
     match (registry, policy, authn, quota) {
-        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) => {
+        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) if problems.is_empty() => {
             Ok(Files { quota, registry, policy, authn })
         }
         _ => Err(problems),
@@ -103,11 +112,14 @@ fn bounds(settings: &Settings) -> Bounds {
 
 /// The policy, with its shadow where the settings name one.
 fn load_policy(settings: &Settings, problems: &mut Problems) -> Result<Policy, ()> {
+    let limits = quota::defaults(&settings.quota)
+        .map_err(|errors| errors.iter().for_each(|error| quota_problem(error, problems)))?;
     let settings = &settings.policy;
     let sources = Sources {
         file: &settings.file,
         agent_rules: settings.agent_rules.as_deref(),
         default_agent: settings.default_agent.as_deref(),
+        limits: Some(limits),
     };
     let policy = Policy::load(sources)
         .map_err(|complaints| in_file(&settings.file, complaints, problems))?;
@@ -117,6 +129,12 @@ fn load_policy(settings: &Settings, problems: &mut Problems) -> Result<Policy, (
             .with_shadow(Sources { file, ..sources })
             .map_err(|complaints| in_file(file, complaints, problems)),
     }
+}
+
+fn quota_problem(error: &QuotaError, problems: &mut Problems) {
+    let complaint = error.to_string();
+    let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
+    problems.push(Problem::new(path, message));
 }
 
 fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {
@@ -131,6 +149,34 @@ fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {
 #[must_use]
 pub fn check(settings: &Settings) -> Problems {
     read(settings, &Clock::system()).err().unwrap_or_default()
+}
+
+/// The limits in force for what a command line asks about, as text.
+///
+/// # Errors
+/// Every complaint about the files the settings name, or about the question.
+pub fn limits(settings: &Settings, asked: &LimitsOf) -> Result<String, Problems> {
+    let Files { registry, policy, .. } = read(settings, &Clock::system())?;
+    let snapshot = registry.snapshot();
+    let mut offering = asked.tool.iter().flat_map(|tool| snapshot.offered_by(tool));
+    let scope = match (&asked.scope, offering.next(), offering.next()) {
+        (Some(scope), ..) => scope.clone(),
+        (None, Some(only), None) => only.name.to_string(),
+        (None, None, _) => String::new(),
+        (None, Some(_), Some(_)) => {
+            let problem = Problem::new("--scope", "several scopes offer this tool: say which");
+            return Err([problem].into_iter().collect());
+        }
+    };
+    let active = policy.active();
+    let question = Asked {
+        roles: &asked.roles,
+        tenant: asked.tenant.as_deref(),
+        agent: asked.agent.as_deref(),
+        scope: &scope,
+        tool: asked.tool.as_deref(),
+    };
+    Ok(quota::describe(active.limits(), &question, &settings.quota))
 }
 
 /// Changes the database's schema, or writes its state.
@@ -187,6 +233,7 @@ pub fn policy(
             file: &settings.policy.file,
             agent_rules: settings.policy.agent_rules.as_deref(),
             default_agent: settings.policy.default_agent.as_deref(),
+            limits: quota::defaults(&settings.quota).ok(),
         },
         registry: &settings.registry.file,
         bounds: bounds(settings),
@@ -352,6 +399,7 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         app_name: settings.telemetry.app_name.as_str().into(),
         cursors: Cursors::new(cursor_secret(settings)?),
         exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
+        pages: Arc::new(Semaphore::new(MOST_PAGES)),
         complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });
@@ -410,6 +458,9 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     let audit = site.gateway.audit.health();
     site.metrics.audit_backlog(audit.backlog_bytes);
     site.metrics.audit_appended(audit.events);
+    let (up, leases) = site.gateway.quota.health();
+    site.metrics.quota_store(up, leases);
+    site.metrics.quota_decisions(&site.gateway.quota.tally());
     site.metrics.audit_folded(audit.folded);
     site.metrics.shadow_differences(site.gateway.policy.differences());
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
@@ -436,7 +487,7 @@ impl Running {
             gateway.upstream.end_all(&gateway.upstream.client()),
         )
         .await;
-        if !self.site.gateway.audit.flush(self.shutdown).await {
+        if !self.site.gateway.audit.finish(self.shutdown).await {
             tracing::warn!("audit events are left in the journal; the next start ships them");
         }
         tracing::info!("stopped");

@@ -117,8 +117,12 @@ pub(crate) enum Reason {
     AdminRequired,
 
     // Quota.
-    /// A rate limit is exhausted.
+    /// A rate limit is exhausted, or too many calls are in progress.
     RateLimited,
+    /// The calls of a turn, a day or a job are used up.
+    BudgetExceeded,
+    /// The caller, or its address, was denied too often.
+    AbuseLimited,
     /// The store that counts cannot be reached.
     QuotaUnavailable,
 
@@ -151,7 +155,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 58] = [
+    pub(crate) const ALL: [Self; 60] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -199,6 +203,8 @@ impl Reason {
         Self::InvalidArguments,
         Self::AdminRequired,
         Self::RateLimited,
+        Self::BudgetExceeded,
+        Self::AbuseLimited,
         Self::QuotaUnavailable,
         Self::AuditUnavailable,
         Self::BackendUnavailable,
@@ -263,6 +269,8 @@ impl Reason {
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
             Self::RateLimited => "rate_limited",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::AbuseLimited => "abuse_limited",
             Self::QuotaUnavailable => "quota_unavailable",
             Self::AuditUnavailable => "audit_unavailable",
             Self::BackendUnavailable => "backend_unavailable",
@@ -308,6 +316,8 @@ impl Reason {
             Self::ResourceNotAllowed => "RESOURCE_NOT_ALLOWED",
             Self::InvalidArguments => "INVALID_ARGUMENTS",
             Self::RateLimited => "RATE_LIMIT_EXCEEDED",
+            Self::BudgetExceeded => "BUDGET_EXCEEDED",
+            Self::AbuseLimited => "ABUSE_LIMIT_EXCEEDED",
             Self::BackendUnavailable => "BACKEND_UNAVAILABLE",
             Self::BackendTimeout => "BACKEND_TIMEOUT",
             Self::BackendError | Self::ReplyTooLarge => "BACKEND_ERROR",

@@ -60,6 +60,16 @@ impl<'a> Invocation<'a> {
         to_raw_value(id).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))
     }
 
+    /// The tool's name, as far as there is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.tool_name.as_deref()
+    }
+
+    /// The arguments, as they came.
+    pub(crate) fn arguments(&self) -> Option<&'a RawValue> {
+        self.arguments
+    }
+
     /// The scope to call in: the one named, else the only one in which the
     /// caller may use a tool of this name.
     ///
@@ -98,11 +108,16 @@ impl<'a> Invocation<'a> {
         }
     }
 
-    /// The call, with the message a backend gets.
+    /// The call, with the message a backend gets. `brought` is the client's
+    /// own `X-Request-ID`.
     ///
     /// # Errors
     /// [`Reason::InvalidRequest`] without a tool's name.
-    pub(crate) fn into_call(self, id: &'a RawValue) -> Result<Call<'a>, Refusal> {
+    pub(crate) fn into_call(
+        self,
+        id: &'a RawValue,
+        brought: Option<&'a str>,
+    ) -> Result<Call<'a>, Refusal> {
         #[derive(Serialize)]
         struct Wire<'w> {
             jsonrpc: &'static str,
@@ -130,6 +145,10 @@ impl<'a> Invocation<'a> {
             name,
             arguments: self.arguments,
             message: message.into(),
+            answers: None,
+            request_id: brought.map(Cow::Borrowed).or(self.request_id),
+            turn_id: None,
+            job_id: None,
             era: Era::Legacy,
             revision: LATEST_LEGACY,
             mirrored: Vec::new(),
@@ -213,7 +232,7 @@ mod tests {
             Bytes::from_static(br#"{"tool_name":"add","arguments":{"n": 1e-400},"other":1}"#);
         let invocation = Invocation::read(&body).unwrap();
         let id = invocation.id(None, "r-1").unwrap();
-        let call = invocation.into_call(&id).unwrap();
+        let call = invocation.into_call(&id, None).unwrap();
         assert_eq!(
             call.message,
             br#"{"jsonrpc":"2.0","id":"r-1","method":"tools/call","params":{"name":"add","arguments":{"n": 1e-400}}}"#

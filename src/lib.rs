@@ -18,6 +18,7 @@ mod pipeline;
 mod policy;
 pub mod protocol;
 mod quota;
+mod redis_link;
 mod registry;
 mod review;
 pub mod secret;

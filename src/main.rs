@@ -20,8 +20,10 @@ fn main() -> ExitCode {
         logging: &|settings| Ok(telemetry::init(&settings.telemetry, Clock::system())?),
         serve: &app::run,
         migrate: &app::migrate,
+        limits: &app::limits,
         audit: &app::audit,
         policy: &app::policy,
+        prove: &app::prove,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;
             bridge::run(options, Clock::system())

@@ -5,19 +5,23 @@
 //! read before the caller is known, nothing is charged that was not allowed,
 //! and nothing is forwarded that was not written down.
 
+mod account;
 mod conceal;
 mod conversation;
 mod hearing;
 mod listen;
 mod lists;
 mod offers;
+mod quotas;
 mod seats;
 mod tasks;
 mod upkeep;
 
+pub(crate) use account::remember;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
+pub(crate) use quotas::{Whom, quotas};
 pub(crate) use seats::leave;
 
 use std::borrow::Cow;
@@ -43,7 +47,7 @@ use crate::protocol::jsonrpc::Kind;
 use crate::protocol::mcp::{ClientInfo, Method};
 use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
-use crate::quota::Standing;
+use crate::quota::Account;
 use crate::registry::{Scope, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
@@ -81,8 +85,8 @@ pub(crate) struct Known {
     pub(crate) asked: Option<Box<str>>,
     /// The tool called, once it is allowed.
     pub(crate) tool: Option<Arc<Tool>>,
-    /// Where the caller stands with its quota.
-    pub(crate) standing: Option<Standing>,
+    /// What counting the call has left.
+    pub(crate) account: Account,
     /// When the call began, by the monotonic clock.
     pub(crate) started: Option<Duration>,
     /// How long the decision about quotas took.
@@ -167,7 +171,10 @@ pub(crate) async fn admin(gw: &Gateway, inbound: Inbound<'_>) -> (Entry, Result<
     let (_, mut entry) = open(gw, &inbound);
     let result = match authenticate(gw, &inbound, &mut entry).await {
         Ok(caller) if caller.has_role(&gw.admin_role) => Ok(caller),
-        Ok(_) => Err(Refusal::new(Reason::AdminRequired, "the caller lacks the admin role")),
+        Ok(caller) => {
+            gw.quota.denied(caller.key());
+            Err(Refusal::new(Reason::AdminRequired, "the caller lacks the admin role"))
+        }
         Err(refusal) => Err(refusal),
     };
     (entry, result)
@@ -191,7 +198,12 @@ async fn authenticate(
 ) -> Result<Caller, Refusal> {
     inbound.edge.clone()?;
     let credentials = Credentials::new(inbound.head.all("authorization"), Some(inbound.query));
-    let caller = gw.authn.authenticate(credentials).await?;
+    let caller = gw.authn.authenticate(credentials).await.map_err(|refusal| {
+        let failed =
+            refusal.reason.is_authentication() && refusal.reason != Reason::KeysUnavailable;
+        let told = inbound.client_addr.filter(|_| failed).and_then(|addr| gw.quota.stranger(addr));
+        told.unwrap_or(refusal)
+    })?;
     entry.caller(CallerFacts {
         user_id: caller.shared_user_id(),
         issuer: Some(caller.shared_issuer()),
@@ -273,10 +285,8 @@ async fn walk_message(
 ) -> Result<Answer, Refusal> {
     let Said { caller, scope, head, request_id, seat } = said;
     let message = Message::read(head, body, &mut known.message)?;
-    entry.method(match message.method.name() {
-        Some(name) => Cow::Borrowed(name),
-        None => Cow::Owned(message.method_name.clone().into_owned()),
-    });
+    // A name that nobody knows may be anything.
+    entry.method(message.method.name().unwrap_or("other"));
     if let Some(client) = message.client() {
         entry.client(Some(&client.name), Some(&client.version));
     }
@@ -285,6 +295,9 @@ async fn walk_message(
         Some(seat) => Some(seat),
         None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
     };
+    if let Some(seat) = &seat {
+        entry.session(&seat.uid());
+    }
     let trail = trail(head, request_id);
     let visitor = Visitor { caller, scope, seat, client: message.client(), trail };
     // Whatever is not the usual way lies on the heap, so that the usual way
@@ -352,15 +365,24 @@ async fn walk_invoke(
     let Inbound { head, request_id, .. } = inbound;
     let (caller, body) = receive(gw, inbound, known, entry).await?;
     let invocation = Invocation::read(&body)?;
-    // nginx says whether the client brought the id, or it made one itself.
-    let made = head.lenient(headers::REQUEST_ID_ORIGIN) == Some("nginx");
-    let brought = head.lenient(headers::REQUEST_ID).filter(|_| !made);
+    let brought = head.chosen_request_id();
     let id = invocation.id(brought, request_id)?;
     known.message.id = Some(id.clone());
     entry.method("tools/call");
     let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
-    let call = invocation.into_call(&id)?;
+    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
+    // What is refused for want of a scope is a call, too.
+    if let (Err(_), Some(name)) = (&scope, invocation.name()) {
+        entry.asked(name);
+        if let Some(arguments) = invocation.arguments() {
+            let hidden = gw.registry.snapshot().redactions_of(name);
+            entry.arguments(arguments, hidden.as_deref());
+        }
+    }
+    let scope = scope?;
+    let mut call = invocation.into_call(&id, brought)?;
+    call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
+    call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let trail = trail(head, request_id);
     let visitor = Visitor { caller, scope, seat: None, client: None, trail };
     call_subject(gw, io, visitor, call, known, entry).await
@@ -394,18 +416,26 @@ async fn call_subject(
         let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
         entry.arguments(arguments, hidden.as_deref());
     }
-    let offered = offered_at(gw, io, &visitor, &call).await;
+    gw.quota.bars(visitor.caller.key())?;
+    // A caller is not to blame for a backend that is down.
+    let offered = offered_at(gw, io, &visitor, &call).await?;
     let Visitor { caller, scope, seat, client, trail } = visitor;
+    let who = caller.clone();
+    let denied = |_: &Refusal| gw.quota.denied(who.key());
     let asked = call.name.clone();
-    let target = gw.registry.resolve(caller, &scope, call, |_| offered)?;
+    let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
+    if target.subject().tool.is_some() {
+        entry.declared();
+    }
     let uid = seat.as_ref().map(|seat| seat.uid());
+    let session = uid.as_ref().map(|uid| uid as &(dyn Display + Sync));
     let moment = Moment {
         now: gw.clock.now(),
         client: client
             .as_ref()
             .map(|it| (&*it.name, &*it.version))
             .or_else(|| seat.as_ref().map(|seat| (seat.client_name(), seat.client_version()))),
-        session: uid.as_ref().map(|uid| uid as &(dyn Display + Sync)),
+        session,
     };
     let (ruling, permit) = gw.policy.authorize(target, moment);
     if let Some(shown) = &ruling.arguments {
@@ -417,7 +447,7 @@ async fn call_subject(
         entry.shadow(difference.in_words());
     }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
-    let permit = permit?;
+    let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
     entry.target(TargetFacts {
         scope: Arc::clone(&subject.scope),
@@ -427,42 +457,49 @@ async fn call_subject(
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     let asked_at = gw.clock.monotonic();
-    let admission = gw.quota.admit(&io.quota, permit, &mut known.standing).await;
+    let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
     entry.quota_took(elapsed);
     known.quota_took = Some(elapsed);
     let admission = admission?;
-    let recorded = entry.intent(admission).await?;
+    let recorded = entry.intent(admission).await.inspect_err(|_| known.account.refuse())?;
     known.sent = Some(gw.clock.monotonic());
     // Of a stream nobody can say where the hidden values stand.
     let hidden = recorded.as_ref().permit().hidden_in_result();
     let streams = known.takes_streams() && hidden.is_none();
-    let reply = gw.upstream.forward(&io.http, &recorded, seat.as_ref(), streams, trail).await?;
-    if let Some(hidden) = hidden {
-        return Box::pin(concealed(reply, hidden)).await;
-    }
+    let reply = gw
+        .upstream
+        .forward(&io.http, &recorded, seat.as_ref(), streams, trail)
+        .await
+        .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
     let target = recorded.as_ref().permit().target();
     let reply = tasks::bound(gw, target, reply)?;
-    Ok(match reply {
-        Reply::Stream(mut flow) if known.takes_streams() => {
+    let mut whole = match reply {
+        Reply::Stream(mut flow) if streams => {
             // A legacy backend may tell of any resource on it.
             let place = target.subject().backend_index;
             flow.judge(hearing::permits(gw, target.caller(), &scope, place));
-            Answer::Streamed(flow)
+            return Ok(Answer::Streamed(flow));
         }
-        Reply::Whole(whole) => Answer::Forwarded(whole),
-        reply @ Reply::Stream(_) => Answer::Forwarded(Box::pin(reply.whole()).await?),
-    })
+        Reply::Whole(whole) => whole,
+        reply @ Reply::Stream(_) => Box::pin(reply.whole()).await?,
+    };
+    if let Some(credit) = &known.account.credit {
+        account::remember(credit, &whole.message).await;
+    }
+    if let Some(hidden) = hidden {
+        conceal(&mut whole, hidden)?;
+    }
+    Ok(Answer::Forwarded(whole))
 }
 
-/// A tool's answer without what a rule of the policy hides.
-async fn concealed(reply: Reply, hidden: &JsonPaths) -> Result<Answer, Refusal> {
-    let mut whole = Box::pin(reply.whole()).await?;
+/// Takes out of an answer what a rule of the policy hides.
+fn conceal(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
     let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
     if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
         whole.message = shown;
     }
-    Ok(Answer::Forwarded(whole))
+    Ok(())
 }
 
 /// The place of the backend that offers what is called, where the name does
@@ -473,13 +510,13 @@ async fn offered_at(
     io: &WorkerIo,
     visitor: &Visitor<'_>,
     call: &Call<'_>,
-) -> Option<usize> {
+) -> Result<Option<usize>, Refusal> {
     let Visitor { caller, scope, .. } = visitor;
     if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
-        return None;
+        return Ok(None);
     }
     if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
-        return Some(0);
+        return Ok(Some(0));
     }
     Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
 }
@@ -524,7 +561,10 @@ fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
 fn no_such_method(name: &str) -> Refusal {
     const LONGEST: usize = 128;
     let shown = &name[..name.floor_char_boundary(LONGEST)];
-    Refusal::telling(Reason::MethodNotFound, format!("Method not found: {shown}"))
+    Refusal {
+        public: Some(format!("Method not found: {shown}").into()),
+        ..Refusal::new(Reason::MethodNotFound, "the method does not exist, or not in this revision")
+    }
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context §3.2).

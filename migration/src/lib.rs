@@ -13,6 +13,9 @@ mod m20261121_000002_audit_events;
 mod m20261121_000003_audit_cursor;
 mod m20261121_000004_audit_calls;
 mod m20261121_000005_audit_folded;
+mod m20261125_000006_audit_retention;
+mod m20261126_000007_audit_reading;
+mod m20261126_000008_audit_announcements;
 
 /// All migrations, in order.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_audit_cursor::Migration),
             Box::new(m20261121_000004_audit_calls::Migration),
             Box::new(m20261121_000005_audit_folded::Migration),
+            Box::new(m20261125_000006_audit_retention::Migration),
+            Box::new(m20261126_000007_audit_reading::Migration),
+            Box::new(m20261126_000008_audit_announcements::Migration),
         ]
     }
 }

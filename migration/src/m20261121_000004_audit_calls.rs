@@ -36,7 +36,7 @@ pub(crate) const UP: &str = "CREATE VIEW audit_calls AS SELECT
     d.tool AS tool_name,
     d.decision,
     CASE
-        WHEN d.decision = 'rateLimited' THEN 'rate_limited'
+        WHEN d.decision IN ('rateLimited', 'budgetExceeded') THEN 'rate_limited'
         WHEN d.decision = 'deny' THEN 'denied'
         WHEN d.decision = 'aborted' THEN 'aborted'
         WHEN d.decision <> 'allow' THEN 'error'

@@ -14,12 +14,13 @@ use crate::m20261121_000004_audit_calls::UP as CALLS;
 pub(crate) struct Migration;
 
 /// `audit_calls` as it was, and its end now.
-const KINDS: &str = "d.kind IN ('authentication', 'request', 'admin', 'list')";
-const MORE_KINDS: &str = "d.kind IN ('authentication', 'request', 'admin', 'list', 'folded')";
+pub(crate) const KINDS: &str = "d.kind IN ('authentication', 'request', 'admin', 'list')";
+pub(crate) const MORE_KINDS: &str =
+    "d.kind IN ('authentication', 'request', 'admin', 'list', 'folded')";
 
 const DROP: &str = "DROP VIEW audit_calls";
 
-fn folded(backend: DbBackend) -> String {
+pub(crate) fn folded(backend: DbBackend) -> String {
     // Both take JSON apart, each in its own words.
     let (json, number) =
         if backend == DbBackend::Sqlite { ("line", "integer") } else { ("line::json", "bigint") };

@@ -1,6 +1,7 @@
 //! The record of one request, from its first byte to its last.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::digest::Digest;
 use super::facts::{
     CallerFacts, Decision, Event, Facts, Kind, MOST_NAME, Opening, Outcome, Surface, TargetFacts,
 };
+use super::flood::Attempt;
 use super::journal::Room;
 use super::line::bounded;
 use super::redact::{self, Keeping};
@@ -42,8 +44,22 @@ pub(crate) struct Entry {
     sealed: bool,
 }
 
+/// The event that ends an entry.
+struct End<'a> {
+    event: Event<'a>,
+    room: Room,
+    /// Reason and decision of a refused attempt.
+    attempt: Option<(&'static str, Decision)>,
+}
+
 impl Entry {
-    pub(super) fn open(auditor: Arc<Auditor>, opening: Opening) -> Self {
+    pub(super) fn open(auditor: Arc<Auditor>, mut opening: Opening) -> Self {
+        if let Cow::Owned(shown) = redact::name(&opening.request_id) {
+            opening.request_id = shown;
+        }
+        if let Cow::Owned(shown) = redact::name(&opening.endpoint_path) {
+            opening.endpoint_path = shown.into();
+        }
         let began = auditor.clock.monotonic();
         let facts = Box::new(Facts::new(opening, began));
         note_open(|open| open.saturating_add(1));
@@ -55,23 +71,27 @@ impl Entry {
         self.facts.caller = Some(caller);
     }
 
-    /// The program that calls, as it introduced itself.
+    /// The program that calls, as it introduced itself, without what is secret in
+    /// that.
     pub(crate) fn client(&mut self, name: Option<&str>, version: Option<&str>) {
-        self.facts.client_name = name.map(kept);
-        self.facts.client_version = version.map(kept);
+        self.facts.client_name = name.map(|name| kept(&redact::name(name)));
+        self.facts.client_version = version.map(|version| kept(&redact::name(version)));
     }
 
-    /// The method of the protocol, such as `tools/call`.
-    pub(crate) fn method(&mut self, method: impl Into<Cow<'static, str>>) {
-        self.facts.method = Some(match method.into() {
-            Cow::Borrowed(method) => Cow::Borrowed(method),
-            Cow::Owned(method) => Cow::Owned(bounded(&method, MOST_NAME).to_owned()),
-        });
+    /// The method of the protocol, such as `tools/call`; never a client's text.
+    pub(crate) fn method(&mut self, method: &'static str) {
+        self.facts.method = Some(method);
     }
 
     /// The scope the request is in, where no tool is found in it.
     pub(crate) fn scope(&mut self, scope: Arc<str>) {
         self.facts.scope = Some(scope);
+    }
+
+    /// The legacy session the request is made in. Its name inside the gateway,
+    /// not the sealed one that a client shows.
+    pub(crate) fn session(&mut self, id: &impl Display) {
+        self.facts.session = Some(id.to_string().into());
     }
 
     /// The name of the tool that is asked for, before (or without) its being
@@ -81,9 +101,15 @@ impl Entry {
         self.facts.asked = Some(kept(&redact::name(tool)));
     }
 
+    /// The tool that is asked for is one that the registry declares. Its first
+    /// refusal is never hidden in a flood.
+    pub(crate) fn declared(&mut self) {
+        self.facts.declared = true;
+    }
+
     /// The tool that was found.
     pub(crate) fn target(&mut self, mut target: TargetFacts) {
-        if let Some(shown) = redact::url_without_secrets(&target.tool) {
+        if let Cow::Owned(shown) = redact::name(&target.tool) {
             target.tool = shown.into();
         }
         self.facts.target = Some(target);
@@ -165,10 +191,9 @@ impl Entry {
     /// done before is done; nothing more may be given to the caller.
     pub(crate) async fn seal(mut self, outcome: &Outcome) -> Result<(), Refusal> {
         let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        match self.end(decision, outcome) {
-            Some((event, room)) => self.auditor.append_together(&self.facts, &event, room).await,
-            None => Ok(()),
-        }
+        let Some(End { event, room, attempt }) = self.end(decision, outcome) else { return Ok(()) };
+        let appended = self.auditor.append_together(&self.facts, &event, room).await;
+        self.missed(attempt, appended)
     }
 
     /// Ends the record, at once: for ends that come where nothing can be
@@ -178,22 +203,24 @@ impl Entry {
     /// As [`seal`](Self::seal).
     pub(crate) fn seal_now(mut self, outcome: &Outcome) -> Result<(), Refusal> {
         let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        match self.end(decision, outcome) {
-            Some((event, room)) => self.auditor.append(&self.facts, &event, room),
-            None => Ok(()),
-        }
+        let Some(End { event, room, attempt }) = self.end(decision, outcome) else { return Ok(()) };
+        let appended = self.auditor.append(&self.facts, &event, room);
+        self.missed(attempt, appended)
     }
 
     /// The event that ends it; `None` where it is one of a flood, and counted.
-    fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> Option<(Event<'a>, Room)> {
+    fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> Option<End<'a>> {
         self.sealed = true;
-        // What was allowed, or went on, is never counted only.
-        if self.call_id.is_none() && decision != Decision::Allow {
-            let word = outcome.reason.map_or(decision.name(), Reason::name);
-            if self.auditor.is_of_a_flood(&self.facts, word) {
-                return None;
-            }
+        // What was allowed, went on, or failed is never counted only: that is for
+        // what was refused, and for whoever comes and goes without a name.
+        let is_refused = matches!(decision, Decision::Deny | Decision::RateLimited);
+        let is_anonymous = self.facts.caller.is_none() && decision != Decision::Allow;
+        let is_attempt = self.call_id.is_none() && (is_refused || is_anonymous);
+        let reason = outcome.reason.map_or(decision.name(), Reason::name);
+        if matches!(outcome.reason, Some(Reason::ToolNotInScope | Reason::AmbiguousTool)) {
+            self.facts.declared = true;
         }
+        let attempt = is_attempt.then_some((reason, decision));
         let now = self.auditor.clock.now();
         let took = self.auditor.clock.monotonic().saturating_sub(self.facts.began);
         let id = self.auditor.ids.next(now);
@@ -205,7 +232,24 @@ impl Entry {
         if matches!(kind, Kind::Decision | Kind::Outcome) {
             self.log(&event, outcome, took);
         }
-        Some((event, room))
+        if let Some((reason, decision)) = attempt
+            && self.auditor.is_of_a_flood(Attempt { facts: &self.facts, reason, decision })
+        {
+            return None;
+        }
+        Some(End { event, room, attempt })
+    }
+
+    /// What could not be written is counted, where it is an attempt.
+    fn missed(
+        &self,
+        attempt: Option<(&'static str, Decision)>,
+        appended: Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if let (Some((reason, decision)), Err(_)) = (attempt, &appended) {
+            self.auditor.count(Attempt { facts: &self.facts, reason, decision });
+        }
+        appended
     }
 
     fn derived_kind(&self, reason: Option<Reason>) -> Kind {
@@ -217,7 +261,7 @@ impl Entry {
             Kind::Decision
         } else if self.facts.opening.surface == Surface::Admin {
             Kind::Admin
-        } else if self.facts.method.as_deref() == Some("tools/list") {
+        } else if self.facts.method == Some("tools/list") {
             Kind::List
         } else {
             Kind::Request
@@ -251,10 +295,11 @@ impl Drop for Entry {
         note_open(|open| open.saturating_sub(1));
         if !self.sealed {
             let outcome = Outcome::default();
-            if let Some((event, room)) = self.end(Decision::Aborted, &outcome) {
+            if let Some(End { event, room, attempt }) = self.end(Decision::Aborted, &outcome) {
                 // Nobody is there to be refused; the journal has said what is
                 // wrong.
-                let _ = self.auditor.append(&self.facts, &event, room);
+                let left = self.auditor.leave(&self.facts, &event, room);
+                let _ = self.missed(attempt, left);
             }
         }
     }

@@ -93,6 +93,8 @@ pub(crate) enum Decision {
     Deny,
     /// A limit was exhausted.
     RateLimited,
+    /// The calls of a turn, a day or a job are used up.
+    BudgetExceeded,
     /// The backend could not be reached, or answered nonsense.
     UpstreamError,
     /// The backend did not answer in time.
@@ -112,6 +114,7 @@ impl Decision {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::RateLimited => "rateLimited",
+            Self::BudgetExceeded => "budgetExceeded",
             Self::UpstreamError => "upstream_error",
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
@@ -123,13 +126,14 @@ impl Decision {
     /// What a reason comes to, before or after the call was sent on.
     pub(super) fn of(reason: Option<Reason>, sent_on: bool) -> Self {
         use Reason::{
-            BackendError, BackendTimeout, BackendUnavailable, Cancelled, Internal, RateLimited,
-            ReplyTooLarge,
+            AbuseLimited, BackendError, BackendTimeout, BackendUnavailable, BudgetExceeded,
+            Cancelled, Internal, RateLimited, ReplyTooLarge,
         };
         match reason {
             None if sent_on => Self::Success,
             None => Self::Allow,
-            Some(RateLimited) => Self::RateLimited,
+            Some(RateLimited | AbuseLimited) => Self::RateLimited,
+            Some(BudgetExceeded) => Self::BudgetExceeded,
             Some(BackendTimeout) => Self::Timeout,
             Some(Cancelled) => Self::Aborted,
             Some(BackendUnavailable | BackendError | ReplyTooLarge) => Self::UpstreamError,
@@ -145,7 +149,7 @@ impl Decision {
             Self::Success if is_error == Some(true) => "error",
             Self::Allow | Self::Success => "success",
             Self::Deny => "denied",
-            Self::RateLimited => "rate_limited",
+            Self::RateLimited | Self::BudgetExceeded => "rate_limited",
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
             Self::UpstreamError | Self::Error => "error",
@@ -236,11 +240,16 @@ impl Outcome {
 
 /// What is told to the operator.
 fn told(refusal: &Refusal) -> Cow<'static, str> {
-    use Reason::{InvalidArguments, InvalidParams, InvalidRequest, ParseError};
+    use Reason::{
+        HeaderMismatch, InvalidArguments, InvalidParams, InvalidRequest, MethodNotFound,
+        ParseError, UnsupportedVersion,
+    };
     match (&refusal.detail, refusal.reason) {
-        (Cow::Owned(_), ParseError | InvalidRequest | InvalidParams | InvalidArguments) => {
-            Cow::Borrowed("not kept: it may quote the request")
-        }
+        (
+            Cow::Owned(_),
+            ParseError | InvalidRequest | InvalidParams | InvalidArguments | HeaderMismatch
+            | UnsupportedVersion | MethodNotFound,
+        ) => Cow::Borrowed("not kept: it may quote the request"),
         (detail, _) => detail.clone(),
     }
 }
@@ -267,10 +276,13 @@ pub(super) struct Facts {
     pub(super) caller: Option<CallerFacts>,
     pub(super) target: Option<TargetFacts>,
     pub(super) scope: Option<Arc<str>>,
+    pub(super) session: Option<Box<str>>,
     pub(super) asked: Option<Box<str>>,
+    /// Whether the tool is one that the registry declares.
+    pub(super) declared: bool,
     pub(super) client_name: Option<Box<str>>,
     pub(super) client_version: Option<Box<str>>,
-    pub(super) method: Option<Cow<'static, str>>,
+    pub(super) method: Option<&'static str>,
     pub(super) rule_path: Option<Arc<str>>,
     pub(super) policy_digest: Option<Arc<str>>,
     pub(super) policy_generation: Option<u64>,
@@ -299,7 +311,9 @@ impl Facts {
             caller: None,
             target: None,
             scope: None,
+            session: None,
             asked: None,
+            declared: false,
             client_name: None,
             client_version: None,
             method: None,
@@ -360,9 +374,10 @@ impl Facts {
         line.flag("is_error", outcome.and_then(|end| end.is_error));
         line.text("issuer", caller.and_then(|caller| caller.issuer.as_deref()), most::PATH);
         line.text("kind", Some(event.kind.name()), most::NAME);
-        line.text("method", self.method.as_deref().filter(|_| whole), most::NAME);
+        line.text("method", self.method.filter(|_| whole), most::NAME);
         line.text("policy_digest", self.policy_digest.as_deref().filter(|_| whole), most::NAME);
         line.number("policy_generation", self.policy_generation.filter(|_| whole));
+        line.prev();
         line.number("quota_us", self.quota_took.filter(|_| whole).map(micros));
         line.text("reason", reason.map(Reason::name), most::NAME);
         line.text("request_id", Some(&self.opening.request_id), most::NAME);
@@ -373,6 +388,7 @@ impl Facts {
         line.text("rule_path", self.rule_path.as_deref().filter(|_| whole), most::PATH);
         line.text("scope", self.scope().filter(|_| whole), most::NAME);
         line.seq();
+        line.text("session", self.session.as_deref().filter(|_| whole), most::NAME);
         line.text("shadow", self.shadow.as_deref().filter(|_| whole), most::PATH);
         line.text("surface", Some(self.opening.surface.name()).filter(|_| whole), most::NAME);
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), most::NAME);
@@ -418,6 +434,7 @@ mod tests {
             Decision::Allow,
             Decision::Deny,
             Decision::RateLimited,
+            Decision::BudgetExceeded,
             Decision::UpstreamError,
             Decision::Timeout,
             Decision::Aborted,

@@ -1,10 +1,10 @@
 //! One event as one line of JSON.
 //!
-//! Written by hand, since every call pays for it twice: members in the order
-//! of RFC 8785 (so that the line is its own canonical form, ready to be chained
-//! and signed), absent ones left out, no space between. The sequence number is
-//! known only while the journal is locked, so its place is remembered and the
-//! journal puts it in.
+//! Written by hand, since every call pays for it twice, and in the canonical
+//! form of RFC 8785 at once: members in its order, absent ones left out, no
+//! space between. What is known only when the order of lines is settled (the
+//! sequence number, the hash of the line before, a signature) has its place kept
+//! free, and the journal puts it in.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,11 +12,31 @@ use uuid::Uuid;
 use super::digest::Digest;
 use crate::clock::rfc3339;
 
+/// Largest number that survives every reader of JSON: 2⁵³ − 1 (RFC 7493 §2.2).
+const MOST_NUMBER: u64 = (1 << 53) - 1;
+
+/// Digits of a signature.
+pub(super) const SIGNATURE_DIGITS: usize = 128;
+
 /// A line without its number.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     bytes: Vec<u8>,
+    prev_at: Option<usize>,
     seq_at: usize,
+    signature_at: Option<usize>,
+}
+
+/// Where a line lies among others, and what is to be put into it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hole {
+    /// Its first byte, and the one after its last, which is the newline.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The digits of the hash of the line before.
+    pub(super) prev_at: Option<usize>,
+    /// The digits of its own signature.
+    pub(super) signature_at: Option<usize>,
 }
 
 impl Body {
@@ -24,17 +44,28 @@ impl Body {
     pub(super) fn begin(&mut self) -> Writer<'_> {
         self.bytes.clear();
         self.bytes.push(b'{');
-        self.seq_at = 1;
+        (self.prev_at, self.seq_at, self.signature_at) = (None, 1, None);
         Writer { body: self }
     }
 
-    /// The line with its number and its newline, appended to `line`.
-    pub(super) fn complete(&self, seq: i64, line: &mut Vec<u8>) {
+    /// The line with its number and its newline, appended to `lines`. The other
+    /// places hold zeros.
+    pub(super) fn complete(&self, seq: i64, lines: &mut Vec<u8>) -> Hole {
+        let start = lines.len();
         let (before, after) = self.bytes.split_at(self.seq_at);
-        line.extend_from_slice(before);
-        push_number(line, seq.unsigned_abs());
-        line.extend_from_slice(after);
-        line.push(b'\n');
+        lines.extend_from_slice(before);
+        push_number(lines, seq.unsigned_abs());
+        let shift = lines.len() - start - self.seq_at;
+        lines.extend_from_slice(after);
+        let end = lines.len();
+        lines.push(b'\n');
+        let place = |at: usize| start + at + if at > self.seq_at { shift } else { 0 };
+        Hole {
+            start,
+            end,
+            prev_at: self.prev_at.map(place),
+            signature_at: self.signature_at.map(place),
+        }
     }
 }
 
@@ -54,11 +85,11 @@ impl Writer<'_> {
         }
     }
 
-    /// A number, no larger than a database's `bigint` holds.
+    /// A number, no larger than the canonical form of RFC 8785 keeps exact.
     pub(super) fn number(&mut self, name: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.name(name);
-            push_number(&mut self.body.bytes, value.min(i64::MAX.unsigned_abs()));
+            push_number(&mut self.body.bytes, value.min(MOST_NUMBER));
             self.body.bytes.push(b',');
         }
     }
@@ -82,14 +113,8 @@ impl Writer<'_> {
 
     /// A digest, in hexadecimal.
     pub(super) fn digest(&mut self, name: &str, value: Option<&Digest>) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         if let Some(value) = value {
-            let mut text = [0; 64];
-            for (pair, byte) in text.chunks_exact_mut(2).zip(value.as_bytes()) {
-                pair[0] = DIGITS[usize::from(byte >> 4)];
-                pair[1] = DIGITS[usize::from(byte & 15)];
-            }
-            self.plain(name, &text);
+            self.plain(name, &value.to_hex());
         }
     }
 
@@ -103,6 +128,18 @@ impl Writer<'_> {
         self.name("seq");
         self.body.seq_at = self.body.bytes.len();
         self.body.bytes.push(b',');
+    }
+
+    /// The place of the hash of the line before.
+    pub(super) fn prev(&mut self) {
+        self.body.prev_at = Some(self.body.bytes.len() + "\"prev\":\"".len());
+        self.plain("prev", &[b'0'; 64]);
+    }
+
+    /// The place of the signature; of events that have one.
+    pub(super) fn signature(&mut self) {
+        self.body.signature_at = Some(self.body.bytes.len() + "\"signature\":\"".len());
+        self.plain("signature", &[b'0'; SIGNATURE_DIGITS]);
     }
 
     /// The line is complete.
@@ -197,11 +234,13 @@ mod tests {
             writer.number("d", Some(u64::MAX));
             writer.number("e", Some(0));
             writer.text("f", None, 9);
+            writer.prev();
         });
         assert_eq!(
             written,
             "{\"a\":true,\"b\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\
-             \"c\":\"00000000-0000-0000-0000-000000000001\",\"d\":9223372036854775807,\"e\":0,\
+             \"c\":\"00000000-0000-0000-0000-000000000001\",\"d\":9007199254740991,\"e\":0,\
+             \"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\",\
              \"seq\":7}\n"
         );
     }
@@ -213,14 +252,37 @@ mod tests {
         assert_eq!(bounded("grün", 99), "grün");
     }
 
+    #[test]
+    fn places_are_where_they_say_between_other_lines() {
+        let mut body = Body::default();
+        let mut writer = body.begin();
+        writer.prev();
+        writer.seq();
+        writer.signature();
+        writer.text("z", Some("z"), 9);
+        writer.end();
+        let mut lines = b"before\n".to_vec();
+        let hole = body.complete(1_234_567, &mut lines);
+        assert_eq!((hole.start, hole.end), (7, lines.len() - 1));
+        let at = |at: usize, name: &str| lines[at - name.len() - 4..at].to_vec();
+        assert_eq!(at(hole.prev_at.unwrap(), "prev"), br#""prev":""#);
+        let place = hole.signature_at.unwrap();
+        assert_eq!(at(place, "signature"), br#""signature":""#);
+        assert_eq!(lines[place..place + SIGNATURE_DIGITS], [b'0'; SIGNATURE_DIGITS]);
+        assert_eq!(&lines[place + SIGNATURE_DIGITS..], b"\",\"z\":\"z\"}\n");
+    }
+
     proptest! {
         #[test]
         fn any_text_survives_but_for_nul(text: String) {
-            let written = line(|writer| writer.text("t", Some(&text), usize::MAX));
+            let written = line(|writer| writer.text("detail", Some(&text), usize::MAX));
             prop_assert_eq!(written.matches('\n').count(), 1);
             let read: serde_json::Value = serde_json::from_str(&written).unwrap();
             let expected = text.replace('\0', "\u{fffd}");
-            prop_assert_eq!(read["t"].as_str(), Some(expected.as_str()));
+            prop_assert_eq!(read["detail"].as_str(), Some(expected.as_str()));
+            // As somebody else canonicalizes it (RFC 8785).
+            let canonical = canon_json::CanonJsonSerialize::to_canon_json_vec(&read).unwrap();
+            prop_assert_eq!(written.trim_end_matches('\n').as_bytes(), &canonical[..]);
         }
     }
 }

@@ -9,20 +9,27 @@
 //! one caller or address; further ones are counted, and the count is an event
 //! ([`flood`]).
 
+mod chain;
 mod digest;
 mod entry;
+mod expiry;
 mod facts;
 mod flood;
 mod ids;
 mod journal;
+mod keeper;
+mod keys;
 mod line;
 mod recover;
 mod redact;
+mod retention;
 mod segment;
 mod shipper;
+mod signer;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -35,18 +42,27 @@ use tokio::task::AbortHandle;
 pub(crate) use digest::Digest;
 pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
+pub(crate) use keys::KeyRing;
+pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
+pub(crate) use verify::{
+    EarlierReport, Extent, Verification, Verifier, read_database, read_file, read_journal,
+};
 
 use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
 use crate::settings::AuditSettings;
 use crate::store::Store;
+use chain::Notary;
 use facts::{Event, Facts};
-use flood::{Floods, Fold, Verdict};
+use flood::{Attempt, Floods, Fold, Verdict};
 use ids::Ids;
-use journal::{Journal, JournalError, Queued, Room};
+use journal::{Journal, JournalError, Limits, Queued, Room};
 use line::Body;
+use recover::Finder;
 use redact::Keeping;
+use retention::Janitor;
 use shipper::{Progress, Report, Shipper};
+use signer::Signer;
 
 thread_local! {
     /// The line being written; its memory serves every event of the thread.
@@ -77,6 +93,9 @@ pub(crate) enum AuditError {
         /// Why not.
         error: std::io::Error,
     },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers")]
     Random,
@@ -96,9 +115,13 @@ pub(crate) struct Auditor {
     clock: Clock,
     keeping: Keeping,
     floods: Floods,
+    /// Whether the chain is to end: then nobody else may take counts that he
+    /// could not write any more.
+    ending: Mutex<bool>,
     max_backlog_bytes: u64,
     report: Arc<Report>,
     shipping: AbortHandle,
+    stop: watch::Sender<bool>,
 }
 
 /// How the audit trail is, for `/ready` and metrics.
@@ -133,7 +156,7 @@ impl Auditor {
     /// `state_dir`.
     ///
     /// # Errors
-    /// When the journal's folder cannot be used.
+    /// When the journal's folder cannot be used, or there is no key to sign with.
     pub(crate) fn open(
         settings: &AuditSettings,
         state_dir: &Path,
@@ -143,11 +166,22 @@ impl Auditor {
         let path = settings.journal_dir.clone().unwrap_or_else(|| state_dir.join("journal"));
         let ids = Ids::new()?;
         let chain_id = ids.next(clock.now()).to_string();
-        let limits = (settings.segment_bytes, settings.max_backlog_bytes);
-        let (journal, left) = recover::open(&path, &chain_id, limits)
-            .map_err(|error| AuditError::Journal { path, error })?;
+        let notary = Notary {
+            signer: Signer::open(settings, state_dir, clock.now())?,
+            ids: Ids::new()?,
+            clock: clock.clone(),
+            every_events: settings.checkpoint_events,
+            every_seconds: settings.checkpoint_seconds,
+        };
+        let (wake, woken) = keeper::channel(settings.durability);
+        let finder = Finder::new(&path);
+        let (journal, found) =
+            recover::open(&finder, &chain_id, Limits::of(settings), notary, wake)
+                .map_err(|error| AuditError::Journal { path: path.clone(), error })?;
+        let left = found.left;
         journal.note_left(left.iter().map(recover::Left::bytes).sum());
         let journal = Arc::new(journal);
+        keeper::start(&journal, woken).map_err(|error| AuditError::Journal { path, error })?;
         let progress = Progress { shipped_seq: 0, left: left.len() };
         let report = Arc::new(Report {
             progress: watch::Sender::new(progress),
@@ -162,8 +196,25 @@ impl Auditor {
             interval: Duration::from_millis(settings.ship_interval_ms.max(1)),
             ids: Ids::new()?,
             clock: clock.clone(),
+            finder,
+            looked: clock.monotonic(),
+            unread: found.unread,
+            adopted: false,
+            sent: 1.into(),
+            hurried: false,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let janitor = Janitor {
+            store: Arc::clone(store),
+            journal: Arc::clone(&journal),
+            report: Arc::clone(&report),
+            clock: clock.clone(),
+            days: settings.retention_days,
+            ring: public_keys(settings, state_dir, clock.now())?,
+            stop: stopped,
         };
         let shipping = store.spawn(shipper.run()).abort_handle();
+        drop(store.spawn(janitor.run()));
         let auditor = Arc::new(Self {
             journal,
             ids,
@@ -174,9 +225,11 @@ impl Auditor {
                 most_value: settings.max_value_bytes,
             },
             floods: Floods::new(settings.refusals_per_minute),
+            ending: Mutex::new(false),
             max_backlog_bytes: settings.max_backlog_bytes,
             report,
             shipping,
+            stop,
         });
         drop(store.spawn(close_floods(Arc::downgrade(&auditor))));
         Ok(auditor)
@@ -205,7 +258,7 @@ impl Auditor {
     /// processes left behind included. `false`: not within `deadline`; it stays
     /// in the journal for the next start.
     pub(crate) async fn flush(&self, deadline: Duration) -> bool {
-        self.write_folds(self.floods.take_all());
+        self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Limited);
         self.journal.write_queued();
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
@@ -214,28 +267,55 @@ impl Auditor {
         tokio::time::timeout(deadline, done).await.is_ok_and(|done| done.is_ok())
     }
 
-    /// Whether a refused attempt is one too many of its source's, and is now
-    /// counted instead of written.
-    fn is_of_a_flood(&self, facts: &Facts, reason: &'static str) -> bool {
+    /// Ends the chain with a signed checkpoint, so that whoever cuts its tail
+    /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
+    /// recorded afterwards.
+    pub(crate) async fn finish(&self, deadline: Duration) -> bool {
+        {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            *ending = true;
+            // The last chance: they are few, and memory is about to go.
+            self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Granted);
+        }
+        self.journal.end();
+        self.flush(deadline).await
+    }
+
+    /// Whether an attempt is one too many of its source's, and is now counted
+    /// instead of written.
+    fn is_of_a_flood(&self, attempt: Attempt<'_>) -> bool {
         let (now, mono) = (self.clock.now(), self.clock.monotonic());
-        let (verdict, closed) = self.floods.judge(facts, reason, now, mono);
-        self.write_folds(closed);
+        let (verdict, closed) = self.floods.judge(attempt, now, mono);
+        self.write_folds(closed, Room::Limited);
         verdict == Verdict::Counted
+    }
+
+    /// Counts an attempt whose event could not be written, so that it leaves a
+    /// trace once the journal can be written again.
+    fn count(&self, attempt: Attempt<'_>) {
+        self.floods.count(attempt, self.clock.now(), self.clock.monotonic());
     }
 
     /// Writes the counts of windows that are over.
     fn close_windows(&self) {
-        self.write_folds(self.floods.take_closed(self.clock.monotonic()));
+        let ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*ending {
+            self.write_folds(self.floods.take_closed(self.clock.monotonic()), Room::Limited);
+        }
     }
 
-    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>) {
-        for fold in folds {
+    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>, room: Room) {
+        let append = |fold: Fold| {
             let now = self.clock.now();
             let mut body = Body::default();
             fold.write((now, self.ids.next(now)), self.journal.chain_id(), &mut body);
-            // There are no more of them than windows.
-            let written = self.journal.append(&body, Room::Granted);
-            if written.and_then(|queued| self.journal.settle(&queued)).is_err() {
+            let queued = self.journal.append(&body, room);
+            (fold, queued)
+        };
+        // The first that is settled writes them all.
+        let folds: Vec<_> = folds.into_iter().map(append).collect();
+        for (fold, queued) in folds {
+            if queued.and_then(|queued| self.journal.settle(&queued)).is_err() {
                 // The journal has said what is wrong.
                 self.floods.put_back(fold);
             }
@@ -261,7 +341,13 @@ impl Auditor {
         if open_entries() > 1 {
             tokio::task::yield_now().await;
         }
-        self.journal.settle(&queued).map_err(unavailable)
+        self.journal.settle_soon(&queued).await.map_err(unavailable)
+    }
+
+    /// Writes an event whose writer does not ask what comes of it.
+    fn leave(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<(), Refusal> {
+        self.journal.settle_some_time(&self.queue(facts, event, room)?);
+        Ok(())
     }
 
     fn queue(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<Queued, Refusal> {
@@ -295,5 +381,6 @@ fn unavailable(error: JournalError) -> Refusal {
 impl Drop for Auditor {
     fn drop(&mut self) {
         self.shipping.abort();
+        self.stop.send_replace(true);
     }
 }

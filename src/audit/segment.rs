@@ -7,6 +7,13 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::digest::Digest;
+
+/// Size and digest of what was behind the last complete line.
+pub(super) type Torn = (u64, Digest);
+
 /// Ending of a segment's name.
 const ENDING: &str = ".jsonl";
 
@@ -19,6 +26,8 @@ pub(super) struct Segment {
     pub(super) start: u64,
     /// Bytes of its complete lines.
     pub(super) len: u64,
+    /// How many of them the disk has for certain.
+    pub(super) synced: u64,
     /// Kept open: what is written must be found again, even when somebody
     /// renames or removes the file.
     pub(super) file: Arc<File>,
@@ -31,35 +40,62 @@ impl Segment {
         let path = folder.join(format!("{first_seq:020}{ENDING}"));
         let file =
             OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self { first_seq, start, len: 0, file: Arc::new(file), path })
+        Ok(Self { first_seq, start, len: 0, synced: 0, file: Arc::new(file), path })
     }
 
     /// The segments in a folder, in order. Of the last, only complete lines
-    /// are kept: what a crash cut off never took effect.
-    pub(super) fn read_all(folder: &Path) -> io::Result<Vec<Self>> {
-        let mut found = Vec::new();
-        for entry in folder.read_dir()? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if let Some(first_seq) = name.strip_suffix(ENDING).and_then(|name| name.parse().ok()) {
-                found.push((first_seq, path));
-            }
-        }
-        found.sort_unstable();
-        let mut segments: Vec<Self> = Vec::with_capacity(found.len());
-        for (first_seq, path) in found {
+    /// are kept: what a crash cut off never took effect. Its size and digest
+    /// are returned, if there was such.
+    pub(super) fn read_all(folder: &Path) -> io::Result<(Vec<Self>, Option<Torn>)> {
+        let mut segments: Vec<Self> = Vec::new();
+        for (first_seq, path) in find(folder)? {
             let file = OpenOptions::new().read(true).append(true).open(&path)?;
             let (len, start) = (file.metadata()?.len(), segments.last().map_or(0, Self::end));
-            segments.push(Self { first_seq, start, len, file: Arc::new(file), path });
+            let file = Arc::new(file);
+            segments.push(Self { first_seq, start, len, synced: len, file, path });
         }
+        let mut torn = None;
         if let Some(last) = segments.last_mut() {
             let complete = complete_bytes(&last.file, last.len)?;
             if complete < last.len {
+                torn = Some((last.len - complete, digest_of(&last.file, complete, last.len)?));
                 last.file.set_len(complete)?;
-                last.len = complete;
+            }
+            // Whatever the process before had no time for.
+            last.file.sync_data()?;
+            (last.len, last.synced) = (complete, complete);
+        }
+        Ok((segments, torn))
+    }
+
+    /// Its first line, without the newline.
+    pub(super) fn first_line(&self) -> io::Result<Option<Vec<u8>>> {
+        const STEP: u64 = 64 * 1024;
+        let mut line = Vec::new();
+        while (line.len() as u64) < self.len {
+            let (start, size) = (line.len(), STEP.min(self.len - line.len() as u64));
+            line.resize(start + usize::try_from(size).map_err(io::Error::other)?, 0);
+            self.file.read_exact_at(&mut line[start..], start as u64)?;
+            if let Some(end) = memchr::memchr(b'\n', &line[start..]) {
+                line.truncate(start + end);
+                break;
             }
         }
-        Ok(segments)
+        Ok(Some(line).filter(|line| !line.is_empty()))
+    }
+
+    /// Its last complete line, without the newline.
+    pub(super) fn last_line(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some(end) = self.len.checked_sub(1) else { return Ok(None) };
+        let start = complete_bytes(&self.file, end)?;
+        let mut line = vec![0; usize::try_from(end - start).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut line, start)?;
+        Ok(Some(line))
+    }
+
+    /// As the disk has it for certain.
+    pub(super) fn on_disk(&self) -> Self {
+        Self { len: self.synced, ..self.clone() }
     }
 
     /// Bytes of the chain up to its end.
@@ -81,9 +117,42 @@ impl Segment {
     }
 }
 
+/// The files of segments in a folder, with the numbers of their first lines.
+pub(super) fn find(folder: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(first_seq) = name.strip_suffix(ENDING).and_then(|name| name.parse().ok()) {
+            found.push((first_seq, path));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Has the disk know a folder's names.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Makes a folder for its owner only, with those above it.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn digest_of(file: &File, start: u64, end: u64) -> io::Result<Digest> {
+    const STEP: u64 = 64 * 1024;
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; usize::try_from(STEP).unwrap_or_default()];
+    let mut at = start;
+    while at < end {
+        let part = &mut buffer[..usize::try_from((end - at).min(STEP)).unwrap_or_default()];
+        file.read_exact_at(part, at)?;
+        context.update(part);
+        at += part.len() as u64;
+    }
+    Ok(context.into())
 }
 
 /// How many bytes the lines have that end with a newline.

@@ -1,17 +1,19 @@
 //! Carries events from the journal into the database, behind the calls' backs.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::expiry::{self, is_bare};
 use super::facts::Kind;
 use super::ids::Ids;
-use super::journal::Journal;
+use super::journal::{Journal, JournalError, Room};
 use super::line::Body;
-use super::recover::Left;
+use super::recover::{Aside, Finder, Left};
 use super::segment::Segment;
-use super::tail::{Chunk, Tail};
+use super::tail::{Chunk, Tail, TailError};
 use crate::clock::Clock;
 use crate::store::{Batch, Store, StoreError};
 
@@ -23,6 +25,12 @@ const MOST: usize = 512;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Time between two looks for chains that were left behind.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// Pause between two attempts with a chain that was set aside.
+const ASIDE: Duration = Duration::from_secs(10);
+
 /// Longest text kept of a line that is no event, in bytes.
 const MOST_DAMAGE: usize = 64 * 1024;
 
@@ -31,7 +39,8 @@ const MOST_DAMAGE: usize = 64 * 1024;
 pub(super) struct Progress {
     /// Number of this chain's last event in the database.
     pub(super) shipped_seq: i64,
-    /// Chains left behind that are not yet whole in the database.
+    /// Chains left behind that are not yet whole in the database, but for those
+    /// that were set aside.
     pub(super) left: usize,
 }
 
@@ -56,6 +65,18 @@ pub(super) struct Shipper {
     pub(super) interval: Duration,
     pub(super) ids: Ids,
     pub(super) clock: Clock,
+    pub(super) finder: Finder,
+    /// When it was last looked for chains of processes that are gone, monotonic.
+    pub(super) looked: Duration,
+    /// What could not be read then.
+    pub(super) unread: Vec<String>,
+    /// Whether what is from before the chain is vouched for.
+    pub(super) adopted: bool,
+    /// The number after the last one that was ever on its way to the database,
+    /// of the own chain: its cursor cannot be further.
+    pub(super) sent: AtomicI64,
+    /// Whether somebody waits for all that can be shipped.
+    pub(super) hurried: bool,
 }
 
 /// A chain on its way.
@@ -67,12 +88,28 @@ struct Position {
     most: usize,
 }
 
+impl Position {
+    fn at(cursor: i64) -> Self {
+        Self { tail: Tail::at(cursor), cursor, most: MOST }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum ShipError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the audit journal cannot be read: {0}")]
-    Journal(#[from] std::io::Error),
+    #[error(transparent)]
+    Journal(#[from] TailError),
+    #[error(transparent)]
+    Append(#[from] JournalError),
+    #[error("the audit journal cannot be brought to the disk: {0}")]
+    Sync(#[from] std::io::Error),
+    /// Somebody else has moved the cursor. What lies before it would be lost.
+    #[error(
+        "audit_cursor says that the database has chain {chain_id} up to {said}, which nobody has \
+         shipped; nothing is shipped or removed until that is put right"
+    )]
+    NotOurs { chain_id: String, said: i64 },
 }
 
 impl Shipper {
@@ -84,11 +121,12 @@ impl Shipper {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.report.hurry.notified() => {}
+                () = self.report.hurry.notified() => self.hurried = true,
                 () = self.journal.enough(), if !failing => {}
             }
             self.journal.probe();
             self.journal.write_queued();
+            self.look_around().await;
             let drained = self.drain(&mut position).await;
             pause = match (&drained, failing) {
                 (Ok(()), _) => self.interval,
@@ -100,7 +138,12 @@ impl Shipper {
                 // What the database took is not known any more.
                 position = None;
             }
-            self.tell(drained.err());
+            let aside = self.left.iter().find_map(|left| {
+                let why = &left.aside.as_ref()?.why;
+                Some(format!("chain {}, left behind, cannot be shipped: {why}", left.chain_id))
+            });
+            let unread = || self.unread.first().cloned();
+            self.tell(drained.err().map(|error| error.to_string()).or(aside).or_else(unread));
         }
     }
 
@@ -108,25 +151,149 @@ impl Shipper {
     /// next time: a busy journal would otherwise be carried in crumbs, and a
     /// batch costs much, a line little.
     async fn drain(&mut self, position: &mut Option<Position>) -> Result<(), ShipError> {
-        while !self.left.is_empty() {
-            let left = &self.left[0];
-            let mut position = None;
-            while let Some(end) = self.step(&left.chain_id, &left.segments, &mut position).await? {
-                let waiting = self.left.iter().map(Left::bytes).sum::<u64>();
-                self.journal.note_left(waiting.saturating_sub(end));
-            }
-            self.left.remove(0).remove();
-            self.journal.note_left(self.left.iter().map(Left::bytes).sum());
-            self.report.progress.send_modify(|progress| progress.left = self.left.len());
+        if !self.adopted {
+            self.adopt_all().await?;
+            self.adopted = true;
         }
+        self.drain_left(false).await?;
+        self.drain_own(position).await
+    }
+
+    /// Vouches for the chains of gateways that did not chain their lines, once:
+    /// while the database has no other chains. What is without hashes later,
+    /// somebody else has put there. Before any chain of ours gets there, so that
+    /// whatever happens meanwhile, this is made up for at the next start.
+    async fn adopt_all(&mut self) -> Result<(), ShipError> {
+        let chains = self.store.first_audit_lines().await?;
+        self.drain_left(true).await?;
+        if chains.iter().all(|(_, first)| is_bare(first)) {
+            for (chain_id, _) in &chains {
+                self.adopt(chain_id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self, chain_id: &str) -> Result<(), ShipError> {
+        let Some((seq, sum)) = expiry::sum_of(&self.store, chain_id).await? else { return Ok(()) };
+        let body = self.journal.notary().adopted(self.journal.chain_id(), chain_id, seq, sum);
+        let queued = self.journal.append(&body, Room::Granted)?;
+        self.journal.settle(&queued)?;
+        self.journal.checkpoint();
+        tracing::info!(
+            chain_id,
+            seq,
+            "events from before the hash chain are vouched for as they are"
+        );
+        Ok(())
+    }
+
+    /// Ships what others left behind. A chain that cannot be shipped is set aside
+    /// and holds up no other; it stays where it is, and is tried again.
+    async fn drain_left(&mut self, bare_only: bool) -> Result<(), ShipError> {
+        let now = self.clock.monotonic();
+        let hurried = !bare_only && std::mem::take(&mut self.hurried);
+        let mut at = 0;
+        while let Some(left) = self.left.get(at) {
+            let waits = |aside: &Aside| now < aside.until && !hurried;
+            if left.aside.as_ref().is_some_and(waits) || bare_only && !left.is_bare {
+                at += 1;
+                continue;
+            }
+            match self.ship_left(at).await {
+                Ok(()) => self.left.remove(at).remove(),
+                // There is nothing to be had of the database now.
+                Err(ShipError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    let why = error.to_string();
+                    let left = &mut self.left[at];
+                    tracing::error!(
+                        chain_id = left.chain_id,
+                        error = why,
+                        "a chain that was left behind cannot be shipped, and is set aside"
+                    );
+                    left.aside = Some(Aside { why, until: now + ASIDE });
+                    at += 1;
+                }
+            }
+            self.note_left();
+        }
+        Ok(())
+    }
+
+    /// Finds chains of processes that went after this one had come.
+    async fn look_around(&mut self) {
+        let now = self.clock.monotonic();
+        if now.saturating_sub(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now;
+        let (finder, journal) = (self.finder.clone(), Arc::clone(&self.journal));
+        let found = tokio::task::spawn_blocking(move || finder.find(&journal)).await;
+        match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                self.left.extend(found.left);
+                self.unread = found.unread;
+                self.note_left();
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "chains left behind could not be looked for");
+            }
+        }
+    }
+
+    fn note_left(&self) {
+        let waiting = || self.left.iter().filter(|left| left.aside.is_none());
+        self.journal.note_left(waiting().map(Left::bytes).sum());
+        self.report.progress.send_modify(|progress| progress.left = waiting().count());
+    }
+
+    async fn ship_left(&self, at: usize) -> Result<(), ShipError> {
+        let left = &self.left[at];
+        let others = || self.left.iter().filter(|other| other.chain_id != left.chain_id);
+        let others = others().filter(|other| other.aside.is_none()).map(Left::bytes).sum::<u64>();
+        let cursor = self.store.cursor(&left.chain_id).await?;
+        let first_seq = left.segments.first().map_or(1, |first| first.first_seq);
+        // What was shipped before our time can be seen in the database only.
+        if cursor > first_seq && !self.store.has_audit_line(&left.chain_id, cursor - 1).await? {
+            return Err(ShipError::NotOurs { chain_id: left.chain_id.clone(), said: cursor - 1 });
+        }
+        let mut position = Position::at(cursor);
+        while let Some(end) = self.step(&left.chain_id, &left.segments, &mut position).await? {
+            self.journal.note_left((others + left.bytes()).saturating_sub(end));
+        }
+        if left.is_bare {
+            self.adopt(&left.chain_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn drain_own(&self, position: &mut Option<Position>) -> Result<(), ShipError> {
         let chain_id = self.journal.chain_id();
         let last_seq = self.journal.last_seq();
+        if last_seq <= self.report.progress.borrow().shipped_seq {
+            return Ok(());
+        }
+        let journal = Arc::clone(&self.journal);
+        let synced = tokio::task::spawn_blocking(move || journal.sync()).await;
+        synced.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+        let here = if let Some(here) = position {
+            here
+        } else {
+            let cursor = self.store.cursor(chain_id).await?;
+            if cursor > self.sent.load(Ordering::Relaxed) {
+                let chain_id = chain_id.to_owned();
+                return Err(ShipError::NotOurs { chain_id, said: cursor - 1 });
+            }
+            position.insert(Position::at(cursor))
+        };
         while last_seq > self.report.progress.borrow().shipped_seq {
             let segments = self.journal.segments();
-            let Some(end) = self.step(chain_id, &segments, position).await? else { break };
-            let next = position.as_ref().map_or(1, |position| position.cursor);
-            self.journal.note_shipped(next, end);
-            self.report.progress.send_modify(|progress| progress.shipped_seq = next - 1);
+            let Some(end) = self.step(chain_id, &segments, here).await? else { break };
+            self.journal.note_shipped(here.cursor, end);
+            let shipped_seq = here.cursor - 1;
+            self.report.progress.send_modify(|progress| progress.shipped_seq = shipped_seq);
         }
         Ok(())
     }
@@ -137,13 +304,8 @@ impl Shipper {
         &self,
         chain_id: &str,
         segments: &[Segment],
-        position: &mut Option<Position>,
+        here: &mut Position,
     ) -> Result<Option<u64>, ShipError> {
-        if position.is_none() {
-            let cursor = self.store.cursor(chain_id).await?;
-            *position = Some(Position { tail: Tail::at(cursor), cursor, most: MOST });
-        }
-        let Some(here) = position else { return Ok(None) };
         while let Some(mut chunk) = here.tail.read(segments, here.most)? {
             if chunk.first_seq > here.cursor {
                 tracing::error!(
@@ -153,6 +315,9 @@ impl Shipper {
                     "audit events are neither in the database nor in the journal; the database \
                      was restored, or files were removed"
                 );
+            }
+            if chain_id == self.journal.chain_id() {
+                self.sent.fetch_max(chunk.next_seq(), Ordering::Relaxed);
             }
             let text = std::mem::take(&mut chunk.text);
             match self.store.ship(batch(chain_id, here.cursor, &chunk, text)).await {
@@ -201,8 +366,7 @@ impl Shipper {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    fn tell(&self, error: Option<ShipError>) {
-        let text = error.map(|error| error.to_string());
+    fn tell(&self, text: Option<String>) {
         let mut known = self.report.error.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*known, &text) {
             (None, Some(error)) => {

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use serde::Deserialize;
+
 use super::segment::Segment;
 
 /// Most bytes of a batch, unless a single line is longer: about what so many
@@ -18,6 +20,32 @@ pub(super) struct Tail {
     /// looked for yet.
     place: Option<(i64, u64)>,
     buffer: Vec<u8>,
+}
+
+/// Why a chain cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TailError {
+    /// The file system refused.
+    #[error("the audit journal cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// The place that was asked for lies behind the end.
+    #[error(
+        "the database says that it has everything before {wanted}, but the journal ends with {last}"
+    )]
+    Ahead {
+        /// The number that was asked for.
+        wanted: i64,
+        /// The last one there is.
+        last: i64,
+    },
+    /// A line has another number than its place.
+    #[error("the journal has line {found} where {wanted} should be")]
+    Misplaced {
+        /// The number of its place.
+        wanted: i64,
+        /// What it says.
+        found: i64,
+    },
 }
 
 /// Consecutive lines.
@@ -49,7 +77,15 @@ impl Tail {
 
     /// The next lines, at most `most`; `None` when there are no more. The same
     /// again, until [`advance`](Self::advance) is called.
-    pub(super) fn read(&mut self, segments: &[Segment], most: usize) -> io::Result<Option<Chunk>> {
+    ///
+    /// # Errors
+    /// When the place is none of this chain's, or its first line is another: what
+    /// would be carried on from there was never meant.
+    pub(super) fn read(
+        &mut self,
+        segments: &[Segment],
+        most: usize,
+    ) -> Result<Option<Chunk>, TailError> {
         loop {
             let Some((segment, offset)) = self.find(segments)? else { return Ok(None) };
             if offset < segment.len {
@@ -71,7 +107,10 @@ impl Tail {
         self.place = Some(chunk.place);
     }
 
-    fn find<'a>(&mut self, segments: &'a [Segment]) -> io::Result<Option<(&'a Segment, u64)>> {
+    fn find<'a>(
+        &mut self,
+        segments: &'a [Segment],
+    ) -> Result<Option<(&'a Segment, u64)>, TailError> {
         if let Some((first_seq, offset)) = self.place
             && let Some(segment) = segments.iter().find(|segment| segment.first_seq == first_seq)
         {
@@ -88,14 +127,24 @@ impl Tail {
             skip -= lines;
             offset += bytes as u64;
         }
+        if skip > 0 {
+            let missing = i64::try_from(skip).unwrap_or(i64::MAX);
+            return Err(TailError::Ahead { wanted: self.seq, last: self.seq - 1 - missing });
+        }
         self.place = Some((segment.first_seq, offset));
         Ok(Some((segment, offset)))
     }
 
-    fn cut(&mut self, segment: &Segment, offset: u64, most: usize) -> io::Result<Chunk> {
+    fn cut(&mut self, segment: &Segment, offset: u64, most: usize) -> Result<Chunk, TailError> {
         let (count, bytes) = self.fill(segment, offset, most.max(1))?;
         let end = offset + bytes as u64;
         let lines = self.buffer.get(..bytes.saturating_sub(1)).unwrap_or_default();
+        // What is no event is for the shipper to judge.
+        if let Some(found) = number_of(lines)
+            && found != self.seq
+        {
+            return Err(TailError::Misplaced { wanted: self.seq, found });
+        }
         Ok(Chunk {
             first_seq: self.seq,
             count,
@@ -137,4 +186,14 @@ impl Tail {
             size = size.saturating_mul(2).min(available);
         }
     }
+}
+
+/// The number that the first of these lines says it has.
+fn number_of(lines: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: i64,
+    }
+    let first = memchr::memchr(b'\n', lines).map_or(lines, |end| &lines[..end]);
+    serde_json::from_slice::<Numbered>(first).ok().map(|line| line.seq)
 }

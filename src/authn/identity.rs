@@ -47,6 +47,12 @@ impl Caller {
         &self.0.key
     }
 
+    /// The [`key`](Self::key) of somebody who is not here.
+    #[must_use]
+    pub(crate) fn key_of(issuer: &str, user_id: &str) -> String {
+        key(issuer, user_id)
+    }
+
     /// The user, for those who keep it.
     pub(crate) fn shared_user_id(&self) -> Arc<str> {
         Arc::clone(&self.0.user_id)

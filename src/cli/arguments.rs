@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use super::audit::Audit;
 use super::policy::Policy;
+use super::proof::Proof;
+use super::quota::Quota;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -48,7 +50,10 @@ pub(super) enum Command {
     Serve,
     /// Print the configuration in force with secrets masked, or everything
     /// that is wrong with it; opens no port and no database
-    CheckConfig,
+    ///
+    /// With --role or --tool, it prints the limits in force for such a call
+    /// instead.
+    CheckConfig(LimitsOf),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]
@@ -61,10 +66,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-    /// Read the audit trail: export, query, tail, explain
+    /// See, and reset, how a user stands with the limits of a running gateway
+    Quota {
+        #[command(subcommand)]
+        quota: Quota,
+    },
+    /// Read the audit trail, or prove it whole: export, query, tail, explain,
+    /// verify, keys
     Audit {
         #[command(subcommand)]
-        action: Audit,
+        action: AuditCommand,
     },
     /// Ask a policy, and try one before it goes live: explain, check, test,
     /// invariants, replay
@@ -76,6 +87,35 @@ pub(super) enum Command {
     Bridge(Box<bridge::Arguments>),
     /// Print the version
     Version,
+}
+
+/// A call whose limits are asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LimitsOf {
+    /// A role of the caller; may be given several times
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// The tool, as clients call it
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// The scope; needed where several offer the tool
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// The workspace of the caller
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// The agent of the caller
+    #[arg(long)]
+    pub agent: Option<String>,
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    #[command(flatten)]
+    Read(Audit),
+    #[command(flatten)]
+    Prove(Proof),
 }
 
 /// What to do with the database's schema.

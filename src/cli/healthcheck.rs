@@ -109,19 +109,8 @@ mod tests {
 
     /// Answers one connection and hands back what it was asked.
     fn asked(answer: &'static [u8]) -> (Result<(), Unhealthy>, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = url_of(listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                request.push(byte[0]);
-            }
-            stream.write_all(answer).unwrap();
-            String::from_utf8(request).unwrap()
-        });
+        let (listen, server) = super::super::answering::once(answer);
+        let url = url_of(listen);
         let result = ask(&Target::parse(&url).unwrap(), &Clock::system());
         (result, server.join().unwrap())
     }

@@ -1,21 +1,26 @@
 //! The command line of `scopegate`.
 
+#[cfg(test)]
+mod answering;
 mod arguments;
 mod audit;
 mod healthcheck;
 mod policy;
+mod proof;
+mod quota;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::Migration;
+pub use arguments::{LimitsOf, Migration};
 pub use audit::{Audit, AuditEnd, Format, Selection};
 pub use policy::{Explain, Of, Policy, PolicyEnd};
+pub use proof::{KeysAction, Proof, VerifyArguments};
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, AuditCommand, Command};
 use clap::Parser;
 
 use crate::bridge;
@@ -28,10 +33,11 @@ use crate::settings::{Loaded, Problem, Problems, Settings, Sources, Warning};
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: something failed while running.
+    /// 1: something failed while running; of `audit verify`: the trail is
+    /// damaged.
     Failed,
     /// 2: the configuration or the command line is wrong; starting again
-    /// will not help.
+    /// will not help. Of `audit`: what it was to look at cannot be read.
     Misconfigured,
     /// 3: what was asked about does not hold.
     Refuted,
@@ -62,10 +68,14 @@ pub struct Commands<'a> {
     pub serve: &'a dyn Fn(Settings) -> anyhow::Result<()>,
     /// Changes the database's schema, or writes its state to the writer.
     pub migrate: &'a dyn Fn(&Settings, Migration, &mut dyn Write) -> anyhow::Result<()>,
+    /// The limits in force for a call, as text.
+    pub limits: &'a dyn Fn(&Settings, &LimitsOf) -> Result<String, Problems>,
     /// Reads the audit trail.
     pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
     /// Asks a policy.
     pub policy: &'a dyn Fn(&Settings, Policy, &mut Output<'_>) -> anyhow::Result<PolicyEnd>,
+    /// Proves the audit trail whole, or looks at its keys.
+    pub prove: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -106,10 +116,16 @@ pub fn run(
     let sources = Sources { file, env };
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&sources, commands, output),
-        Command::CheckConfig => check_config(&sources, commands, output),
+        Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
+        Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
-        Command::Audit { action } => audit_trail(&sources, action, commands, output),
         Command::Policy { action } => of_the_policy(&sources, action, commands, output),
+        Command::Audit { action: AuditCommand::Read(action) } => {
+            audit_trail(&sources, action, commands, output)
+        }
+        Command::Audit { action: AuditCommand::Prove(proof) } => {
+            prove(&sources, &proof, commands, output)
+        }
         Command::Healthcheck { url } => healthcheck(&sources, url, output),
         Command::Bridge(flags) => run_bridge(*flags, has_file, &sources.env, commands, output),
         Command::Version => {
@@ -134,15 +150,36 @@ fn serve(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) ->
     finish(started.and_then(|()| (commands.serve)(settings)), output)
 }
 
-fn check_config(sources: &Sources, commands: &Commands<'_>, output: &mut Output<'_>) -> Exit {
-    match checked(sources, commands.checks) {
-        Ok((settings, warnings)) => {
-            say(output.out, &settings.effective());
+fn check_config(
+    sources: &Sources,
+    of: &LimitsOf,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let told = checked(sources, commands.checks).and_then(|(settings, warnings)| {
+        let text = if *of == LimitsOf::default() {
+            settings.effective()
+        } else {
+            (commands.limits)(&settings, of)?
+        };
+        Ok((text, warnings))
+    });
+    match told {
+        Ok((text, warnings)) => {
+            say(output.out, &text);
             warn(&warnings, output);
             Exit::Done
         }
         Err(problems) => refuse(&problems, output),
     }
+}
+
+/// A client of the gateway's admin API: of the settings it needs the address.
+fn quotas(sources: &Sources, quota: &quota::Quota, output: &mut Output<'_>) -> Exit {
+    let Loaded { settings, .. } = Settings::load_leniently(sources);
+    let listen = settings.map(|settings| healthcheck::url_of(settings.server.listen));
+    let listen = listen.unwrap_or_default();
+    finish(quota::run(quota, &listen, &sources.env, output.out), output)
 }
 
 /// A migration job has no need of tokens and tools, so only what concerns
@@ -230,6 +267,29 @@ fn of_the_policy(
         }
         Err(error) => finish(Err(error), output),
     }
+}
+
+/// An auditor's machine has no tokens and tools, and may have no configuration.
+/// What fails here is told apart from what is found: both have codes of their own.
+fn prove(
+    sources: &Sources,
+    command: &Proof,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
+    let concerns = |problem: &&Problem| {
+        let section = problem.path().split('.').next().unwrap_or_default();
+        ["", "database", "audit"].contains(&section) || problem.path() == "server.state_dir"
+    };
+    let problems: Problems = problems.iter().filter(concerns).cloned().collect();
+    let Some(settings) = settings.filter(|_| problems.is_empty()) else {
+        return refuse(&problems, output);
+    };
+    (commands.prove)(&settings, command, output.out).unwrap_or_else(|error| {
+        say(output.err, &format!("scopegate: {error:#}\n"));
+        Exit::Misconfigured
+    })
 }
 
 /// A client of the gateway: it has flags of its own and none of the settings.

@@ -28,6 +28,7 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
     let commands = Commands {
         logging: &|_| Ok(()),
         serve: &|settings| note(format!("serve {}", settings.server.listen)),
+        limits: &|_, of| Ok(format!("limits of {:?} {:?}\n", of.roles, of.tool)),
         audit: &|_, action, output| {
             writeln!(output.out, "{action:?}")?;
             note("audit".to_owned()).map(|()| AuditEnd::Done)
@@ -35,6 +36,10 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
         policy: &|_, action, output| {
             writeln!(output.out, "{action:?}")?;
             note("policy".to_owned()).map(|()| PolicyEnd::Refuted)
+        },
+        prove: &|_, command, _| {
+            note(format!("prove {command:?}"))?;
+            Ok(Exit::Done)
         },
         bridge: &|_| note("bridge".to_owned()),
         migrate: &|_, direction, out| {
@@ -93,6 +98,13 @@ fn check_config_prints_the_configuration_without_secrets() {
     }
     assert!(ran.err.starts_with("warning: environment variable SCOPEGATE__AUDIT__ARGUMENTS"));
     assert!(ran.calls.is_empty());
+}
+
+#[test]
+fn check_config_tells_the_limits_of_a_role_and_a_tool() {
+    let ran = run_line("check-config --role dev --role ops --tool add");
+    assert_eq!(ran.exit, Exit::Done);
+    assert_eq!(ran.out, "limits of [\"dev\", \"ops\"] Some(\"add\")\n");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Head;
 use super::classify::{self, Spoken};
 use crate::error::{Reason, Refusal};
-use crate::protocol::call::{self, Call};
+use crate::protocol::call::{self, Answers, Call};
 use crate::protocol::headers;
 use crate::protocol::jsonrpc::{self, Envelope, Kind, Malformed};
 use crate::protocol::mcp::{ClientInfo, Method, Params};
@@ -96,7 +96,15 @@ impl<'a> Message<'a> {
                 .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)))
                 .collect(),
         };
+        let answers = self.params.input_responses.is_some() || self.params.request_state.is_some();
+        let (turn_id, job_id) =
+            self.params.meta.map(|meta| (meta.turn_id, meta.job_id)).unwrap_or_default();
         Ok(Call {
+            answers: answers
+                .then(|| Answers { state: self.params.request_state.map(call::state_text) }),
+            request_id: head.chosen_request_id().map(Cow::Borrowed),
+            turn_id: head.one(headers::TURN_ID)?.map(Cow::Borrowed).or(turn_id),
+            job_id: head.one(headers::JOB_ID)?.map(Cow::Borrowed).or(job_id),
             id,
             method: self.method,
             kind,

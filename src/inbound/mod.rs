@@ -13,6 +13,7 @@ pub(crate) use read::{BodyLimits, discard, read};
 
 use crate::error::{Reason, Refusal};
 use crate::protocol::accept::{Accepts, is_json};
+use crate::protocol::headers;
 
 /// The headers of a request, asked for by name. A header that decides
 /// something and comes twice is refused, since two readers could pick
@@ -53,6 +54,13 @@ impl<'a> Head<'a> {
     /// The only value of a header that decides nothing, if it can be read.
     pub(crate) fn lenient(self, name: &str) -> Option<&'a str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The request's id, where the client chose it: nginx says whether the
+    /// client brought it, or it made one itself.
+    pub(crate) fn chosen_request_id(self) -> Option<&'a str> {
+        let made = self.lenient(headers::REQUEST_ID_ORIGIN) == Some("nginx");
+        self.lenient(headers::REQUEST_ID).filter(|id| !made && !id.is_empty())
     }
 
     /// Headers whose name starts with `prefix`, in lower case.

@@ -14,7 +14,7 @@ use super::{Site, Visit};
 use crate::audit::{Outcome, Surface};
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{self, Answer, Known, Walked};
-use crate::store::{AuditCall, CallPlace, Order, Paging, StoreError};
+use crate::store::{AuditCall, AuditQuery, CallPlace, Order, Paging, StoreError};
 use crate::trail::{Cursor, Export, Filters, Format};
 
 /// Most parameters that are looked at.
@@ -33,7 +33,8 @@ struct Question {
 #[derive(serde::Serialize)]
 struct Page {
     items: Vec<AuditCall>,
-    total: u64,
+    /// `null` where counting would take too long.
+    total: Option<u64>,
     limit: u64,
     offset: u64,
     /// Where the next page begins; `null` on the last.
@@ -51,7 +52,7 @@ struct Page {
     path = "/admin/audit-logs",
     tag = "admin",
     params(
-        ("kind" = Option<String>, Query, description = "What was going on: `decision` (a tool call), or what was refused before it named a tool: `authentication`, `list`, `admin`, `request`; or `folded`, refusals of a flood that were counted", example = "authentication"),
+        ("kind" = Option<String>, Query, description = "What was going on: `decision` (a tool call); `admin` (what administrators asked for); what was refused before it named a tool: `authentication`, `list`, `request`; or `folded`, refusals of a flood that were counted", example = "authentication"),
         ("user_id" = Option<String>, Query, description = "Calls of this user"),
         ("tool_name" = Option<String>, Query, description = "Calls of this tool"),
         ("endpoint_path" = Option<String>, Query, description = "Calls on this path", example = "/calculator/mcp"),
@@ -182,15 +183,22 @@ fn recorded(query: &str) -> String {
 
 async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
     let Question { filters, limit, offset, cursor, .. } = asked;
-    let mut query = filters.query;
+    let mut query = filters.query.clone();
     query.paging = Paging::new(limit, offset).map_err(wrong)?;
     let store = &site.gateway.store;
+    // Few at a time: others wait here, and not for the connections that `/ready`
+    // and exports need.
+    let _place = site.pages.acquire().await;
     let page = match cursor {
         None => {
             let page = store.query_audit(query.clone()).await.map_err(|error| unread(&error))?;
             let seen = page.offset.saturating_add(page.items.len() as u64);
+            let more = match page.total {
+                Some(total) => seen < total,
+                None => page.items.len() as u64 == page.limit,
+            };
             Page {
-                next_cursor: next(site, &page.items, page.total, seen < page.total, &query),
+                next_cursor: next(site, &page.items, page.total, more, (&filters, &query)),
                 items: page.items,
                 total: page.total,
                 limit: page.limit,
@@ -198,13 +206,15 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
             }
         }
         Some(text) => {
-            let Cursor { place, total } = site.cursors.read(&text, &query).map_err(wrong)?;
+            let cursor = site.cursors.read(&text, &filters).map_err(wrong)?;
+            cursor.restore(&mut query);
+            let Cursor { place, total, .. } = cursor;
             let (limit, after) = (query.paging.limit(), Some(place));
             let items = store.audit_calls_after(query.clone(), after, Order::Newest).await;
             let items = items.map_err(|error| unread(&error))?;
             let more = items.len() as u64 == limit;
             Page {
-                next_cursor: next(site, &items, total, more, &query),
+                next_cursor: next(site, &items, total, more, (&filters, &query)),
                 items,
                 total,
                 limit,
@@ -220,12 +230,12 @@ async fn page(site: &Site, asked: Question) -> Result<Answer, Refusal> {
 fn next(
     site: &Site,
     items: &[AuditCall],
-    total: u64,
+    total: Option<u64>,
     more: bool,
-    query: &crate::store::AuditQuery,
+    (filters, query): (&Filters, &AuditQuery),
 ) -> Option<String> {
     let place = CallPlace::from(items.last().filter(|_| more)?);
-    Some(site.cursors.write(&Cursor { place, total }, query))
+    Some(site.cursors.write(&Cursor::at(place, total, query), filters))
 }
 
 fn unread(error: &StoreError) -> Refusal {

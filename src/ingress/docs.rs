@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::Config;
 
-use super::{admin, health, mcp, policy, rest, wellknown};
+use super::{admin, health, mcp, policy, quotas, rest, wellknown};
 
 /// Scripts and styles of this origin only; the pages try calls on it, too.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -29,6 +29,8 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
         rest::tools,
         admin::audit_logs,
         policy::explain,
+        quotas::show,
+        quotas::reset,
         wellknown::root,
         wellknown::scope,
         health::health,
@@ -100,7 +102,14 @@ mod tests {
     #[test]
     fn the_document_names_every_path_a_caller_can_use() {
         let document: serde_json::Value = serde_json::from_str(&JSON).unwrap();
-        for path in ["/{scope}/mcp", "/mcp/invoke", "/mcp/tools", "/admin/audit-logs", "/health"] {
+        for path in [
+            "/{scope}/mcp",
+            "/mcp/invoke",
+            "/mcp/tools",
+            "/admin/audit-logs",
+            "/admin/quotas",
+            "/health",
+        ] {
             assert!(document["paths"].get(path).is_some(), "{path}");
         }
         assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");

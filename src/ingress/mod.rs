@@ -9,6 +9,7 @@ mod facade;
 mod health;
 mod mcp;
 mod policy;
+mod quotas;
 mod render;
 mod respond;
 mod rest;
@@ -47,6 +48,8 @@ pub(crate) struct Site {
     pub(crate) cursors: Cursors,
     /// Places of exports of the audit trail.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of pages of the audit trail.
+    pub(crate) pages: Arc<Semaphore>,
     /// What `/ready` has complained of.
     pub(crate) complaints: Complaints,
     /// Set when the process has begun to stop.

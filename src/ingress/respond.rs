@@ -68,9 +68,11 @@ pub(super) enum Came {
 
 /// What a stream begins with, where that is what came of a walk.
 pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<InFlight>) -> Came {
-    let Walked { known, entry, result } = walked;
+    let Walked { mut known, entry, result } = walked;
     let (pieces, wants_answer, seat) = match result {
-        Ok(Answer::Streamed(flow)) => (stream::of(*flow), true, None),
+        Ok(Answer::Streamed(flow)) => {
+            (stream::of_call(*flow, known.account.credit.take()), true, None)
+        }
         Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
         Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener })) => {
             let pieces = stream::for_a_time(stream::of_all(flows), at_most);
@@ -191,7 +193,7 @@ pub(super) fn count(
 }
 
 fn quota_headers(response: &mut HttpResponseBuilder, known: &Known) {
-    if let Some(standing) = &known.standing {
+    if let Some(standing) = &known.account.standing {
         for (name, value) in standing.headers() {
             response.insert_header((name, value));
         }

@@ -38,7 +38,7 @@ pub(super) struct InvokeRequest {
         (status = 401, description = "`AuthenticationError`, `InvalidTokenError` or `ExpiredTokenError`"),
         (status = 404, description = "`TOOL_NOT_FOUND`: no such tool, or not for this caller"),
         (status = 413, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 429, description = "`RATE_LIMIT_EXCEEDED`; see `Retry-After`"),
+        (status = 429, description = "`RATE_LIMIT_EXCEEDED`, `BUDGET_EXCEEDED` or `ABUSE_LIMIT_EXCEEDED`; see `Retry-After`"),
         (status = 502, description = "`BACKEND_UNAVAILABLE` or `BACKEND_ERROR`"),
         (status = 503, description = "`quota_unavailable`, `audit_unavailable` or `keys_unavailable`"),
         (status = 504, description = "`BACKEND_TIMEOUT`"),

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
-use super::{Site, admin, docs, health, mcp, policy, rest, wellknown};
+use super::{Site, admin, docs, health, mcp, policy, quotas, rest, wellknown};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, most particular first.
-pub(crate) const ROUTES: [Route; 15] = [
+pub(crate) const ROUTES: [Route; 16] = [
     Route {
         path: "/{scope}/mcp",
         methods: "GET, POST, DELETE",
@@ -65,6 +65,16 @@ pub(crate) const ROUTES: [Route; 15] = [
         methods: "GET",
         auth: AuthClass::Admin,
         attach: |r| r.route(web::get().to(policy::explain)).default_service(web::to(only_get)),
+    },
+    Route {
+        path: "/admin/quotas",
+        methods: "GET, DELETE",
+        auth: AuthClass::Admin,
+        attach: |r| {
+            r.route(web::get().to(quotas::show))
+                .route(web::delete().to(quotas::reset))
+                .default_service(web::to(only_get_and_delete))
+        },
     },
     Route {
         path: "/.well-known/oauth-protected-resource",
@@ -145,6 +155,10 @@ fn get_or_head() -> actix_web::Route {
 
 async fn only_get(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     rest::wrong_method(&request, &site, "GET")
+}
+
+async fn only_get_and_delete(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    rest::wrong_method(&request, &site, "GET, DELETE")
 }
 
 async fn only_post(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {

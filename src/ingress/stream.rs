@@ -17,8 +17,9 @@ use super::respond::{ACCEL_BUFFERING, EVENT_STREAM, Surroundings, count};
 use super::{Site, render};
 use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
-use crate::pipeline::{Known, Listening};
+use crate::pipeline::{self, Known, Listening};
 use crate::protocol::sse::{self, Event};
+use crate::quota::Credit;
 use crate::session::Opened;
 use crate::telemetry::InFlight;
 use crate::upstream::{Flow, Piece};
@@ -73,6 +74,21 @@ pub(super) fn of(flow: Flow) -> Pieces {
     Box::pin(futures_util::stream::unfold(flow, |mut flow| async {
         let piece = flow.next().await?;
         Some((piece, flow))
+    }))
+}
+
+/// The pieces of a call's stream. A question in its answer is noted before the
+/// client learns of it.
+pub(super) fn of_call(flow: Flow, credit: Option<Box<Credit>>) -> Pieces {
+    let Some(credit) = credit else { return of(flow) };
+    Box::pin(futures_util::stream::unfold((flow, credit), |(mut flow, credit)| async {
+        let piece = flow.next().await?;
+        if let Ok(Piece::Answer { event, .. }) = &piece
+            && let Some(message) = &event.data
+        {
+            pipeline::remember(&credit, message).await;
+        }
+        Some((piece, (flow, credit)))
     }))
 }
 

@@ -170,6 +170,10 @@ pub(crate) fn row(reason: Reason) -> Row {
             door(403, gateway::FORBIDDEN, "Admin role required for this operation")
         }
         Reason::RateLimited => result(429, "Rate limit exceeded."),
+        Reason::BudgetExceeded => result(429, "tool-call budget exceeded"),
+        Reason::AbuseLimited => {
+            door(429, gateway::RATE_LIMITED, "Too many attempts were denied. Try again later.")
+        }
         Reason::QuotaUnavailable => message(
             503,
             gateway::UNAVAILABLE,

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Visitor, lists};
+use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::protocol::mcp::meta;
 use crate::protocol::raw::{self, Object, elements};
@@ -17,6 +18,10 @@ use crate::translate::lists::List;
 const MOST_PAGES: usize = 64;
 
 /// The place of the backend that offers a name.
+///
+/// # Errors
+/// [`Reason::BackendUnavailable`], when no backend that answers offers it, and
+/// one that does not answer may.
 pub(super) async fn place(
     gw: &Gateway,
     io: &WorkerIo,
@@ -24,16 +29,26 @@ pub(super) async fn place(
     era: Era,
     kind: SubjectKind,
     name: &str,
-) -> Option<usize> {
+) -> Result<Option<usize>, Refusal> {
     let scope = &*visitor.scope.name;
     let now = gw.clock.monotonic();
     if let Some(offered) = gw.offers.known(scope, kind, name, now) {
-        return offered.place(name);
+        return found(&offered, name);
     }
     let offered = Box::pin(read(gw, io, visitor, era, kind)).await;
-    let place = offered.place(name);
+    let place = found(&offered, name);
     gw.offers.keep(scope, kind, offered, now);
     place
+}
+
+fn found(offered: &Offered, name: &str) -> Result<Option<usize>, Refusal> {
+    match offered.place(name) {
+        None if offered.is_partial => Err(Refusal::new(
+            Reason::BackendUnavailable,
+            "a backend that may offer this name does not say what it offers",
+        )),
+        place => Ok(place),
+    }
 }
 
 async fn read(

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use super::agents::{self, Precedence};
+use super::limits::{self, BudgetsEntry, Defaults};
 use super::model::{ByKind, Grant, Rules, Workspace};
 use super::{lists, rules};
 use crate::registry::SubjectKind;
@@ -35,6 +36,10 @@ struct File {
     operation_classes: BTreeMap<String, String>,
     #[serde(default)]
     hide_denied: bool,
+    #[serde(default)]
+    quotas: Vec<serde_yaml::Value>,
+    #[serde(default)]
+    budgets: BudgetsEntry,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +88,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) agent_rules: Option<&'a str>,
     /// The profile of callers without one.
     pub(crate) default_agent: Option<&'a str>,
+    /// The limits behind those of the file.
+    pub(crate) limits: Option<Defaults>,
 }
 
 /// Reads a policy file that has nothing beside it.
@@ -159,9 +166,13 @@ pub(super) fn read_with(text: &str, beside: Beside<'_>) -> Result<Rules, Vec<Str
             (name, (path, entry.required_roles))
         })
         .collect();
+    let knows_role = |role: &str| HashMap::contains_key(&roles, role);
+    let limits =
+        limits::compile(file.quotas, &file.budgets, beside.limits, knows_role, &mut complaints);
+    let limits = Arc::new(limits);
     if complaints.is_empty() {
         let digest = digest_of(text, beside);
-        Ok(Rules { roles, workspaces, required, agents, actions, digest })
+        Ok(Rules { roles, workspaces, required, agents, actions, limits, digest })
     } else {
         Err(complaints)
     }

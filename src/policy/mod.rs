@@ -36,6 +36,7 @@ mod decide;
 mod explain;
 mod file;
 mod findings;
+mod limits;
 mod lists;
 mod model;
 mod names;
@@ -59,6 +60,7 @@ pub(crate) use decide::{Decision, Denial, Verdict};
 pub(crate) use explain::Explanation;
 pub(crate) use file::Beside;
 pub(crate) use findings::{Weight, World};
+pub(crate) use limits::{Asked, Defaults, Limit, Limits, Measure, Per, Rate};
 pub(crate) use model::RulePath;
 pub(crate) use names::glob;
 pub(crate) use permit::{Difference, Moment, Permit};
@@ -99,6 +101,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) agent_rules: Option<&'a Path>,
     /// The agent profile of callers without one.
     pub(crate) default_agent: Option<&'a str>,
+    /// The limits where the file states none; `None` where no call is counted.
+    pub(crate) limits: Option<Defaults>,
 }
 
 impl Policy {
@@ -183,8 +187,11 @@ impl Active {
             bounded(path).map_err(|error| vec![format!("agent rules {}: {error}", path.display())])
         });
         let agent_rules = agent_rules.transpose()?;
-        let beside =
-            Beside { agent_rules: agent_rules.as_deref(), default_agent: sources.default_agent };
+        let beside = Beside {
+            agent_rules: agent_rules.as_deref(),
+            default_agent: sources.default_agent,
+            limits: sources.limits,
+        };
         Self::read(&text, beside)
     }
 
@@ -205,6 +212,11 @@ impl Active {
     /// surroundings.
     pub(crate) fn reach(&self, who: Who<'_>, what: What<'_>) -> Reach {
         decide::reach(&self.rules, &self.built_in, &Question { who, what, call: None })
+    }
+
+    /// The limits in force.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.rules.limits
     }
 
     /// The roles of the policy, sorted.
@@ -315,4 +327,12 @@ fn bounded(path: &Path) -> std::io::Result<String> {
         return Err(std::io::Error::other(format!("is larger than {MOST_TEXT} bytes")));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+impl Limits {
+    /// The limits of a policy file, for the tests of other rooms.
+    pub(crate) fn for_test(text: &str, defaults: Option<Defaults>) -> Arc<Self> {
+        file::read_with(text, Beside { limits: defaults, ..Beside::default() }).unwrap().limits
+    }
 }

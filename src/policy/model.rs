@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::agents::Agents;
+use super::limits::Limits;
 use super::names::Names;
 use super::rules::Actions;
 use super::uri::Reading;
@@ -150,6 +151,8 @@ pub(super) struct Rules {
     pub(super) agents: Option<Agents>,
     /// Actions by tool and arguments. `None`: nobody is held to any.
     pub(super) actions: Option<Actions>,
+    /// How much may be called; shared with the calls that are counted.
+    pub(super) limits: Arc<Limits>,
     /// SHA-256 of the file, hexadecimal; of both files, where there are two.
     pub(super) digest: Arc<str>,
 }
@@ -169,6 +172,7 @@ impl Rules {
             })
             .chain(self.required.keys().map(String::as_str))
             .chain(self.actions.iter().flat_map(Actions::named_tools))
+            .chain(self.limits.named_tools())
             .collect();
         found.sort_unstable();
         found.dedup();

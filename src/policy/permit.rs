@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::decide::{AgentFault, Decision, Denial, Verdict};
+use super::limits::Limits;
 use super::model::RulePath;
 use super::question::{Arguments, How, Question, What, Who};
 use super::rules::Redaction;
@@ -21,6 +22,7 @@ use crate::registry::{SubjectKind, Target};
 /// A call that the policy allows. Made only by [`Policy::authorize`].
 pub(crate) struct Permit<'a> {
     target: Target<'a>,
+    limits: Arc<Limits>,
     redaction: Option<Arc<Redaction>>,
     /// The call with what the rule hides hidden, where the backend must not
     /// see it.
@@ -132,8 +134,13 @@ impl Policy {
             difference,
         };
         let permit = match decision.verdict {
-            Verdict::Allow(None) => Ok(Permit { target, redaction: None, message: None }),
-            Verdict::Allow(Some(redaction)) => Permit::redacted(target, redaction, &mut ruling),
+            Verdict::Allow(None) => {
+                let limits = Arc::clone(active.limits());
+                Ok(Permit { target, limits, redaction: None, message: None })
+            }
+            Verdict::Allow(Some(redaction)) => {
+                Permit::redacted(target, active.limits(), redaction, &mut ruling)
+            }
             Verdict::Approval => Err(Refusal::new(
                 Reason::ApprovalUnavailable,
                 format!("{} wants a person to approve", decision.rule),
@@ -178,6 +185,11 @@ impl<'a> Permit<'a> {
         &self.target
     }
 
+    /// The limits of the policy that permits it.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
     /// The call without what a rule hides from the backend; `None` where that
     /// is the call as it came.
     pub(crate) fn redacted_message(&self) -> Option<&Bytes> {
@@ -191,6 +203,7 @@ impl<'a> Permit<'a> {
 
     fn redacted(
         target: Target<'a>,
+        limits: &Arc<Limits>,
         redaction: Arc<Redaction>,
         ruling: &mut Ruling,
     ) -> Result<Self, Refusal> {
@@ -205,7 +218,8 @@ impl<'a> Permit<'a> {
                 ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
             }
         }
-        Ok(Self { target, redaction: Some(redaction), message })
+        let limits = Arc::clone(limits);
+        Ok(Self { target, limits, redaction: Some(redaction), message })
     }
 }
 

@@ -146,11 +146,80 @@ fn value() -> Value {
             "defaultAction": action,
             "operation_classes": operations,
             "operationClasses": operations,
+            "quotas": {
+                "type": "array", "maxItems": 1000, "items": quota(),
+                "description": "How much may be called; of each `per` the most specific wins.",
+            },
+            "budgets": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "maxToolCallsPerTurn": budget("turn"),
+                    "maxToolCallsPerDay": budget("day"),
+                    "maxToolCallsPerJob": budget("job"),
+                },
+            },
             "hide_denied": {
                 "type": "boolean",
                 "description": "Lists do not show what the rules deny whatever the arguments.",
             },
         },
+    })
+}
+
+/// An entry of `quotas`.
+fn quota() -> Value {
+    let named = |what: &str| {
+        json!({
+            "type": "array", "maxItems": 1000, "items": {"type": "string", "minLength": 1},
+            "description": format!("{what} it is for; left out, or `*` alone: any."),
+        })
+    };
+    let weight = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["per"],
+        "anyOf": [{"required": ["rate"]}, {"required": ["concurrency"]}],
+        "dependentRequired": {"burst": ["rate"], "weight": ["rate"]},
+        "properties": {
+            "per": {
+                "enum": ["user", "user_tool", "tool", "tenant", "tenant_tool", "global"],
+                "description": "What counts together.",
+            },
+            "rate": {
+                "type": "string",
+                "description": "A count and `s`, `min`, `h` or `d`, such as `1000/min`; or `unlimited`.",
+            },
+            "burst": {
+                "type": "integer", "minimum": 1, "maximum": u32::MAX,
+                "description": "Calls at once, from rest; the rate's count when left out.",
+            },
+            "concurrency": {
+                "description": "Calls in progress; or `unlimited`.",
+                "oneOf": [
+                    {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                    {"const": "unlimited"},
+                ],
+            },
+            "weight": {
+                "description": "For how many a call counts: a number, or one for each tool.",
+                "oneOf": [weight, {"type": "object", "additionalProperties": weight}],
+            },
+            "roles": named("Roles"),
+            "tenants": named("Workspaces"),
+            "agents": named("Agent profiles"),
+            "scopes": named("Scopes"),
+            "tools": named("Tools"),
+        },
+    })
+}
+
+/// A budget of a turn, a day or a job.
+fn budget(of: &str) -> Value {
+    json!({
+        "type": "integer", "minimum": 0, "maximum": 1_000_000,
+        "description": format!("Tool calls a {of}; 0: no budget."),
     })
 }
 
@@ -184,6 +253,8 @@ mod tests {
             "agents: { a.b: { allow: { servers: ['*'], tools: { s: ['get_*'] } } } }\ndefaults: { deny_on_missing_agent: false }\nprecedence: deny_first",
             "defaultAction: deny\noperationClasses: { t: read }\nrules: [{ tool: t, action: redact, redactFields: [x], redact_audit_only: true }]",
             "rules: [{ resource: 'x:a*', action: deny, when: 'time.hour > 5' }, { prompt: p, server: s, action: approval, when: { a: 1 } }]\nhide_denied: true",
+            "roles: { a: {} }\nquotas: [{ per: user, rate: 10/s, burst: 20, roles: [a], weight: { t: 2 } }, { per: global, concurrency: 2, tools: ['*'] }]\nbudgets: { maxToolCallsPerTurn: 5 }",
+            "quotas: [{ per: tenant_tool, rate: unlimited, concurrency: unlimited }]",
         ] {
             assert_eq!(judge(text), (true, true), "{text}");
         }
@@ -200,6 +271,13 @@ mod tests {
             "rules: [{ tool: t, action: maybe }]",
             "rules: [{ tool: '', action: deny }]",
             "rules_default: approvalRequired",
+            "quotas: [{ per: user }]",
+            "quotas: [{ per: everybody, rate: 1/s }]",
+            "quotas: [{ per: user, concurrency: 1, burst: 2 }]",
+            "quotas: [{ per: user, concurrency: 0 }]",
+            "quotas: [{ per: user, rate: 1/s, weight: 0 }]",
+            "budgets: { maxToolCallsPerYear: 5 }",
+            "budgets: { maxToolCallsPerDay: 1000001 }",
         ] {
             assert_eq!(judge(text), (false, false), "{text}");
         }

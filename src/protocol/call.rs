@@ -50,12 +50,61 @@ pub struct Call<'a> {
     pub arguments: Option<&'a RawValue>,
     /// The whole JSON-RPC message.
     pub message: Bytes,
+    /// Set when the call answers questions of an earlier round.
+    pub answers: Option<Answers<'a>>,
+    /// The request's id, where the client chose it; a retry has the same.
+    pub request_id: Option<Cow<'a, str>>,
+    /// The turn of an agent that the message names.
+    pub turn_id: Option<Cow<'a, str>>,
+    /// The job of an agent that the message names.
+    pub job_id: Option<Cow<'a, str>>,
     /// How the message speaks.
     pub era: Era,
     /// The revision the message speaks.
     pub revision: &'static str,
     /// `Mcp-Param-*` headers, which mirror annotated arguments; modern only.
     pub mirrored: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// That a call answers questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers<'a> {
+    /// The state that was to be sent back.
+    pub state: Option<Cow<'a, str>>,
+}
+
+impl Call<'_> {
+    /// What is done to which kind of subject, in a word: two calls that differ
+    /// in it are never the same call.
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        match (self.method, self.kind) {
+            (Method::Complete, SubjectKind::Prompt) => "completion/complete prompt",
+            (Method::Complete, _) => "completion/complete resource",
+            // Each other method is about one kind of subject.
+            (method, kind) => method.name().unwrap_or(kind.word()),
+        }
+    }
+
+    /// Whether its answer may be a question, after which it is called again.
+    #[must_use]
+    pub fn may_be_asked(&self) -> bool {
+        self.era == Era::Modern
+            && matches!(self.method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)
+    }
+}
+
+/// The state that goes with a question, and comes back with its answer: the
+/// text of a string, however it was written; anything else as it was.
+#[must_use]
+pub fn state_text(raw: &RawValue) -> Cow<'_, str> {
+    // Borrows what has no escapes.
+    #[derive(serde::Deserialize)]
+    struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+    match serde_json::from_str::<Text<'_>>(raw.get()) {
+        Ok(Text(text)) => text,
+        Err(_) => Cow::Borrowed(raw.get()),
+    }
 }
 
 /// What a request of this method names: the subject that is judged.

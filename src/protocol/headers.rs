@@ -27,6 +27,10 @@ pub const USER_ID: &str = "x-user-id";
 pub const REQUEST_ID: &str = "x-request-id";
 /// Whether the client brought the request id (`client`) or nginx made it.
 pub const REQUEST_ID_ORIGIN: &str = "x-request-id-origin";
+/// The turn of an agent that a call belongs to.
+pub const TURN_ID: &str = "x-mcp-turn-id";
+/// The job of an agent that a call belongs to.
+pub const JOB_ID: &str = "x-mcp-job-id";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 /// W3C trace context, vendor part.

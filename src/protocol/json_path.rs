@@ -68,10 +68,14 @@ impl JsonPaths {
         Ok(Self { paths: texts.iter().enumerate().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// These paths and others.
+    /// These paths and others, each once.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
-        self.paths.extend(others.paths.iter().cloned());
+        for path in &others.paths {
+            if !self.paths.contains(path) {
+                self.paths.push(path.clone());
+            }
+        }
         self
     }
 

@@ -8,6 +8,10 @@ pub use super::params::{Meta, Params, Reference};
 pub mod meta {
     /// The revision the request speaks; its presence makes a request modern.
     pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+    /// The turn of an agent.
+    pub const TURN_ID: &str = "turnId";
+    /// The job of an agent.
+    pub const JOB_ID: &str = "jobId";
     /// What the client can do; required on modern requests.
     pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
     /// Name and version of the client.

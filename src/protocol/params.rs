@@ -54,6 +54,11 @@ pub struct Meta<'a> {
     pub client_info: Option<&'a RawValue>,
     /// W3C trace context.
     pub traceparent: Option<Cow<'a, str>>,
+    /// The turn of the agent that the request belongs to, where its client
+    /// says so.
+    pub turn_id: Option<Cow<'a, str>>,
+    /// The job of the agent that the request belongs to.
+    pub job_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Params<'a> {
@@ -157,6 +162,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
                     meta::CLIENT_CAPABILITIES,
                     meta::CLIENT_INFO,
                     "traceparent",
+                    meta::TURN_ID,
+                    meta::JOB_ID,
                 ]);
                 while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
                     match seen.admit(&key).map_err(A::Error::custom)? {
@@ -167,6 +174,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
                             found.client_capabilities = Some(map.next_value()?);
                         }
                         Some(meta::CLIENT_INFO) => found.client_info = Some(map.next_value()?),
+                        Some(meta::TURN_ID) => {
+                            found.turn_id = text_or_null(&mut map, meta::TURN_ID)?;
+                        }
+                        Some(meta::JOB_ID) => {
+                            found.job_id = text_or_null(&mut map, meta::JOB_ID)?;
+                        }
                         Some("traceparent") => {
                             found.traceparent = Some(text(&mut map, "traceparent")?);
                         }

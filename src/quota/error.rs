@@ -17,12 +17,15 @@ pub(crate) enum QuotaError {
     /// A key prefix that would move keys between slots, or is no plain name.
     #[error("redis.key_prefix: may hold letters, digits, `.`, `_`, `-`, `:`; at most 64 of them")]
     Prefix,
+    /// The operating system gives no random bytes.
+    #[error("quota: the operating system gives no random bytes")]
+    Random,
     /// No connections, or no time to use them.
     #[error("redis.{0}: must be at least 1")]
     Zero(&'static str),
     /// A URL that cannot be read. It is not shown, since it may hold a
     /// password.
-    #[error("redis.url: is not redis://… or rediss://… ({0})")]
+    #[error("redis.url: is no redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://… ({0})")]
     Url(String),
 }
 
@@ -31,7 +34,8 @@ pub(crate) enum QuotaError {
 #[error("{refusal}")]
 pub(crate) struct Denied {
     /// Why: [`RateLimited`](crate::error::Reason::RateLimited), with the time
-    /// after which a call can pass, or
+    /// after which a call can pass,
+    /// [`BudgetExceeded`](crate::error::Reason::BudgetExceeded), or
     /// [`QuotaUnavailable`](crate::error::Reason::QuotaUnavailable).
     pub(crate) refusal: Refusal,
     /// How the caller stands with the limit that refused; nothing when

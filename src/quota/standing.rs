@@ -3,35 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::check::{Check, Of, Outcome, Rule};
 use super::gcra::Gcra;
-use crate::settings::RateSettings;
+use crate::policy::{Limit, Measure, Rate};
 
-/// One limit with its names.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    /// The policy's name in `RateLimit` and `RateLimit-Policy`.
-    pub(super) policy: &'static str,
-    /// What is limited, for a sentence.
-    pub(super) subject: &'static str,
-    pub(super) rate: RateSettings,
-    pub(super) gcra: Gcra,
-}
-
-/// What a store decided over several limits at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// Whether all limits let the call pass; then all were charged, otherwise
-    /// none.
-    pub(super) admitted: bool,
-    /// Each limit's backlog after that, in µs, in the order of the limits.
-    pub(super) backlogs: [u64; super::MOST_LIMITS],
-}
-
-/// How the caller stands with the limit that binds it most: on refusal the one
+/// How the caller stands with the rate that binds it most: on refusal the one
 /// it has to wait longest for, otherwise the one with the fewest calls left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
-    /// Sustained calls a minute (V-100).
+    /// Sustained calls in the rate's window (V-100).
     pub(crate) limit: u32,
     /// Calls that could pass now. Up to the burst, so it may exceed `limit`.
     pub(crate) remaining: u32,
@@ -39,33 +19,63 @@ pub(crate) struct Standing {
     pub(crate) reset: Duration,
     /// Time until a call can pass, when this one could not.
     pub(crate) retry_after: Option<Duration>,
-    /// The limit's name, as in the headers: `user` or `user_tool`.
-    pub(crate) policy: &'static str,
-    /// What is limited, for a sentence.
-    pub(super) subject: &'static str,
+    /// The rate that binds.
+    pub(super) binding: Arc<Limit>,
     interval: Duration,
-    policies: Arc<str>,
+    /// All rates that bear on the call.
+    rates: Vec<Arc<Limit>>,
 }
 
 impl Standing {
-    /// `limits` are those of the call, never empty; `policies` describes them.
-    pub(super) fn new(outcome: &Outcome, limits: &[Limit], policies: &Arc<str>) -> Option<Self> {
-        let each = limits.iter().zip(outcome.backlogs);
-        let (limit, backlog) = if outcome.admitted {
-            each.min_by_key(|(limit, backlog)| limit.gcra.remaining(*backlog))
-        } else {
-            each.max_by_key(|(limit, backlog)| limit.gcra.wait(*backlog))
-        }?;
+    /// Nothing for a call without a rate.
+    pub(super) fn new(checks: &[Check], outcome: &Outcome) -> Option<Self> {
+        let mut rates = Vec::with_capacity(2);
+        let mut binding: Option<(&Arc<Limit>, &Rate, Gcra, u64)> = None;
+        // A call that was charged before is not stopped by a rate.
+        let stopped = !outcome.admitted && !outcome.is_free();
+        for (check, seen) in checks.iter().zip(&outcome.seen) {
+            let (Rule::Rate(gcra), Of::Limit(limit)) = (check.rule, &check.of) else { continue };
+            let Measure::Rate(Some(rate), _) = &limit.measure else { continue };
+            rates.push(Arc::clone(limit));
+            let binds_more = binding.is_none_or(|(_, _, other, backlog)| {
+                if stopped {
+                    gcra.wait(seen.value) > other.wait(backlog)
+                } else {
+                    gcra.remaining(seen.value) < other.remaining(backlog)
+                }
+            });
+            if binds_more {
+                binding = Some((limit, rate, gcra, seen.value));
+            }
+        }
+        let (limit, rate, gcra, backlog) = binding?;
+        let wait = gcra.wait(backlog);
         Some(Self {
-            limit: limit.rate.per_minute,
-            remaining: limit.gcra.remaining(backlog),
+            limit: rate.count(),
+            remaining: gcra.remaining(backlog),
             reset: Duration::from_micros(backlog),
-            retry_after: (!outcome.admitted).then(|| limit.gcra.wait(backlog)),
-            policy: limit.policy,
-            subject: limit.subject,
-            interval: Duration::from_micros(limit.gcra.interval()),
-            policies: Arc::clone(policies),
+            retry_after: (stopped && !wait.is_zero()).then_some(wait),
+            binding: Arc::clone(limit),
+            interval: Duration::from_micros(gcra.cost),
+            rates,
         })
+    }
+
+    /// The binding limit's name, as in the headers: `user`, `user_tool` ….
+    pub(crate) fn policy(&self) -> &'static str {
+        self.binding.per.name()
+    }
+
+    /// The value of `RateLimit-Policy`.
+    fn policies(&self) -> String {
+        let mut text = String::with_capacity(64);
+        for limit in &self.rates {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            text.push_str(&limit.told);
+        }
+        text
     }
 
     /// The headers of an answer, names in small letters:
@@ -87,8 +97,8 @@ impl Standing {
             ("x-ratelimit-limit", self.limit.to_string()),
             ("x-ratelimit-remaining", self.remaining.to_string()),
             ("x-ratelimit-reset", seconds_up(self.reset).to_string()),
-            ("ratelimit-policy", String::from(&*self.policies)),
-            ("ratelimit", format!("\"{}\";r={};t={pace}", self.policy, self.remaining)),
+            ("ratelimit-policy", self.policies()),
+            ("ratelimit", format!("\"{}\";r={};t={pace}", self.policy(), self.remaining)),
         ]
         .into_iter()
         .chain(self.retry_after.map(|wait| ("retry-after", retry_after_seconds(wait).to_string())))
@@ -103,15 +113,6 @@ pub(crate) fn retry_after_seconds(wait: Duration) -> u64 {
     wait.as_secs() + 1
 }
 
-/// The value of `RateLimit-Policy` for these limits.
-pub(super) fn describe(limits: &[Limit]) -> Arc<str> {
-    let each = limits.iter().map(|limit| {
-        let window = seconds_up(Duration::from_micros(limit.gcra.tolerance()));
-        format!("\"{}\";q={};w={window}", limit.policy, limit.rate.burst)
-    });
-    each.collect::<Vec<_>>().join(", ").into()
-}
-
 fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
@@ -120,53 +121,10 @@ fn seconds_up(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn limit(policy: &'static str, per_minute: u32, burst: u32) -> Limit {
-        let rate = RateSettings { per_minute, burst };
-        Limit { policy, subject: "calls", rate, gcra: Gcra::new(policy, rate).unwrap() }
-    }
-
-    fn headers(standing: &Standing) -> String {
-        let lines = standing.headers().map(|(name, value)| format!("{name}: {value}"));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
     #[test]
     fn v_101_retry_after_is_the_next_whole_second() {
         assert_eq!(retry_after_seconds(Duration::from_millis(5500)), 6);
         assert_eq!(retry_after_seconds(Duration::from_secs(5)), 6);
         assert_eq!(retry_after_seconds(Duration::from_micros(1)), 1);
-    }
-
-    #[test]
-    fn the_limit_with_the_fewest_calls_left_is_reported() {
-        let limits = [limit("user", 1000, 2000), limit("user_tool", 100, 200)];
-        let policies = describe(&limits);
-        let outcome = Outcome { admitted: true, backlogs: [60_000, 600_000] };
-        let standing = Standing::new(&outcome, &limits, &policies).unwrap();
-        insta::assert_snapshot!(headers(&standing), @r#"
-        x-ratelimit-limit: 100
-        x-ratelimit-remaining: 199
-        x-ratelimit-reset: 1
-        ratelimit-policy: "user";q=2000;w=120, "user_tool";q=200;w=120
-        ratelimit: "user_tool";r=199;t=120
-        "#);
-        let tired = Outcome { admitted: true, backlogs: [119_999_000, 600_000] };
-        assert_eq!(Standing::new(&tired, &limits, &policies).unwrap().limit, 1000);
-    }
-
-    #[test]
-    fn a_refusal_reports_the_limit_to_wait_for() {
-        let limits = [limit("user", 60, 5), limit("user_tool", 6, 1)];
-        let outcome = Outcome { admitted: false, backlogs: [5_000_000, 9_500_000] };
-        let standing = Standing::new(&outcome, &limits, &describe(&limits)).unwrap();
-        assert_eq!(standing.retry_after, Some(Duration::from_millis(9500)));
-        insta::assert_snapshot!(headers(&standing), @r#"
-        x-ratelimit-limit: 6
-        x-ratelimit-remaining: 0
-        x-ratelimit-reset: 10
-        ratelimit-policy: "user";q=5;w=5, "user_tool";q=1;w=10
-        ratelimit: "user_tool";r=0;t=10
-        retry-after: 10
-        "#);
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::file::{BackendEntry, Bounds, File, ScopeEntry, ToolEntry};
+use super::hidden::Hidden;
 use super::model::{Backend, Record, Snapshot};
 use super::scope::{Namespace, Scope};
-use crate::protocol::json_path::JsonPaths;
 
 /// First path segments that are not scopes.
 const RESERVED: [&str; 4] = ["mcp", "admin", "files", "console"];
@@ -32,7 +32,7 @@ pub(super) struct Builder {
     /// Scope and name of each tool.
     pub(super) seen: HashSet<(String, String)>,
     pub(super) records: Vec<Record>,
-    pub(super) redact: HashMap<Box<str>, Arc<JsonPaths>>,
+    pub(super) hidden: Hidden,
 }
 
 impl Builder {
@@ -46,7 +46,7 @@ impl Builder {
             scopes: Vec::new(),
             seen: HashSet::new(),
             records: Vec::new(),
-            redact: HashMap::new(),
+            hidden: Hidden::default(),
         }
     }
 
@@ -102,7 +102,7 @@ impl Builder {
             order,
             backends: self.backends,
             records: self.records,
-            redact: self.redact,
+            hidden: self.hidden,
         })
     }
 

@@ -8,14 +8,12 @@ use serde_json::{Value, json};
 
 use super::build::Builder;
 use super::file::ToolEntry;
+use super::hidden::MOST_NAME;
 use super::model::{Backend, Record, Tool};
 use super::resolve::REMOVED;
 use crate::protocol::json_path::JsonPaths;
 
-const MAX_NAME: usize = 128;
-
-/// What an entry holds, once it is compiled.
-type Checked = (Duration, Option<jsonschema::Validator>, Option<Arc<JsonPaths>>);
+const MAX_NAME: usize = MOST_NAME;
 
 impl Builder {
     /// An entry of `tools`.
@@ -72,11 +70,17 @@ impl Builder {
         if entry.annotations.as_ref().is_some_and(|value| !value.is_object()) {
             self.complain(&format!("{at}.annotations"), "must be an object");
         }
-        let redact = self.redactions(&at, &entry);
+        let paths = self.redactions(&at, &entry);
         let Some(backend) = backend else { return };
         self.check_prefix(&at, &entry, &backend);
         if self.faults() == before {
-            self.admit(entry, backend, (timeout, arguments, redact), &at);
+            if let Some(paths) = paths {
+                let scope = self.scopes.iter().find(|scope| *scope.name == *entry.scope);
+                let split = scope.and_then(|scope| scope.split(&entry.name));
+                let inner = split.map_or(&*entry.name, |(_, inner)| inner);
+                self.hidden.add(&backend, (&entry.name, inner), &paths);
+            }
+            self.admit(entry, backend, (timeout, arguments), &at);
         }
     }
 
@@ -98,18 +102,12 @@ impl Builder {
     }
 
     /// What the audit trail must not keep.
-    fn redactions(&mut self, at: &str, entry: &ToolEntry) -> Option<Arc<JsonPaths>> {
+    fn redactions(&mut self, at: &str, entry: &ToolEntry) -> Option<JsonPaths> {
         if entry.redact.is_empty() {
             return None;
         }
         match JsonPaths::read(&entry.redact) {
-            Ok(paths) => {
-                let of_name = self.redact.remove(&*entry.name);
-                let all =
-                    of_name.map_or_else(|| paths.clone(), |others| paths.clone().and(&others));
-                self.redact.insert(entry.name.as_str().into(), Arc::new(all));
-                Some(Arc::new(paths))
-            }
+            Ok(paths) => Some(paths),
             Err(error) => {
                 self.complain(&format!("{at}.redact[{}]", error.index), error);
                 None
@@ -131,7 +129,7 @@ impl Builder {
         &mut self,
         entry: ToolEntry,
         backend: Arc<Backend>,
-        (timeout, arguments, redact): Checked,
+        (timeout, arguments): (Duration, Option<jsonschema::Validator>),
         at: &str,
     ) {
         let schema = entry.input_schema.clone().unwrap_or_else(|| json!({ "type": "object" }));
@@ -175,7 +173,6 @@ impl Builder {
             has_output_schema: entry.output_schema.is_some(),
             listing,
             timeout,
-            redact,
         };
         scope.declare(Arc::new(tool));
     }

@@ -5,6 +5,7 @@ mod build_backends;
 mod build_tools;
 pub(crate) mod catalog;
 mod file;
+mod hidden;
 mod model;
 mod offers;
 mod resolve;

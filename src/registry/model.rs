@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::hidden::Hidden;
 use super::scope::Scope;
 use crate::protocol::json_path::JsonPaths;
 
@@ -96,8 +97,6 @@ pub(crate) struct Tool {
     pub(crate) listing: Box<RawValue>,
     /// Longest time for an answer.
     pub(crate) timeout: Duration,
-    /// What of its arguments the audit trail must not keep.
-    pub(crate) redact: Option<Arc<JsonPaths>>,
 }
 
 /// One consistent state of the registry.
@@ -109,9 +108,8 @@ pub(crate) struct Snapshot {
     pub(super) backends: Vec<Arc<Backend>>,
     /// Every entry of the file, active or not, for the database.
     pub(super) records: Vec<Record>,
-    /// What the audit trail must not keep of the arguments of a tool of that
-    /// name, in any scope, active or not.
-    pub(super) redact: HashMap<Box<str>, Arc<JsonPaths>>,
+    /// What the audit trail must not keep of arguments.
+    pub(super) hidden: Hidden,
 }
 
 /// A tool as the file states it, for the table `tools`.
@@ -149,17 +147,17 @@ impl Snapshot {
         self.scopes().any(|scope| scope.may_offer(tool))
     }
 
-    /// What the audit trail must not keep of the arguments of this call. Where
-    /// the scope does not have the tool, the call will be refused, and may be
-    /// one of its namesake's that went astray.
+    /// What the audit trail must not keep of the arguments of this call: what
+    /// any entry of the registry hides of the tool, however the scope spells its
+    /// name.
     pub(crate) fn redactions(&self, scope: &Scope, name: &str) -> Option<Arc<JsonPaths>> {
-        if self.redact.is_empty() {
-            return None;
-        }
-        match scope.tool(name) {
-            Some(tool) => tool.redact.clone(),
-            None => self.redact.get(name).cloned(),
-        }
+        self.hidden.of(scope, name)
+    }
+
+    /// The same of a call whose scope is not known: what any entry hides of a tool
+    /// that goes by this name.
+    pub(crate) fn redactions_of(&self, name: &str) -> Option<Arc<JsonPaths>> {
+        self.hidden.of_name(name)
     }
 
     /// All backends; each one's `id` is its place here.

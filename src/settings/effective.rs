@@ -50,10 +50,26 @@ pub(super) fn masked_optional_url<S: Serializer>(
     url.as_ref().map(without_password).serialize(serializer)
 }
 
+/// A URL of several hosts, as Redis has: without all that stands before the
+/// first of them. Anything else is masked as a whole.
+fn without_user(text: &str) -> String {
+    let Some((
+        scheme @ ("redis+cluster" | "rediss+cluster" | "redis+sentinel" | "rediss+sentinel"),
+        rest,
+    )) = text.split_once("://")
+    else {
+        return MASK.to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((_, hosts)) => format!("{scheme}://{MASK}@{hosts}"),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
 /// A URL for people. What cannot be read as a URL is masked as a whole, and
 /// so is every query parameter whose name speaks of a secret.
 fn without_password(url: &Secret) -> String {
-    let Ok(mut url) = Url::parse(url.expose()) else { return MASK.to_owned() };
+    let Ok(mut url) = Url::parse(url.expose()) else { return without_user(url.expose()) };
     if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
         return MASK.to_owned();
     }

@@ -177,9 +177,10 @@ fn scalar(kind: Kind, text: &str) -> Reads {
     let trimmed = text.trim();
     match kind {
         Kind::Optional if text.is_empty() => Reads::As(Node::Null),
+        Kind::OptionalNumber if trimmed.is_empty() => Reads::As(Node::Null),
         Kind::Text | Kind::Optional => Reads::As(Node::Text(text.to_owned())),
         Kind::Number | Kind::Flag if trimmed.is_empty() => Reads::Nothing,
-        Kind::Number => match trimmed.parse() {
+        Kind::Number | Kind::OptionalNumber => match trimmed.parse() {
             Ok(number) => Reads::As(Node::Integer(number)),
             Err(_) => Reads::Wrong("must be a whole number"),
         },
@@ -332,6 +333,19 @@ mod tests {
         assert_eq!(items("[1.10, \"2\", x]"), texts(&["1.10", "2", "x"]));
         assert_eq!(items(""), [Node::List(Vec::new())]);
         assert_eq!(read(&[("JWT_AUDIENCE", "[a, ")]).problems.len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_is_nothing_by_default_can_be_set() {
+        let days = |text: &str| {
+            let found = read(&[("SCOPEGATE__AUDIT__RETENTION_DAYS", text)]);
+            (found.leaves.first().map(|leaf| leaf.value.clone()), messages(&found.problems))
+        };
+        assert_eq!(days(" 30 "), (Some(Node::Integer(30)), Vec::new()));
+        assert_eq!(days(""), (Some(Node::Null), Vec::new()));
+        let (value, problems) = days("a month");
+        assert_eq!(value, None);
+        assert!(problems[0].ends_with("audit.retention_days: must be a whole number"));
     }
 
     #[test]

@@ -69,6 +69,11 @@ pub(super) fn read_secrets(
         ),
         ("sessions.key".to_owned(), &mut settings.sessions.key, &mut settings.sessions.key_file),
         (
+            "audit.signing_key".to_owned(),
+            &mut settings.audit.signing_key,
+            &mut settings.audit.signing_key_file,
+        ),
+        (
             "auth.default.secret_key".to_owned(),
             &mut default.secret_key,
             &mut default.secret_key_file,

@@ -30,10 +30,10 @@ pub use load::{Loaded, Sources};
 pub use problems::{Place, Problem, Problems, Warning};
 pub use server::ServerSettings;
 pub use sessions::SessionSettings;
-pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, RedisSettings};
+pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, Durability, RedisSettings};
 pub use walk::{
     LogFormat, OnQuotaFailure, PolicySettings, QuotaSettings, RateSettings, RegistrySettings,
-    TelemetrySettings, UpstreamSettings,
+    TelemetrySettings, TurnFallback, UpstreamSettings,
 };
 
 use serde::{Deserialize, Serialize};

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Optional,
     /// A whole number.
     Number,
+    /// A whole number or nothing.
+    OptionalNumber,
     /// True or false.
     Flag,
     /// A list of texts.
@@ -62,6 +64,10 @@ impl Schema {
     /// The schema that a tree of defaults shows.
     pub(super) fn of(defaults: &Node) -> Self {
         let mut schema = Self::shown_by(defaults);
+        // Nothing by default, and a number otherwise: the default does not show it.
+        if let Some(days) = schema.get_mut(&["audit", "retention_days"]) {
+            *days = Self::Leaf(Kind::OptionalNumber);
+        }
         // The one list of mappings: further issuers look like the first.
         let issuer = schema.get(&["auth", "default"]).cloned();
         if let (Some(issuer), Some(list)) = (issuer, schema.get_mut(&["auth", "issuers"])) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::effective::{masked_optional_url, masked_url};
+use super::effective::{masked, masked_optional_url, masked_url};
 use super::validate::Findings;
 use crate::secret::Secret;
 
@@ -30,7 +30,8 @@ pub struct DatabaseSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://…` or `rediss://…`. Empty: limits are counted in memory.
+    /// `redis[s]://…`, `redis[s]+sentinel://…` or `redis[s]+cluster://…`.
+    /// Empty: limits are counted in memory.
     #[serde(serialize_with = "masked_optional_url")]
     pub url: Option<Secret>,
     /// Connections held by each worker.
@@ -55,6 +56,17 @@ pub enum ArgumentsKept {
     Full,
 }
 
+/// What an event of the audit trail survives, once its call goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// A crash of the process; of a crash of the machine, what is older than
+    /// 50 ms.
+    Process,
+    /// A crash of the machine, too: the disk has it before the call goes on.
+    Disk,
+}
+
 /// The `audit` section.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +87,22 @@ pub struct AuditSettings {
     pub max_backlog_bytes: u64,
     /// A journal segment is closed at this size, in bytes.
     pub segment_bytes: u64,
+    /// A journal segment is closed at this age, in seconds.
+    pub segment_seconds: u64,
+    /// What an event survives.
+    pub durability: Durability,
+    /// A checkpoint is signed after this many events …
+    pub checkpoint_events: u32,
+    /// … or this many seconds after the last one, when there were events.
+    pub checkpoint_seconds: u64,
+    /// Days the database keeps events at least; without it, for ever.
+    pub retention_days: Option<u32>,
+    /// The Ed25519 key that signs checkpoints: PKCS#8 as PEM. Without it, the
+    /// gateway makes one in `server.state_dir`.
+    #[serde(serialize_with = "masked")]
+    pub signing_key: Option<Secret>,
+    /// A file holding that key.
+    pub signing_key_file: Option<PathBuf>,
     /// Longest wait before events reach the database, in milliseconds.
     pub ship_interval_ms: u64,
 }
@@ -98,11 +126,18 @@ impl DatabaseSettings {
 impl RedisSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         if let Some(url) = &self.url {
-            let valid = Url::parse(url.expose()).is_ok_and(|url| {
-                matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some()
-            });
-            if !valid {
-                findings.problem("redis.url", "must be redis://HOST:PORT or rediss://HOST:PORT");
+            // Whoever connects reads it whole; what is wrong with it is told
+            // then, before anything starts.
+            let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
+            let (plain, kind) =
+                scheme.map_or(("", ""), |scheme| scheme.split_once('+').unwrap_or((scheme, "")));
+            let known =
+                matches!(plain, "redis" | "rediss") && matches!(kind, "" | "sentinel" | "cluster");
+            if !known {
+                let message = "must be redis[s]://HOST:PORT, \
+                               redis[s]+sentinel://HOST:PORT,HOST:PORT/MASTER or \
+                               redis[s]+cluster://HOST:PORT,HOST:PORT";
+                findings.problem("redis.url", message);
             }
         }
         let connections = self.connections_per_worker;
@@ -131,6 +166,12 @@ impl AuditSettings {
         if self.max_backlog_bytes < self.segment_bytes {
             findings
                 .problem("audit.max_backlog_bytes", "must not be less than audit.segment_bytes");
+        }
+        findings.range("audit.segment_seconds", &self.segment_seconds, &(1..=2_592_000));
+        findings.range("audit.checkpoint_events", &self.checkpoint_events, &(1..=1_000_000));
+        findings.range("audit.checkpoint_seconds", &self.checkpoint_seconds, &(1..=86_400));
+        if let Some(days) = &self.retention_days {
+            findings.range("audit.retention_days", days, &(1..=36_500));
         }
         findings.range("audit.ship_interval_ms", &self.ship_interval_ms, &(1..=60_000));
         if self.refusals_per_minute == 0 {

@@ -458,7 +458,7 @@ fn values_out_of_range_are_refused() {
         ("SCOPEGATE__AUDIT__ARGUMENTS", "everything", "unknown variant"),
         ("DATABASE_URL", "mysql://h/d", "must begin with sqlite:// or postgres://"),
         ("DATABASE_URL", "postgres://h", "must be postgres://USER"),
-        ("REDIS_URL", "memcached://h", "must be redis://"),
+        ("REDIS_URL", "memcached://h", "must be redis[s]://"),
         ("SCOPEGATE__REDIS__KEY_PREFIX", "a{b}", "letters, digits"),
         ("MCP_LOG_LEVEL", "loud", "must be error, warn"),
         ("MCP_LOG_LEVEL", "", "must be error, warn"),

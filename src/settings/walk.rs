@@ -39,6 +39,8 @@ pub struct PolicySettings {
 pub enum OnQuotaFailure {
     /// Calls are refused with `quota_unavailable`.
     Deny,
+    /// Each gateway counts by itself, with its share of every limit.
+    Local,
     /// Calls go on uncounted.
     Allow,
 }
@@ -53,7 +55,18 @@ pub struct RateSettings {
     pub burst: u32,
 }
 
-/// The `quota` section.
+/// What stands for the turn of a call that names none (T-17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnFallback {
+    /// Its session; where there is none, its caller.
+    Session,
+    /// The request: no budget of a turn ever binds.
+    Request,
+}
+
+/// The `quota` section. Rates here are those of callers for whom the policy
+/// states none.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaSettings {
@@ -63,6 +76,25 @@ pub struct QuotaSettings {
     pub user_tool: RateSettings,
     /// What happens when Redis cannot be reached.
     pub on_failure: OnQuotaFailure,
+    /// How many gateways share the limits; for `on_failure: local`.
+    pub replicas: u32,
+    /// After so long a call in progress is given up of which its gateway says
+    /// nothing, in seconds.
+    pub lease_seconds: u32,
+    /// Whether a call that did not reach its backend is not counted.
+    pub refund_unreached: bool,
+    /// For so long a retry with the id of its request is not counted, in
+    /// seconds; 0: never.
+    pub retry_seconds: u32,
+    /// So many retries of a call are not counted.
+    pub free_retries: u32,
+    /// What stands for the turn of a call that names none.
+    pub turn_fallback: TurnFallback,
+    /// Longest time of a turn or job that has a budget, from its first call,
+    /// in seconds.
+    pub turn_seconds: u32,
+    /// Denied and unauthenticated attempts of one caller, and of one address.
+    pub abuse: RateSettings,
 }
 
 /// The `upstream` section.
@@ -135,7 +167,11 @@ fn check_named(path: &str, file: &Path, findings: &mut Findings) {
 
 impl QuotaSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
-        for (path, rate) in [("quota.user", self.user), ("quota.user_tool", self.user_tool)] {
+        for (path, rate) in [
+            ("quota.user", self.user),
+            ("quota.user_tool", self.user_tool),
+            ("quota.abuse", self.abuse),
+        ] {
             findings.range(format!("{path}.per_minute"), &rate.per_minute, &(1..=u32::MAX));
             findings.range(format!("{path}.burst"), &rate.burst, &(1..=u32::MAX));
         }
@@ -143,6 +179,16 @@ impl QuotaSettings {
             findings
                 .warning("quota.on_failure", "lets calls through uncounted while Redis is down");
         }
+        findings.range("quota.replicas", &self.replicas, &(1..=1000));
+        if self.on_failure == OnQuotaFailure::Local && self.replicas == 1 {
+            let message = "is 1: right for a single gateway only; with more, each would grant \
+                           the whole of every limit while Redis is down";
+            findings.warning("quota.replicas", message);
+        }
+        findings.range("quota.lease_seconds", &self.lease_seconds, &(2..=3600));
+        findings.range("quota.retry_seconds", &self.retry_seconds, &(0..=86_400));
+        findings.range("quota.free_retries", &self.free_retries, &(0..=1000));
+        findings.range("quota.turn_seconds", &self.turn_seconds, &(1..=2_592_000));
     }
 }
 

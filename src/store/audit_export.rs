@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statement, Value};
+use sea_orm::{DbBackend, FromQueryResult, QueryResult, Statement, Value};
 
-use super::audit_query::{count, filtered};
-use super::{AuditCall, AuditQuery, Store, StoreError, dialect};
+use super::audit_query::{bounded, count, filtered};
+use super::{AuditCall, AuditQuery, Store, StoreError, WORK_LIMIT, dialect};
 
 /// A place in the order of calls: that of a row, after which to go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Store {
                 };
                 select.order_by(Alias::new(name), direction);
             }
-            let rows = reader.query_all(&select).await?;
+            let rows = bounded(&reader, backend.build(&select), WORK_LIMIT).await?;
             let calls = rows.iter().map(|row| AuditCall::from_query_result(row, ""));
             Ok(calls.collect::<Result<_, _>>()?)
         };
@@ -190,6 +190,16 @@ impl Store {
         Ok(lines)
     }
 
+    /// The time of the oldest event.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn oldest_audit_time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let sql = "SELECT time FROM audit_events ORDER BY time LIMIT 1";
+        let read = |row: &QueryResult| Ok(row.try_get_by_index::<DateTime<Utc>>(0)?);
+        Ok(self.select(sql.to_owned(), Vec::new(), read).await?.pop())
+    }
+
     /// The lines of these calls: of each its first event, and its outcome.
     ///
     /// # Errors
@@ -246,7 +256,9 @@ impl Store {
     }
 
     /// The lines of which one of the columns `event_id`, `call_id` and
-    /// `request_id` is `id`, between two times; oldest first, at most `most`.
+    /// `request_id` is `id`, between two times, at most `most`: calls before
+    /// anything else, and of both the newest first. Anybody can make many
+    /// requests with one id; they must not hide a call.
     ///
     /// # Errors
     /// The database's failure.
@@ -259,7 +271,8 @@ impl Store {
         let backend = self.backend();
         let sql = "SELECT chain_id, seq, line FROM audit_events WHERE time >= $1 AND time <= $2 \
                    AND (event_id = $3 OR call_id = $3 OR request_id = $3) \
-                   ORDER BY time, seq, chain_id LIMIT $4";
+                   ORDER BY CASE WHEN kind = 'decision' THEN 0 ELSE 1 END, \
+                   time DESC, seq DESC, chain_id LIMIT $4";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let values = vec![
             dialect::audit_time(backend, start),
@@ -281,7 +294,7 @@ impl Store {
         let sql = if backend == DbBackend::Sqlite { sql.replace('$', "?") } else { sql };
         let statement = Statement::from_sql_and_values(backend, sql, values);
         let work = async move {
-            let rows = reader.query_all_raw(statement).await?;
+            let rows = bounded(&reader, statement, WORK_LIMIT).await?;
             rows.iter().map(read).collect()
         };
         self.run(work).await

@@ -1,10 +1,21 @@
 //! Reading the audit trail, one row a call or refusal (C-42).
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Value};
+use std::time::Duration;
 
-use super::{Store, StoreError, dialect};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement,
+    TransactionTrait, Value,
+};
+
+use super::{Store, StoreError, WORK_LIMIT, dialect};
+
+/// Up to how many calls are counted. Beyond, nobody waits for the sum.
+pub(crate) const MOST_COUNTED: u64 = 10_000;
+
+/// Longest time for counting.
+const COUNT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Which calls and refusals to show. Filters that are set must all hold, each exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,7 +122,7 @@ pub(crate) enum CallKind {
     Authentication,
     /// A list of tools that was refused.
     List,
-    /// Something of the administration's that was refused.
+    /// Something of the administration's, allowed or refused.
     Admin,
     /// Any other request that was refused, such as one that named no tool.
     Request,
@@ -216,8 +227,9 @@ pub(crate) struct AuditCall {
 pub(crate) struct AuditPage {
     /// The calls, newest first.
     pub(crate) items: Vec<AuditCall>,
-    /// How many calls fit altogether.
-    pub(crate) total: u64,
+    /// How many calls fit altogether; `None` where there are more than
+    /// [`MOST_COUNTED`], or counting takes too long.
+    pub(crate) total: Option<u64>,
     /// The window's size, as asked for.
     pub(crate) limit: u64,
     /// The window's start, as asked for.
@@ -233,7 +245,7 @@ impl Store {
         let (reader, backend) = (self.reader.clone(), self.backend());
         let read = async move {
             let Paging { limit, offset } = query.paging;
-            let total = count(&reader, &query).await?;
+            let total = counted(&reader, &query).await?;
             let page = filtered(&query, backend)
                 .column(Asterisk)
                 .order_by(Alias::new("timestamp"), Order::Desc)
@@ -242,12 +254,63 @@ impl Store {
                 .limit(limit)
                 .offset(offset)
                 .to_owned();
-            let rows = reader.query_all(&page).await?;
+            let rows = bounded(&reader, backend.build(&page), WORK_LIMIT).await?;
             let items = rows.iter().map(|row| AuditCall::from_query_result(row, ""));
             Ok(AuditPage { items: items.collect::<Result<_, _>>()?, total, limit, offset })
         };
         self.run(read).await
     }
+}
+
+/// How many calls fit, if that is soon said.
+async fn counted(
+    reader: &DatabaseConnection,
+    query: &AuditQuery,
+) -> Result<Option<u64>, StoreError> {
+    let backend = reader.get_database_backend();
+    let some = filtered(query, backend)
+        .expr(Expr::val(1))
+        .limit(MOST_COUNTED.saturating_add(1))
+        .to_owned();
+    let count = Query::select()
+        .expr(Func::count(Expr::col(Asterisk)))
+        .from_subquery(some, Alias::new("some"))
+        .to_owned();
+    let counting = bounded(reader, backend.build(&count), COUNT_LIMIT);
+    let total: i64 = match tokio::time::timeout(COUNT_LIMIT.saturating_mul(2), counting).await {
+        Ok(Ok(rows)) => rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))?,
+        Err(_) | Ok(Err(StoreError::Timeout)) => return Ok(None),
+        Ok(Err(error)) => return Err(error),
+    };
+    Ok(Some(total.unsigned_abs()).filter(|total| *total <= MOST_COUNTED))
+}
+
+/// Rows of a question that must not take longer than `limit`: PostgreSQL gives it
+/// up itself then, instead of going on for a client that has left.
+///
+/// # Errors
+/// [`StoreError::Timeout`], or the database's failure.
+pub(super) async fn bounded(
+    reader: &DatabaseConnection,
+    statement: Statement,
+    limit: Duration,
+) -> Result<Vec<QueryResult>, StoreError> {
+    if reader.get_database_backend() == DbBackend::Sqlite {
+        return Ok(reader.query_all_raw(statement).await?);
+    }
+    let asking = reader.begin().await?;
+    let limit = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
+    asking.execute_unprepared(&limit).await?;
+    let asked = asking.query_all_raw(statement).await.map_err(StoreError::from);
+    let rows = match asked {
+        // `query_canceled`.
+        Err(StoreError::Unavailable(why)) if why.ends_with("(57014)") => {
+            return Err(StoreError::Timeout);
+        }
+        asked => asked?,
+    };
+    asking.commit().await?;
+    Ok(rows)
 }
 
 /// How many calls fit.
@@ -257,10 +320,8 @@ pub(super) async fn count(
 ) -> Result<u64, StoreError> {
     let backend = reader.get_database_backend();
     let count = filtered(query, backend).expr(Func::count(Expr::col(Asterisk))).to_owned();
-    let total: Option<i64> = match reader.query_one(&count).await? {
-        Some(row) => Some(row.try_get_by_index(0)?),
-        None => None,
-    };
+    let rows = bounded(reader, backend.build(&count), WORK_LIMIT).await?;
+    let total: Option<i64> = rows.first().map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(total.map_or(0, i64::unsigned_abs))
 }
 

@@ -15,7 +15,7 @@ use super::ship::Batch;
 
 /// Members of a line that are columns of `audit_events`, sorted, as those of a
 /// line are.
-const COLUMNS: [&str; 36] = [
+pub(super) const COLUMNS: [&str; 36] = [
     "agent",
     "arguments",
     "arguments_digest",
@@ -85,6 +85,25 @@ pub(super) fn rows(batch: &Batch) -> Result<Vec<u8>, StoreError> {
         rows.push(b'\n');
     }
     Ok(rows)
+}
+
+/// Whether columns (as text, in the order of [`COLUMNS`]) are what a line says.
+pub(super) fn fits(line: &str, columns: &[Option<&str>]) -> bool {
+    let Ok(members) = serde_json::from_str::<Members<'_>>(line) else { return false };
+    let same = |(member, column): (Option<&RawValue>, Option<&str>)| {
+        let text = member.map_or("null", RawValue::get);
+        match (text.strip_prefix('"').and_then(|text| text.strip_suffix('"')), column) {
+            (None, None) => text == "null",
+            (None, Some(column)) => text == column,
+            (Some(_), None) => false,
+            (Some(inside), Some(column)) => {
+                inside == column
+                    || memchr::memchr(b'\\', inside.as_bytes()).is_some()
+                        && serde_json::from_str::<String>(text).is_ok_and(|text| text == column)
+            }
+        }
+    };
+    members.0.into_iter().zip(columns.iter().copied()).all(same)
 }
 
 /// The members of a line, in the order of [`COLUMNS`].

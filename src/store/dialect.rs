@@ -14,6 +14,9 @@ const SCHEMA_LOCK: i64 = 0x5343_4f50_4547_4154;
 /// Names the lock of [`lock_tools`].
 const TOOLS_LOCK: i64 = SCHEMA_LOCK + 1;
 
+/// Names the lock of [`lock_retention`].
+const RETENTION_LOCK: i64 = SCHEMA_LOCK + 2;
+
 /// Options of a transaction that reads and then writes. SQLite must take the
 /// write lock at once: one that is upgraded fails without waiting when another
 /// process wrote in between.
@@ -33,6 +36,11 @@ pub(super) async fn lock_schema(transaction: &DatabaseTransaction) -> Result<(),
 /// Keeps other gateways from synchronizing tools until the transaction ends.
 pub(super) async fn lock_tools(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     lock(transaction, TOOLS_LOCK).await
+}
+
+/// Keeps other gateways from removing old events until the transaction ends.
+pub(super) async fn lock_retention(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    lock(transaction, RETENTION_LOCK).await
 }
 
 async fn lock(transaction: &DatabaseTransaction, key: i64) -> Result<(), DbErr> {
@@ -66,6 +74,56 @@ pub(super) fn move_cursor(backend: DbBackend) -> &'static str {
     } else {
         "UPDATE audit_cursor SET next_seq = $1 WHERE chain_id = $2 AND next_seq = $3"
     }
+}
+
+/// A table of the chains that have rows, which are looked up chain by chain: there
+/// are many of them to few chains.
+fn found_chains(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!(
+        "WITH RECURSIVE found(chain_id) AS (
+            SELECT min(chain_id) FROM {table}
+            UNION ALL
+            SELECT (SELECT min(chain_id) FROM {table} WHERE chain_id > found.chain_id)
+            FROM found WHERE found.chain_id IS NOT NULL
+        )"
+    )
+}
+
+/// All chains that have a cursor or rows, and the cursor's next number.
+pub(super) fn audit_chains(backend: DbBackend) -> String {
+    format!(
+        "{}
+        SELECT chain_id, next_seq FROM audit_cursor
+        UNION ALL
+        SELECT chain_id, NULL FROM found WHERE chain_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM audit_cursor c WHERE c.chain_id = found.chain_id)
+        ORDER BY 1",
+        found_chains(backend)
+    )
+}
+
+/// All chains that have rows, and the first line of each.
+pub(super) fn audit_first_lines(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!(
+        "{}
+        SELECT chain_id, (SELECT line FROM {table} e WHERE e.chain_id = found.chain_id
+                          ORDER BY seq LIMIT 1)
+        FROM found WHERE chain_id IS NOT NULL",
+        found_chains(backend)
+    )
+}
+
+/// The first number of a chain from some number on. Parameters: both.
+pub(super) fn audit_first_seq(backend: DbBackend) -> String {
+    let table = audit_lines_table(backend);
+    format!("SELECT min(seq) FROM {table} WHERE chain_id = $1 AND seq >= $2")
+}
+
+/// The table that holds lines.
+pub(super) fn audit_lines_table(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Sqlite { "audit_event_lines" } else { "audit_events" }
 }
 
 /// SQLite: takes the write lock at once.

@@ -14,10 +14,12 @@ mod dialect;
 mod error;
 mod io;
 mod migrate;
+mod retention;
 mod ship;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tools;
+mod verify;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,10 +32,12 @@ pub(crate) use audit_export::{CallPlace, Line, LineRange, Order};
 pub(crate) use audit_query::PagingError;
 pub(crate) use audit_query::{AuditCall, AuditQuery, CallKind, CallStatus, Paging};
 pub(crate) use error::StoreError;
+pub(crate) use retention::Cut;
 pub(crate) use ship::Batch;
 #[cfg(test)]
 pub(crate) use tools::SyncReport;
 pub(crate) use tools::ToolRecord;
+pub(crate) use verify::StoredLine;
 
 use crate::clock::Clock;
 use crate::settings::DatabaseSettings;

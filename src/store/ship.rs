@@ -72,6 +72,26 @@ impl Store {
         self.run(cursor).await
     }
 
+    /// Whether the database has this line, or has had it until it grew old.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn has_audit_line(
+        &self,
+        chain_id: &str,
+        seq: i64,
+    ) -> Result<bool, StoreError> {
+        let (reader, backend) = (self.reader.clone(), self.backend());
+        let table = dialect::audit_lines_table(backend);
+        let sql = format!(
+            "SELECT 1 FROM {table} WHERE chain_id = $1 AND seq = $2 UNION ALL
+             SELECT 1 FROM audit_retention WHERE chain_id = $1 AND through_seq >= $2"
+        );
+        let values = [Value::from(chain_id), Value::from(seq)];
+        let select = Statement::from_sql_and_values(backend, sql, values);
+        self.run(async move { Ok(reader.query_one_raw(select).await?.is_some()) }).await
+    }
+
     /// Inserts a batch and moves the cursor, both or neither. After any
     /// failure, ask [`cursor`](Self::cursor) where the database stands.
     ///

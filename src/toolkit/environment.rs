@@ -1,5 +1,6 @@
 //! Settings of a service, from its environment, every problem at once.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ type Lookup = dyn Fn(&str) -> Option<String>;
 /// does not start.
 pub struct Environment {
     lookup: Box<Lookup>,
+    /// What options of the command line say instead of a variable.
+    given: BTreeMap<&'static str, Vec<String>>,
     problems: Vec<String>,
 }
 
@@ -35,13 +38,29 @@ impl Environment {
     /// An environment given by a function.
     #[must_use]
     pub fn new(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self { lookup: Box::new(lookup), problems: Vec::new() }
+        Self { lookup: Box::new(lookup), given: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// A variable's text; `None` when it is not set.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
+    }
+
+    /// A variable's list of texts, by commas, or what the option in its place
+    /// says; empty when neither is given. Empty texts are left out.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Vec<String> {
+        if let Some(given) = self.given.get(name) {
+            return given.clone();
+        }
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Puts the values of an option in the place of a variable.
+    pub(super) fn give(&mut self, variable: &'static str, values: Vec<String>) {
+        self.given.insert(variable, values);
     }
 
     /// A variable's value, or the default when it is not set.
@@ -138,6 +157,15 @@ mod tests {
         assert_eq!(env.number("UNSET", 6, &(1..=7)), 6);
         assert_eq!(env.problems().len(), 4);
         assert_eq!(env.problems()[0], "B must be a whole number from 1 to 7");
+    }
+
+    #[test]
+    fn a_list_is_parted_by_commas_and_an_option_comes_before_it() {
+        let mut env = environment(&[("A", " x, y z ,,"), ("B", "")]);
+        assert_eq!(env.list("A"), ["x", "y z"]);
+        assert!(env.list("B").is_empty() && env.list("UNSET").is_empty());
+        env.give("A", vec!["one,with,commas".to_owned()]);
+        assert_eq!(env.list("A"), ["one,with,commas"]);
     }
 
     #[test]

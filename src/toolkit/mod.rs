@@ -28,7 +28,7 @@ pub use body::read as read_body;
 pub use call::Caller;
 pub use environment::Environment;
 pub use guard::{NotAuthorized, authorize};
-pub use program::{Manual, Program, run};
+pub use program::{Manual, OwnOption, Program, run};
 pub use routes::configure;
 pub use self_test::{Check, Expect};
 pub use server::serve_on;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args as _, Command, FromArgMatches as _};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 use tracing::level_filters::LevelFilter;
 
 use super::environment::Environment;
@@ -28,10 +28,26 @@ pub struct Program {
     pub listen_variable: &'static str,
     /// The address without any setting.
     pub default_listen: SocketAddr,
+    /// Options of its own; each stands for a variable.
+    pub options: &'static [OwnOption],
     /// Its manual page.
     pub manual: Manual,
     /// Reads the service's own settings and defines it.
     pub define: fn(&mut Environment) -> Definition,
+}
+
+/// An option of a service's own. It may be given several times, and then
+/// [`Environment::list`] has its values instead of the variable's.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnOption {
+    /// Its name, without hyphens.
+    pub flag: &'static str,
+    /// What `--help` shows for its value.
+    pub value_name: &'static str,
+    /// The variable it stands for.
+    pub variable: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
 }
 
 /// What `--help` says beside the options.
@@ -82,15 +98,16 @@ struct Options {
 /// itself or serves until it is told to stop.
 #[must_use]
 pub fn run(program: &Program) -> ExitCode {
-    let options = match command(program).try_get_matches() {
-        Ok(matches) => Options::from_arg_matches(&matches),
-        Err(error) => Err(error),
-    };
-    let options = match options {
-        Ok(options) => options,
+    let read = command(program).try_get_matches().and_then(|matches| {
+        let options = Options::from_arg_matches(&matches)?;
+        Ok((matches, options))
+    });
+    let (matches, options) = match read {
+        Ok(read) => read,
         Err(error) => error.exit(),
     };
     let mut environment = Environment::of_process();
+    give(program, &matches, &mut environment);
     let plan = Plan::make(program, options, &mut environment);
     if !environment.problems().is_empty() {
         eprintln!("{} cannot start:", program.name);
@@ -187,8 +204,25 @@ async fn serve(
     Ok(())
 }
 
+/// Hands the service's own options to the environment.
+fn give(program: &Program, matches: &ArgMatches, environment: &mut Environment) {
+    for option in program.options {
+        if let Some(values) = matches.get_many::<String>(option.flag) {
+            environment.give(option.variable, values.cloned().collect());
+        }
+    }
+}
+
 fn command(program: &Program) -> Command {
+    let own = program.options.iter().map(|option| {
+        Arg::new(option.flag)
+            .long(option.flag)
+            .value_name(option.value_name)
+            .help(option.help)
+            .action(ArgAction::Append)
+    });
     Options::augment_args(Command::new(program.name))
+        .args(own)
         .version(program.version)
         .about(program.manual.about)
         .long_about(format!("{}\n\n{}", program.manual.about, program.manual.description))

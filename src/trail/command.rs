@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::explain::{self, Event};
 use super::tail::Tail;
-use super::text::shown;
+use super::text::{shown, shown_json};
 use super::{Export, Filters, Format};
 use crate::cli::{Audit, AuditEnd, Output, Selection};
 use crate::clock::{Clock, rfc3339};
@@ -16,6 +16,9 @@ use crate::store::{AuditCall, Order, Paging, Store};
 
 /// Pause between two looks for new events.
 const LOOK: Duration = Duration::from_millis(300);
+
+/// Longest pause while the database does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs a command.
 ///
@@ -39,7 +42,7 @@ pub(crate) async fn run(
             tail(store, &filter, (follow, lines, json), clock, output).await
         }
         Audit::Explain { id } => {
-            if let Some(told) = explain::story(store, &id, clock.now()).await? {
+            if let Some(told) = explain::story(store, &id, clock).await? {
                 write(output, told.as_bytes()).map(|()| AuditEnd::Done)
             } else {
                 let text = format!("nothing on record has the id {}\n", shown(&id));
@@ -132,7 +135,11 @@ async fn query(
     };
     query.paging = Paging::new(Some(limit.into()), None)?;
     for call in store.audit_calls_after(query, None, Order::Newest).await? {
-        let line = if json { serde_json::to_string(&call)? } else { in_words(&call) };
+        let line = if json {
+            shown_json(&serde_json::to_string(&call)?).into_owned()
+        } else {
+            in_words(&call)
+        };
         write(output, format!("{line}\n").as_bytes())?;
     }
     Ok(AuditEnd::Done)
@@ -174,17 +181,32 @@ async fn tail(
     }
     // The end first: what arrives meanwhile is not missed.
     let mut tail = Tail::at_the_end(store, filters).await?;
-    let newest = store.newest_audit_lines(lines.into()).await?;
-    for event in newest.into_iter().filter_map(|line| tail.fitting(line)) {
+    for event in tail.newest(store, lines as usize).await? {
         write(output, told(&event, json).as_bytes())?;
     }
     if !follow {
         return Ok(AuditEnd::Done);
     }
+    let mut pause = LOOK;
     loop {
-        tokio::time::sleep(LOOK).await;
-        for event in tail.further(store).await? {
-            write(output, told(&event, json).as_bytes())?;
+        tokio::time::sleep(pause).await;
+        match tail.further(store).await {
+            Ok(events) => {
+                if pause > LOOK {
+                    let _ = writeln!(output.err, "the database answers again");
+                }
+                pause = LOOK;
+                for event in events {
+                    write(output, told(&event, json).as_bytes())?;
+                }
+            }
+            // A watch does not end because of a restart.
+            Err(error) => {
+                if pause == LOOK {
+                    let _ = writeln!(output.err, "the database does not answer: {error}; waiting");
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
     }
 }
@@ -192,7 +214,7 @@ async fn tail(
 /// An event in one line.
 fn told(event: &Event, json: bool) -> String {
     if json {
-        return format!("{}\n", event.line().text);
+        return format!("{}\n", shown_json(&event.line().text));
     }
     let word = |name: &str| event.text(name).unwrap_or("-");
     let line = [

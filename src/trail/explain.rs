@@ -1,16 +1,21 @@
 //! The story of a call, in words.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::text::shown;
+use crate::clock::{Clock, Rfc3339, rfc3339};
 use crate::store::{Line, Store, StoreError};
 
 /// Most events of a story.
 const MOST: u64 = 200;
+
+/// Longest time to look back.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// How far from a time its events are looked for.
 const NEAR: TimeDelta = TimeDelta::minutes(2);
@@ -46,25 +51,26 @@ impl Event {
 pub(super) async fn story(
     store: &Store,
     id: &str,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<Option<String>, StoreError> {
-    let mut events = find(store, id, now).await?;
+    let mut search = Search { store, events: Vec::new(), since: None, more: false };
+    search.find(id, clock).await?;
     // An event leads to its call and its request, and those to all of theirs.
     let mut asked: Vec<(String, DateTime<Utc>)> = Vec::new();
-    for event in &events {
+    for event in &search.events {
         let known = |name: &str| event.text(name).map(str::to_owned);
         let call = known("call_id").and_then(|call| made(&call).map(|made| (call, made)));
         let request = known("request_id").zip(time(event));
         for other in [call, request].into_iter().flatten() {
-            if asked.iter().all(|(name, _)| *name != other.0) {
+            if other.0 != id && asked.iter().all(|(name, _)| *name != other.0) {
                 asked.push(other);
             }
         }
     }
     for (other, about) in asked {
-        let lines = store.audit_lines_named(&other, near(about), MOST).await?;
-        events.extend(lines.into_iter().map(Event::read));
+        search.look(&other, near(about)).await?;
     }
+    let Search { mut events, more, since, .. } = search;
     let calls: Vec<String> =
         events.iter().filter_map(|event| event.text("call_id")).map(str::to_owned).collect();
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
@@ -80,6 +86,13 @@ pub(super) async fn story(
         return Ok(None);
     }
     let mut text = String::new();
+    if more {
+        warn(&events, &mut text);
+    }
+    if let Some(since) = since {
+        let _ =
+            writeln!(text, "Nothing before {} was looked at: it takes too long", since.as_str());
+    }
     let mut told: Vec<usize> = Vec::new();
     for (place, event) in events.iter().enumerate() {
         if told.contains(&place) || event.text("kind") == Some("outcome") {
@@ -106,23 +119,75 @@ pub(super) async fn story(
     Ok(Some(text))
 }
 
-/// The events that have this id. No index has ids, but one has the time: an id
-/// that holds one is looked for about it, any other from now back.
-async fn find(store: &Store, id: &str, now: DateTime<Utc>) -> Result<Vec<Event>, StoreError> {
-    let mut windows: Vec<_> = made(id).map(near).into_iter().collect();
-    let mut end = now + NEAR;
-    for days in [TimeDelta::hours(1), TimeDelta::days(1), TimeDelta::days(7), TimeDelta::days(30)] {
-        windows.push((now - days, end));
-        end = now - days;
-    }
-    windows.push((DateTime::UNIX_EPOCH, end));
-    for window in windows {
-        let lines = store.audit_lines_named(id, window, MOST).await?;
-        if !lines.is_empty() {
-            return Ok(lines.into_iter().map(Event::read).collect());
+/// Events gathered for a story.
+struct Search<'a> {
+    store: &'a Store,
+    events: Vec<Event>,
+    /// Where looking back was given up.
+    since: Option<Rfc3339>,
+    /// Whether there are more than were taken.
+    more: bool,
+}
+
+impl Search<'_> {
+    /// The events that have this id. No index has ids, but one has the time: an id
+    /// that holds one is looked for about it, any other from now back.
+    async fn find(&mut self, id: &str, clock: &Clock) -> Result<(), StoreError> {
+        if let Some(made) = made(id) {
+            self.look(id, near(made)).await?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
         }
+        let Some(oldest) = self.store.oldest_audit_time().await? else { return Ok(()) };
+        let mut end = clock.now() + NEAR;
+        let mut slice = TimeDelta::hours(1);
+        let began = clock.monotonic();
+        // Whoever uses an id again, however often, must not hide what had it
+        // before: all windows are looked into.
+        while end >= oldest {
+            if clock.monotonic().saturating_sub(began) > LONGEST {
+                self.since = Some(rfc3339(end));
+                return Ok(());
+            }
+            let start = end - slice;
+            self.look(id, (start, end)).await?;
+            end = start;
+            slice = (slice * 4).min(TimeDelta::days(30));
+        }
+        Ok(())
     }
-    Ok(Vec::new())
+
+    async fn look(
+        &mut self,
+        id: &str,
+        window: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<(), StoreError> {
+        let mut lines = self.store.audit_lines_named(id, window, MOST + 1).await?;
+        if lines.len() as u64 > MOST {
+            lines.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
+            self.more = true;
+        }
+        self.events.extend(lines.into_iter().map(Event::read));
+        Ok(())
+    }
+}
+
+/// There are more events than a story has.
+fn warn(events: &[Event], text: &mut String) {
+    let mut chains: Vec<&str> = events.iter().map(|event| &*event.line.chain_id).collect();
+    chains.sort_unstable();
+    chains.dedup();
+    let times = || events.iter().filter_map(|event| event.text("time"));
+    let (first, last) = (times().min().unwrap_or("?"), times().max().unwrap_or("?"));
+    let _ = writeln!(
+        text,
+        "More than {MOST} events have this id. These are the newest, calls before all others: from \
+         {} to {}, of chain {}. `scopegate audit query --filter request_id=ID` has calls only.\n",
+        shown(first),
+        shown(last),
+        shown(&chains.join(", "))
+    );
 }
 
 /// When an id was made, if it is one that says so.

@@ -6,13 +6,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Filters, cef, csv};
 use crate::store::{AuditQuery, CallPlace, Line, LineRange, Order, Paging, Store, StoreError};
 
 /// Rows of a piece.
 const ROWS: u16 = 500;
+
+/// Length of the first slice of time, and of the longest.
+const FIRST_SLICE: TimeDelta = TimeDelta::hours(1);
+const LONGEST_SLICE: TimeDelta = TimeDelta::days(14);
 
 /// How an export is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +63,41 @@ pub(crate) struct Export {
     query: AuditQuery,
     format: Format,
     state: State,
+    /// Whether the header is still to be written.
+    header: bool,
 }
 
 enum State {
     Begin,
-    /// Calls in the order of time.
-    Calls(Option<CallPlace>),
+    /// Calls in the order of time, which begin with the oldest of all.
+    BeginCalls,
+    /// Calls of a slice of time, after one of them. Where few fit, a page would
+    /// otherwise be looked for in the whole trail at once.
+    Calls(Slice, Option<CallPlace>),
     /// Whole chains, one after the other.
     Chains(VecDeque<LineRange>),
     Done,
+}
+
+/// From when on, and for how long.
+#[derive(Clone, Copy)]
+struct Slice {
+    start: DateTime<Utc>,
+    length: TimeDelta,
+}
+
+impl Slice {
+    fn end(self) -> DateTime<Utc> {
+        self.start.checked_add_signed(self.length).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// The next: longer, where this one had few.
+    fn next(self, had: usize) -> Self {
+        let length = if had < usize::from(ROWS) / 4 { self.length * 2 } else { self.length };
+        // Both ends of a slice belong to it.
+        let start = self.end() + TimeDelta::microseconds(1);
+        Self { start, length: length.min(LONGEST_SLICE) }
+    }
 }
 
 /// A piece of an export.
@@ -94,8 +124,8 @@ impl Export {
         if !whole {
             query.end_time = Some(query.end_time.map_or(now, |end| end.min(now)));
         }
-        let state = if whole { State::Begin } else { State::Calls(None) };
-        Self { store, query, format, state }
+        let state = if whole { State::Begin } else { State::BeginCalls };
+        Self { store, query, format, state, header: format == Format::Csv }
     }
 
     /// How many rows there will be, about: events may still arrive. Of a
@@ -110,7 +140,7 @@ impl Export {
                 let length = |range: LineRange| (range.last - range.first + 1).unsigned_abs();
                 Ok(ranges.await?.into_iter().map(length).sum())
             }
-            State::Calls(_) | State::Chains(_) | State::Done => {
+            State::BeginCalls | State::Calls(..) | State::Chains(_) | State::Done => {
                 self.store.count_audit_calls(self.query.clone()).await
             }
         }
@@ -143,15 +173,35 @@ impl Export {
                     piece.lines(&lines);
                     return Ok(Some(piece));
                 }
-                State::Calls(after) => {
-                    let header = after.is_none() && self.format == Format::Csv;
-                    let query = self.query.clone();
+                State::BeginCalls => {
+                    let oldest = self.store.oldest_audit_time().await?;
+                    let start = self.query.start_time.max(oldest);
+                    self.state = match start {
+                        Some(start) => {
+                            let slice = Slice { start, length: FIRST_SLICE };
+                            State::Calls(slice, None)
+                        }
+                        None => State::Done,
+                    };
+                    if std::mem::take(&mut self.header) {
+                        let mut piece = Piece::default();
+                        csv::header(&mut piece.bytes);
+                        return Ok(Some(piece));
+                    }
+                }
+                State::Calls(slice, after) => {
+                    let slice = *slice;
+                    let mut query = self.query.clone();
+                    let end = query.end_time.unwrap_or(DateTime::<Utc>::MAX_UTC);
+                    if slice.start > end {
+                        self.state = State::Done;
+                        continue;
+                    }
+                    query.start_time = Some(slice.start);
+                    query.end_time = Some(slice.end().min(end));
                     let calls =
                         self.store.audit_calls_after(query, after.clone(), Order::Oldest).await?;
                     let mut piece = Piece::default();
-                    if header {
-                        csv::header(&mut piece.bytes);
-                    }
                     match self.format {
                         Format::Jsonl => {
                             let lines = self.store.audit_lines_of(&calls).await?;
@@ -169,9 +219,9 @@ impl Export {
                     }
                     self.state = match calls.last() {
                         Some(last) if calls.len() >= usize::from(ROWS) => {
-                            State::Calls(Some(last.into()))
+                            State::Calls(slice, Some(last.into()))
                         }
-                        Some(_) | None => State::Done,
+                        Some(_) | None => State::Calls(slice.next(calls.len()), None),
                     };
                     if !piece.bytes.is_empty() {
                         return Ok(Some(piece));

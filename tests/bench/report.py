@@ -64,6 +64,39 @@ def table(paths, results, connections):
     return "\n".join(lines)
 
 
+# Paths that differ in where calls are counted only: nowhere, here, in Redis.
+QUOTA = ("es256-none-sqlite", "es256-memory-sqlite", "es256-redis-sqlite")
+
+
+def quota_added(results, name, connections):
+    """What counting adds to a call: CPU of the gateway in µs and as a part of
+    the nginx hop, p50 and p99 in ms. None where one of them is missing."""
+    base = results.get((QUOTA[0], connections))
+    result = results.get((name, connections))
+    nginx = results.get(("nginx", connections))
+    if not base or not result:
+        return None
+    cpu = result["cpu_us"]["gateway"] - base["cpu_us"]["gateway"]
+    return {"cpu_us": cpu, "hops": cpu / hop_cpu(nginx) if nginx else None,
+            "p50_ms": (result["p50_us"] - base["p50_us"]) / 1000,
+            "p99_ms": (result["p99_us"] - base["p99_us"]) / 1000}
+
+
+def quota_table(results, connections):
+    """What quotas add, as a Markdown table; nothing where it was not measured."""
+    lines = []
+    for name, title in zip(QUOTA[1:], ("memory", "Redis")):
+        for count in connections:
+            added = quota_added(results, name, count)
+            if added:
+                hops = "" if added["hops"] is None else f"{added['hops']:+.2f} ×"
+                lines.append(f"| {title} | {count} | {added['cpu_us']:+.1f} | {hops} | "
+                             f"{added['p50_ms']:+.2f} | {added['p99_ms']:+.2f} |")
+    head = ["### What quotas add", "", "| counted in | connections | CPU µs a call: gateway | "
+            "÷ nginx hop | p50 ms | p99 ms |", "|---|--:|--:|--:|--:|--:|"]
+    return "\n".join(head + lines) if lines else ""
+
+
 def bars(results, starts, audit):
     """Each bar: what it is, what was measured, whether it holds (None: not
     measured in this run)."""
@@ -101,6 +134,14 @@ def bars(results, starts, audit):
     bar("errors on any path: none", sum(errors) if errors else None, 0)
     slowest = max((s["median_ms"] for s in starts.values()), default=None)
     bar("start to ready, median, new and existing database: under 150 ms", slowest, 150,
+        unit=" ms")
+    here, there = (quota_added(results, name, 64) or {} for name in QUOTA[1:])
+    alone = quota_added(results, QUOTA[2], 1) or {}
+    bar("memory quota, CPU a call: at most 0.2 × the nginx hop", here.get("hops"), 0.2,
+        unit=" ×")
+    bar("Redis quota, CPU a call in the gateway: at most 1.2 × the nginx hop",
+        there.get("hops"), 1.2, unit=" ×")
+    bar("Redis quota, p50 at 1 connection: at most 0.3 ms more", alone.get("p50_ms"), 0.3,
         unit=" ms")
     lost = sum(1 for one in audit.values() if one["problem"]) if audit else None
     bar("gateways whose audit trail does not match the calls made: none", lost, 0)

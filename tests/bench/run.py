@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import audit as audit_figures
 import measure
 import report
 import streams
@@ -29,6 +30,7 @@ BODY = json.dumps({
 
 # Name, title, and for a gateway: algorithm, quota, audit.
 GATEWAYS = {
+    "es256-none-sqlite": ("ES256", "no", "SQLite"),
     "es256-memory-sqlite": ("ES256", "memory", "SQLite"),
     "es256-memory-postgres": ("ES256", "memory", "PostgreSQL"),
     "hs256-memory-sqlite": ("HS256", "memory", "SQLite"),
@@ -61,8 +63,14 @@ def options():
                         help="these paths only: " + ", ".join(name for name, _ in PATHS))
     parser.add_argument("--starts", type=int, default=7, metavar="N",
                         help="starts to take the median of (default 7)")
+    parser.add_argument("--quota", action="store_true",
+                        help="only what quotas add: without, in memory, in Redis; at 1 and 64 "
+                             "connections, about two minutes")
     parser.add_argument("--streams", action="store_true",
                         help="the streaming part only, which takes about three minutes")
+    parser.add_argument("--audit", action="store_true",
+                        help="the figures of the audit trail, with the nginx hop to compare "
+                             "with, which takes about two minutes")
     parser.add_argument("--drift", type=int, nargs="?", const=600, metavar="SECONDS",
                         help="watch the memory of silent streams for so long (default 60; "
                              "without a number 600)")
@@ -75,13 +83,25 @@ def options():
     chosen = parser.parse_args()
     if chosen.drift is None:
         chosen.drift = 20 if chosen.quick else 60
+    if chosen.quota:
+        if chosen.only or chosen.streams or chosen.audit:
+            parser.error("--quota has paths of its own: leave --only, --streams and --audit out")
+        chosen.only = ",".join(["nginx", *report.QUOTA])
+        chosen.connections = "1,64"
+    if chosen.audit and (chosen.streams or chosen.only):
+        parser.error("--audit has paths of its own: leave --streams and --only out")
+    chosen.audit_alone = chosen.audit
+    if chosen.audit:
+        chosen.only, chosen.connections = "nginx", "64"
     if chosen.streams and chosen.only:
         parser.error("--streams has paths of its own: leave --only out")
     chosen.calls = not chosen.streams
-    # Whoever picks paths does not wait for streams.
+    # Whoever picks paths does not wait for streams, nor for the audit trail.
+    chosen.audit = chosen.audit or not (chosen.only or chosen.streams)
     chosen.streams = chosen.streams or not chosen.only
     if chosen.quick:
-        chosen.seconds, chosen.rounds, chosen.connections = 3, 3, "64,256"
+        chosen.seconds, chosen.rounds = 3, 3
+        chosen.connections = "64" if chosen.connections == "64" else "64,256"
     try:
         chosen.connections = [int(number) for number in chosen.connections.split(",")]
     except ValueError:
@@ -111,6 +131,8 @@ def build(chosen):
     if subprocess.run(["cargo", "build", "--release", "--locked", *what], cwd=ROOT,
                       check=False).returncode:
         raise Trouble("the build failed")
+    if chosen.audit:
+        audit_figures.build(ROOT)
 
 
 def start_times(gateway, count):
@@ -181,7 +203,8 @@ def run(chosen, house):
         known, token = issuers[algorithm]
         gateway = Gateway(house, name, stub_port, known,
                           redis=redis[1] if quota == "Redis" else None,
-                          postgres=postgres[1] if audit == "PostgreSQL" else None)
+                          postgres=postgres[1] if audit == "PostgreSQL" else None,
+                          counts=quota != "no")
         if name == FRONT_OF:
             starts = start_times(gateway, chosen.starts)
         else:
@@ -283,6 +306,9 @@ def calls_report(chosen, order, windows, starts):
     lines = []
     for connections in chosen.connections:
         lines += [report.table(order, results, connections), ""]
+    added = report.quota_table(results, chosen.connections)
+    if added:
+        lines += [added, ""]
     foreign = [w["foreign"] for list_ in windows.values() for w in list_]
     lines += [f"Other processes of the machine used {statistics.median(foreign):.0%} of its time "
               f"in the middle window, {max(foreign):.0%} in the worst.", ""]
@@ -294,7 +320,7 @@ def calls_report(chosen, order, windows, starts):
     return lines, results
 
 
-def print_report(chosen, where, calls, measured, audit):
+def print_report(chosen, where, calls, measured, audit, figures):
     """Everything as text; what was not measured is None."""
     lines = [f"{where['date']}, commit {where['commit']}: {where['cores']} cores "
              f"({where['processor']}), {where['rustc']}, {where['nginx']}"
@@ -304,10 +330,15 @@ def print_report(chosen, where, calls, measured, audit):
         order, windows, starts, calls_audit = calls
         tables, results = calls_report(chosen, order, windows, starts)
         lines += tables
-        bars += report.bars(results, starts, calls_audit)
+        if not chosen.audit_alone:
+            bars += report.bars(results, starts, calls_audit)
     if measured:
         lines += [streams.tables(measured), ""]
         bars += streams.bars(measured)
+    if figures:
+        base = results.get(("nginx", 64)) if calls else None
+        lines += [audit_figures.table(figures), ""]
+        bars += audit_figures.bars(figures, report.hop_cpu(base) if base else None)
     for name, one in audit.items():
         lines.append(f"- Audit of {name}: {one['calls_answered']:,} calls answered, "
                      f"{one['rows']:,} rows{': ' + one['problem'] if one['problem'] else ''}.")
@@ -347,7 +378,12 @@ def main():
                                                   check_audit)
         audit = {**audit, **streams_audit}
         raw["streams"] = measured
-    bars, text = print_report(chosen, where, calls, measured, audit)
+    figures = {}
+    if chosen.audit:
+        say("measuring the audit trail …")
+        figures = audit_figures.run(ROOT, 3)
+        raw["audit_figures"] = figures
+    bars, text = print_report(chosen, where, calls, measured, audit, figures)
     raw |= {"audit": audit, "bars": bars}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for name, content in ((f"{stamp}.json", json.dumps(raw, indent=1)), (f"{stamp}.md", text)):

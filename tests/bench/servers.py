@@ -275,7 +275,7 @@ http {{
 class Gateway:
     """One configuration of the gateway, with files of its own."""
 
-    def __init__(self, house, name, stub, known, redis=None, postgres=None):
+    def __init__(self, house, name, stub, known, redis=None, postgres=None, counts=True):
         self.house = house
         self.name = name
         self.folder = os.path.join(house.folder, name)
@@ -332,7 +332,12 @@ roles:
   bench: { allowed_tools: [exact_calculate, stream_events, stream_silence] }
 workspaces:
   bench: { denied_tools: [] }
-""")
+""" + ("" if counts else """
+# Nothing is counted: what the paths with quotas are compared with.
+quotas:
+  - { per: user, rate: unlimited }
+  - { per: user_tool, rate: unlimited }
+"""))
         self.environment = {
             **known,
             "TOOL_GATEWAY_SHARED_SECRET": secrets.token_urlsafe(48),

@@ -29,9 +29,23 @@ fn arguments() -> Vec<(&'static str, Value)> {
         ("a URL with a token", json!({ "text": "https://h/?access_token=c4nary" })),
         ("the end of a long value", json!({ "text": format!("{}c4nary", "x".repeat(3000)) })),
         ("the end of a long whole", json!({ "list": vec!["y".repeat(100); 200], "z": "c4nary" })),
-        ("an escaped name", json!({ "pass\u{200b}": 1, "pa\u{73}sword": "c4nary-escaped" })),
+        ("a name in a text", json!({ "text": "X-Api-Key: c4nary" })),
+        ("a form in a text", json!({ "text": "a=b&password=c4nary" })),
+        ("a name in another member", json!({ "h": [{ "name": "X-Api-Key", "value": "c4nary" }] })),
+        ("who may, in a URL", json!({ "text": "https://c4nary@h/" })),
     ]
 }
+
+/// Arguments as no serializer writes them: what is secret shows only when the
+/// escapes are read.
+const ESCAPED: [(&str, &str); 6] = [
+    ("an escaped name", r#"{"pa\u0073sword":"c4nary"}"#),
+    ("an escaped ampersand", r#"{"text":"https://h/?a=1\u0026token=c4nary"}"#),
+    ("escaped slashes", r#"{"text":"https:\/\/ann:c4nary@h\/x"}"#),
+    ("an escaped colon", r#"{"text":"https\u003a//h/?sig=c4nary"}"#),
+    ("an escaped scheme", r#"{"text":"\u0042earer c4nary-bearer"}"#),
+    ("JSON in an escaped string", r#"{"text":"\u007b\"pa\u0073sword\":\"c4nary\"}"}"#),
+];
 
 fn modern(tool: &str, arguments: &Value) -> Value {
     json!({
@@ -110,6 +124,34 @@ fn a_secret_is_nowhere_but_at_its_tool() {
             let answer = stack.post("/calculator/mcp", &token, &message);
             answers.push((format!("{what}, arguments that do not fit"), answer));
         }
+    }
+    for (what, arguments) in ESCAPED {
+        let message = |tool: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+            )
+        };
+        let bearer = format!("Bearer {token}");
+        let usual = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+        ];
+        for (line, body) in [
+            ("POST /git/mcp", message("record")),
+            (
+                "POST /mcp/invoke",
+                format!(r#"{{"tool_name":"record","scope":"git","arguments":{arguments}}}"#),
+            ),
+        ] {
+            let answer = ask(port, line, &usual, body.as_bytes());
+            assert_eq!(answer.status, 200, "{what}: {answer:?}");
+            answers.push((format!("{what}, {line}"), answer));
+            sent += 1;
+        }
+        let answer =
+            ask(port, "POST /calculator/mcp", &usual, message("exact_calculate").as_bytes());
+        answers.push((format!("{what}, arguments that do not fit"), answer));
     }
     // A value that the schema complains of is kept, under such a name, but not
     // repeated.

@@ -259,12 +259,18 @@ fn a_subscription_ends_in_order_when_its_session_is_lost() {
         let listing = modern(&request(3, "tools/list", json!({})));
         assert_eq!(client.through(door).post_modern(&listing).status, 200);
     }
+    // Another's stream hears more than this backend.
+    let mut heard = Client::seated(&WORLD.stack, "fragile").get(None).events();
+    change("typescript", "prompts", "");
+    heard.said(&list_changed("prompts"));
     let mut backend = WORLD.forgetful.lock().unwrap();
     backend.stop();
     // Nothing to tell would be something else.
     let again = request(2, "subscriptions/listen", json!({ "notifications": wanted }));
     let refused = client.post_modern(&modern(&again)).response();
     assert!(refused["error"].is_object(), "{refused}");
+    // It ends with this one all the same, so that its client comes back.
+    heard.rest();
     backend.restart();
     let ended = events.response();
     assert_eq!(ended["result"]["resultType"], "complete", "{ended}");

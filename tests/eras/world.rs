@@ -55,6 +55,7 @@ impl World {
         let line = |(scope, _): &(&str, String)| format!("  {scope}: {{ backends: [{scope}] }}\n");
         let mut scopes: String = all.iter().map(line).collect();
         scopes.push_str("  mixed: { backends: [typescript, typescript1] }\n");
+        scopes.push_str("  fragile: { backends: [typescript, forgetful] }\n");
         let stack = Stack::start(&format!("backends:\n{addresses}scopes:\n{scopes}"), &[]);
         let [frail, changing, restless, forgetful] =
             [frail, changing, restless, forgetful].map(Mutex::new);

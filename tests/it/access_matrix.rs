@@ -14,6 +14,8 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     ("/mcp/invoke", "/mcp/invoke", "POST", [401, 401, 404, 200, 200]),
     ("/mcp/tools", "/mcp/tools", "GET", [401, 401, 200, 200, 200]),
     ("/admin/audit-logs", "/admin/audit-logs", "GET", [401, 401, 403, 403, 200]),
+    ("/admin/quotas", "/admin/quotas?user=dora", "GET", [401, 401, 403, 403, 200]),
+    ("/admin/quotas", "/admin/quotas?user=dora", "DELETE", [401, 401, 403, 403, 200]),
     (
         "/admin/policy/explain",
         "/admin/policy/explain?tool=exact_calculate",

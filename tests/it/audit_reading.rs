@@ -31,11 +31,14 @@ fn ask(gateway: &Gateway, query: &str) -> Reply {
     gateway.get(&format!("/admin/audit-logs?{query}"), &admin())
 }
 
+/// Relative times mean on every page what they meant on the first.
+const FILTERS: &str = "user_id=dora&start_time=1h&end_time=0s";
+
 #[test]
 fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     let gateway = Gateway::start();
     calls(&gateway, 7);
-    let first = ask(&gateway, "user_id=dora&limit=3").json();
+    let first = ask(&gateway, &format!("{FILTERS}&limit=3")).json();
     assert_eq!((first["total"].as_u64(), first["items"].as_array().unwrap().len()), (Some(7), 3));
     let mut cursor = first["next_cursor"].as_str().unwrap().to_owned();
     let mut seen: Vec<Value> = first["items"].as_array().unwrap().clone();
@@ -43,7 +46,7 @@ fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     gateway.call(&developer(), "main", "echo", json!({ "text": "later" }));
     gateway.audit_rows("user_id=dora", 8);
     for expected in [3, 1] {
-        let page = ask(&gateway, &format!("user_id=dora&limit=3&cursor={cursor}")).json();
+        let page = ask(&gateway, &format!("{FILTERS}&limit=3&cursor={cursor}")).json();
         let items = page["items"].as_array().unwrap();
         assert_eq!((page["total"].as_u64(), items.len()), (Some(7), expected));
         seen.extend(items.iter().cloned());
@@ -60,10 +63,11 @@ fn pages_go_on_where_the_last_one_ended_whatever_arrives_meanwhile() {
     let last = changed.pop().unwrap();
     changed.push(if last == 'A' { 'B' } else { 'A' });
     for (query, says) in [
-        (format!("user_id=dora&cursor={changed}"), "none of this gateway's"),
+        (format!("{FILTERS}&cursor={changed}"), "none of this gateway's"),
         (format!("user_id=rita&cursor={cursor}"), "other filters"),
-        (format!("user_id=dora&cursor={cursor}&offset=1"), "leave out `offset`"),
-        (format!("user_id=dora&cursor={}", "A".repeat(5000)), "none of this gateway's"),
+        (format!("user_id=dora&start_time=2h&end_time=0s&cursor={cursor}"), "other filters"),
+        (format!("{FILTERS}&cursor={cursor}&offset=1"), "leave out `offset`"),
+        (format!("{FILTERS}&cursor={}", "A".repeat(5000)), "none of this gateway's"),
         ("cursor=".to_owned(), "none of this gateway's"),
     ] {
         let reply = ask(&gateway, &query);
@@ -203,4 +207,34 @@ fn so_many_exports_run_at_a_time() {
     wait_until(Duration::from_secs(10), "a place to be free", || {
         ask(&gateway, "format=cef&user_id=nobody").status == 200
     });
+}
+
+#[test]
+fn what_administrators_asked_for_is_shown() {
+    let gateway = Gateway::start();
+    ask(&gateway, "user_id=nobody");
+    let rows = gateway.audit_rows("kind=admin&user_id=root&end_time=2099-01-01", 1);
+    let asked = rows.iter().find(|row| row["arguments"].to_string().contains("nobody")).unwrap();
+    assert_eq!((&asked["status"], &asked["decision"]), (&"success".into(), &"allow".into()));
+}
+
+#[test]
+fn a_call_that_is_refused_for_want_of_a_scope_is_on_record_as_one() {
+    let gateway = Gateway::start();
+    let body = json!({
+        "tool_name": "echo", "scope": "absent", "arguments": { "text": "x", "pin": "canary" },
+    });
+    let bearer = developer().bearer();
+    let refused = gateway.post_raw("/mcp/invoke", &bearer, &[], body.to_string().as_bytes());
+    assert!(refused.status >= 400, "{}", refused.text());
+    let rows = gateway.audit_rows("user_id=dora&reason=unknown_scope", 1);
+    assert_eq!((&rows[0]["kind"], &rows[0]["tool_name"]), (&"decision".into(), &"echo".into()));
+    assert_eq!(rows[0]["arguments"], r#"{"pin":"[redacted]","text":"x"}"#);
+    assert!(rows[0]["arguments_digest"].is_string());
+    // A method that nobody knows may be called anything.
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"canary-method"}"#;
+    gateway.post_raw("/main/mcp", &bearer, &[], body);
+    let rows = gateway.audit_rows("user_id=dora&reason=method_not_found", 1);
+    assert_eq!(rows[0]["method"], "other");
+    assert!(!rows[0].to_string().contains("canary"), "{}", rows[0]);
 }

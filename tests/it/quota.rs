@@ -15,6 +15,7 @@ fn in_redis() -> Builder {
     Gateway::builder()
         .set("REDIS_URL", &support::redis::shared_url())
         .set("SCOPEGATE__REDIS__KEY_PREFIX", &support::redis::unique_prefix())
+        .set("SCOPEGATE__REDIS__TIMEOUT_MS", "20000")
 }
 
 fn exhausts(gateway: &Gateway) {

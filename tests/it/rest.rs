@@ -134,8 +134,9 @@ fn health_readiness_metrics_and_documents() {
     assert!(metrics.contains("scopegate_calls_total"), "{metrics}");
     assert!(metrics.contains(r#"tool="echo""#), "{metrics}");
     let has = |line: &str| metrics.lines().any(|other| other == line);
-    // The decision and the outcome of the one call.
-    assert!(has("scopegate_audit_appended_total 2"), "{metrics}");
+    // The first event of the chain and its checkpoint, and the decision and the
+    // outcome of the one call.
+    assert!(has("scopegate_audit_appended_total 4"), "{metrics}");
     assert!(has("scopegate_inflight_calls 0"), "{metrics}");
 }
 

@@ -54,6 +54,8 @@ impl Stack {
             ("DATABASE_URL", database.url()),
             ("SCOPEGATE__REDIS__URL", &redis),
             ("SCOPEGATE__REDIS__KEY_PREFIX", &prefix),
+            // Nothing here is about a slow Redis, and machines may be slow.
+            ("SCOPEGATE__REDIS__TIMEOUT_MS", "20000"),
             ("SCOPEGATE__AUDIT__SHIP_INTERVAL_MS", "50"),
         ];
         let all = [&common, settings].concat();

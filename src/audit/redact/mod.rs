@@ -5,18 +5,19 @@
 //!
 //! 1. what the registry's paths for the tool point at ([`JsonPaths`]);
 //! 2. values under names that promise a secret ([`names`]), at any depth, also
-//!    in JSON that stands in a string;
-//! 3. strings that are a credential by their looks, and the secret parts of
-//!    URLs ([`values`]);
+//!    in JSON that stands in a string, and where another member has the name
+//!    ([`pairs`]);
+//! 3. strings that are a credential by their looks ([`values`]), and the secret
+//!    parts of URLs, forms, headers and the like in them ([`text`]);
 //! 4. the end of strings longer than a limit, and the end of the whole.
 
 mod names;
+mod pairs;
 mod scan;
+mod text;
 mod values;
 
 use std::borrow::Cow;
-
-pub(crate) use values::url_without_secrets;
 
 use super::line::bounded;
 use crate::protocol::json_path::JsonPaths;
@@ -50,10 +51,13 @@ impl Keeping {
     }
 }
 
-/// The name of what is called, without what is secret in it: a resource's is a
-/// URI.
+/// A name that a client gave, without what is secret in it: that of a resource
+/// is a URI, and any may be a credential that went astray.
 pub(super) fn name(text: &str) -> Cow<'_, str> {
-    url_without_secrets(text).map_or(Cow::Borrowed(text), Cow::Owned)
+    if values::is_credential(text) {
+        return Cow::Owned(text::MARK.to_owned());
+    }
+    text::without_secrets(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn cut(mut text: String, most: usize) -> String {

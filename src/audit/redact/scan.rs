@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::names::is_secret;
-use super::values::{is_credential, url_without_secrets};
+use super::names::{is_count, is_secret};
+use super::pairs::{self, Part, Siblings};
+use super::text::without_secrets;
+use super::values::is_credential;
 use super::{CUT, bounded};
 use crate::protocol::json_path::{JsonPaths, Place};
 
@@ -37,6 +39,10 @@ struct Scan<'a> {
     layer: usize,
     /// Whether anything was hidden.
     masked: bool,
+    /// Places of values that another member says are secret.
+    meant: Vec<usize>,
+    /// How many bytes may still be read to find them.
+    budget: usize,
     walk: Option<Walk<'a>>,
 }
 
@@ -58,7 +64,19 @@ struct Frame {
 impl<'a> Scan<'a> {
     fn new(raw: &'a str, (most, most_value): (usize, usize), layer: usize) -> Self {
         let out = String::with_capacity(raw.len().min(most) + MASK.len());
-        Self { raw, out, at: 0, most, most_value, layer, masked: false, walk: None }
+        let budget = raw.len().saturating_mul(4).saturating_add(4096);
+        Self {
+            raw,
+            out,
+            at: 0,
+            most,
+            most_value,
+            layer,
+            masked: false,
+            meant: Vec::new(),
+            budget,
+            walk: None,
+        }
     }
 
     fn run(&mut self) {
@@ -133,13 +151,12 @@ impl<'a> Scan<'a> {
             self.at = colon + 1;
             self.put(&self.raw[start..end], inside);
             self.out.push(':');
-            if is_secret(inside) {
+            let value = skip_space(bytes, self.at);
+            if self.is_secret_member(inside, value) {
                 return self.mask();
             }
             self.name(inside);
-        } else if self.walk.as_ref().is_some_and(|walk| walk.next.is_meant())
-            || is_credential(inside)
-        {
+        } else if self.walk.as_ref().is_some_and(|walk| walk.next.is_meant()) {
             self.mask();
         } else {
             self.at = end;
@@ -150,6 +167,31 @@ impl<'a> Scan<'a> {
                 }
                 None => self.put(&self.raw[start..end], inside),
             }
+        }
+    }
+
+    /// Whether a member's value, which begins at `value`, is secret by its name,
+    /// or by what other members of its object say.
+    fn is_secret_member(&mut self, name: &str, value: usize) -> bool {
+        let bytes = self.raw.as_bytes();
+        if is_secret(name) {
+            let is_number = bytes.get(value).is_some_and(u8::is_ascii_digit);
+            return !(is_number && is_count(name));
+        }
+        if !self.meant.is_empty() && self.meant.contains(&value) {
+            return true;
+        }
+        let Some(part) = Part::of(name) else { return false };
+        match pairs::look(bytes, self.raw, value, part, &mut self.budget) {
+            Siblings::Nothing => false,
+            Siblings::Secret => true,
+            Siblings::Values(places) => {
+                self.meant.retain(|place| *place > value);
+                self.meant.extend(places);
+                false
+            }
+            // A label's values lie ahead: nobody knows which.
+            Siblings::Unknown => part == Part::Value,
         }
     }
 
@@ -169,33 +211,53 @@ impl<'a> Scan<'a> {
     /// A string's text in JSON with what is secret in it hidden; `None`: there
     /// is nothing.
     fn within(&self, quoted: &str, inside: &str) -> Option<String> {
-        if let Some(shown) = url_without_secrets(inside) {
-            return Some(format!("\"{}\"", within_limit(&shown, self.most_value)));
-        }
-        let first = inside.trim_start_matches([' ', '\n', '\r', '\t']).as_bytes().first();
-        if !matches!(first, Some(b'{' | b'[' | b'\\')) || inside.len() < 4 {
+        if inside.len() < 4 {
             return None;
         }
-        let Ok(text) = serde_json::from_str::<String>(quoted) else {
-            // What cannot be looked into is not trusted.
-            return (matches!(first, Some(b'{' | b'[')) && inside.contains(':'))
-                .then(|| MASK.to_owned());
+        let text = if inside.contains('\\') {
+            match decoded(quoted, inside) {
+                Some(text) => Cow::Owned(text),
+                // What cannot be looked into is not trusted.
+                None => return inside.contains([':', '=']).then(|| MASK.to_owned()),
+            }
+        } else {
+            Cow::Borrowed(inside)
         };
-        if !text.trim_start().starts_with(['{', '[', '"']) {
-            return None;
-        }
-        if self.layer >= MOST_LAYERS {
+        if is_credential(&text) {
             return Some(MASK.to_owned());
         }
-        let mut scan = Scan::new(&text, (self.most_value, self.most_value), self.layer + 1);
-        scan.run();
-        if !scan.masked {
-            return None;
-        }
-        let written = serde_json::to_string(&scan.out).ok()?;
-        let written = written.trim_start_matches('"');
-        let inside = &written[..written.len().saturating_sub(1)];
+        let json = match self.json_within(&text) {
+            Ok(json) => json,
+            Err(TooDeep) => return Some(MASK.to_owned()),
+        };
+        let plain = without_secrets(json.as_deref().unwrap_or(&text));
+        let written = serde_json::to_string(&plain.or(json)?).ok()?;
+        let inside = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
         Some(format!("\"{}\"", within_limit(inside, self.most_value)))
+    }
+
+    /// The text with what is secret in the JSON in it hidden. The JSON may stand
+    /// behind other words.
+    fn json_within(&self, text: &str) -> Result<Option<String>, TooDeep> {
+        let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let at = if begin.starts_with('"') {
+            text.len() - begin.len()
+        } else {
+            match memchr::memchr2(b'{', b'[', text.as_bytes()) {
+                Some(at) => at,
+                None => return Ok(None),
+            }
+        };
+        let (before, json) = text.split_at(at);
+        if !json.contains('"') {
+            return Ok(None);
+        }
+        if self.layer >= MOST_LAYERS {
+            return Err(TooDeep);
+        }
+        let mut scan = Scan::new(json, (self.most_value, self.most_value), self.layer + 1);
+        scan.run();
+        Ok(scan.masked.then(|| format!("{before}{}", scan.out)))
     }
 
     /// Puts a string as it stands, or the beginning of a long one.
@@ -218,6 +280,33 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// JSON in strings of JSON, too often.
+struct TooDeep;
+
+/// What a string of JSON means; `None`: it cannot be read.
+fn decoded(quoted: &str, inside: &str) -> Option<String> {
+    if let Ok(text) = serde_json::from_str(quoted) {
+        return Some(text);
+    }
+    // Half a surrogate pair is no character, and no reason to look away.
+    let mut patched = String::with_capacity(inside.len() + 2);
+    let mut rest = inside;
+    patched.push('"');
+    while let Some(at) = rest.find('\\') {
+        let escape = rest.get(at..at + 6).filter(|escape| escape.starts_with("\\u"));
+        let is_half = escape.is_some_and(
+            |it| matches!(it.as_bytes(), [_, _, b'd' | b'D', second, ..] if *second >= b'8'),
+        );
+        let length = if is_half { 6 } else { 2 };
+        patched.push_str(&rest[..at]);
+        patched.push_str(if is_half { "\\ufffd" } else { rest.get(at..at + 2)? });
+        rest = rest.get(at + length..)?;
+    }
+    patched.push_str(rest);
+    patched.push('"');
+    serde_json::from_str(&patched).ok()
+}
+
 /// The beginning of a string's inside, no escape of it cut in two.
 fn within_limit(inside: &str, most: usize) -> Cow<'_, str> {
     if inside.len() <= most {
@@ -238,7 +327,7 @@ fn within_limit(inside: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Where the string that begins at `start` is over.
-fn string_end(bytes: &[u8], start: usize) -> usize {
+pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
@@ -250,13 +339,13 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-fn skip_space(bytes: &[u8], at: usize) -> usize {
+pub(super) fn skip_space(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
 /// Where the value that begins at `start` is over.
-fn value_end(bytes: &[u8], start: usize) -> usize {
+pub(super) fn value_end(bytes: &[u8], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0_usize);
     while let Some(byte) = bytes.get(at) {
         match byte {

@@ -13,6 +13,7 @@ on_both!(
     two_gateways_share_a_folder,
     full_segments_go_once_they_are_shipped,
     a_database_restored_from_a_backup_leaves_a_gap,
+    a_segment_that_the_disk_lacks_is_not_passed_over,
 );
 
 async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
@@ -42,6 +43,7 @@ async fn a_crash_after_a_shipped_batch_doubles_nothing(db: TestDb) {
     // Only the living chain is left on the disk.
     assert_eq!(segments(db.scratch.path()).len(), 1);
     assert_eq!(next.health().backlog_bytes, 0);
+    assert_whole(&db, &store).await;
 }
 
 async fn a_torn_last_line_is_cut(db: TestDb) {
@@ -56,6 +58,7 @@ async fn a_torn_last_line_is_cut(db: TestDb) {
     let next = open(&settings(), &db.scratch, &store);
     flushed(&next).await;
     assert_dense(&store, &chain_id, 2).await;
+    assert_whole(&db, &store).await;
 }
 
 async fn a_damaged_line_holds_up_nothing(db: TestDb) {
@@ -94,6 +97,15 @@ async fn two_gateways_share_a_database(db: TestDb) {
         flushed(auditor).await;
         assert_dense(&one, auditor.journal.chain_id(), 600).await;
     }
+    // Replicas have folders, and so keys, of their own.
+    let now = Clock::system().now();
+    let rings = [&db.scratch, &folder].map(|it| public_keys(&settings(), it.path(), now).unwrap());
+    let pem: String =
+        rings.iter().flat_map(KeyRing::keys).map(crate::audit::keys::KnownKey::pem).collect();
+    let mut verifier = Verifier::new(&KeyRing::parse(&pem).unwrap(), Extent::Whole);
+    read_database(&one, &mut verifier, &mut |_, _| {}).await.unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good() && found.chains.len() == 2, "{:?}", found.findings);
 }
 
 async fn two_gateways_share_a_folder(db: TestDb) {
@@ -111,6 +123,7 @@ async fn two_gateways_share_a_folder(db: TestDb) {
     flushed(&third).await;
     assert_dense(&store, &chain_id, 2).await;
     assert_dense(&store, second.journal.chain_id(), 2).await;
+    assert_whole(&db, &store).await;
 }
 
 async fn full_segments_go_once_they_are_shipped(db: TestDb) {
@@ -142,6 +155,26 @@ async fn full_segments_go_once_they_are_shipped(db: TestDb) {
     flushed(&next).await;
     assert_dense(&store, &chain_id, 81).await;
     assert_eq!(next.health().backlog_bytes, 0);
+    assert_whole(&db, &store).await;
+}
+
+async fn a_segment_that_the_disk_lacks_is_not_passed_over(db: TestDb) {
+    let store = db.store().await;
+    let small = AuditSettings { segment_bytes: 4000, ..unhurried() };
+    let auditor = open(&small, &db.scratch, &store);
+    for number in 0..10 {
+        call(&auditor, &number.to_string()).await.unwrap();
+    }
+    auditor.journal.sync().unwrap();
+    // Who syncs a later segment may be done first.
+    let oldest = segments(db.scratch.path()).remove(0);
+    let text = std::fs::read(oldest).unwrap();
+    let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    auditor.journal.lag((text.len() - last) as u64);
+    assert!(!auditor.flush(Duration::from_millis(300)).await);
+    auditor.journal.lag(0);
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 20).await;
 }
 
 async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {
@@ -159,8 +192,8 @@ async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {
     }
     flushed(&auditor).await;
     let seqs: Vec<i64> = store.column("SELECT seq FROM audit_events ORDER BY seq").await;
-    assert!(seqs.first().is_some_and(|first| (2..=21).contains(first)), "{seqs:?}");
-    assert_eq!(seqs.last(), Some(&40));
+    assert!(seqs.first().is_some_and(|first| (2..=22).contains(first)), "{seqs:?}");
+    assert_eq!(seqs.last(), Some(&42));
     assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]));
 }
 
@@ -198,9 +231,10 @@ async fn events_written_at_once_are_numbered_in_the_order_of_the_file() {
             next += 1;
         }
     }
-    assert_eq!(next, 1601);
+    // With the first event of the chain, its checkpoint and another one.
+    assert_eq!(next, 1604);
     store.migrate(true).await.unwrap();
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 1600).await;
-    assert_eq!(store.number("SELECT count(DISTINCT event_id) FROM audit_events").await, 1600);
+    assert_eq!(store.number("SELECT count(DISTINCT event_id) FROM audit_events").await, 1603);
 }

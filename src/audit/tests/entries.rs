@@ -8,6 +8,7 @@ on_both!(
     every_end_has_its_status,
     other_requests_are_events_and_rows_when_refused,
     hostile_text_arrives,
+    names_hold_no_secrets,
     secrets_do_not_arrive,
 );
 
@@ -27,7 +28,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
     let recorded = entry.intent("a token").await.unwrap();
     // It is in the journal now, and nothing has been sent on.
     let written = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
-    let decided: Value = serde_json::from_str(&written).unwrap();
+    let decided: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
     flushed(&auditor).await;
     assert_eq!(calls(&store).await[0].status, "pending");
     let outcome = Outcome {
@@ -54,6 +55,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
         (&call.tenant, "production"),
         (&call.issuer, "https://issuer.example"),
         (&call.agent, "copilot"),
+        (&call.session, "5e5510"),
         (&call.client_name, "vscode"),
         (&call.client_version, "1.99"),
         (&call.client_addr, "127.0.0.1"),
@@ -113,6 +115,13 @@ async fn every_end_has_its_status(db: TestDb) {
             "rateLimited",
             Some("RATE_LIMIT_EXCEEDED"),
         ),
+        (
+            false,
+            Some(refused(Reason::BudgetExceeded)),
+            "rate_limited",
+            "budgetExceeded",
+            Some("BUDGET_EXCEEDED"),
+        ),
         (false, Some(refused(Reason::Internal)), "error", "error", Some("internal_error")),
     ];
     for (sent_on, outcome, ..) in &ends {
@@ -154,9 +163,10 @@ async fn other_requests_are_events_and_rows_when_refused(db: TestDb) {
     flushed(&auditor).await;
     let found = calls(&store).await;
     let rows: Vec<_> = found.iter().rev().map(|row| (&*row.kind, &*row.status)).collect();
-    assert_eq!(rows, [("authentication", "denied"), ("request", "denied")]);
+    assert_eq!(rows, [("authentication", "denied"), ("request", "denied"), ("admin", "success")]);
     let kinds = "SELECT kind || ' ' || decision || ' ' || COALESCE(reason, '-')
-                 || ' ' || COALESCE(scope, '-') || ' ' || surface FROM audit_events ORDER BY seq";
+                 || ' ' || COALESCE(scope, '-') || ' ' || surface
+                 FROM audit_events WHERE seq > 2 ORDER BY seq";
     assert_eq!(
         store.column::<String>(kinds).await,
         [
@@ -182,7 +192,6 @@ async fn hostile_text_arrives(db: TestDb) {
         let mut entry = auditor.begin(opening(name));
         entry.asked(name);
         entry.client(Some(name), Some(name));
-        entry.method(name.to_owned());
         // Lone surrogates and NUL: PostgreSQL takes them as JSON nowhere.
         entry.arguments(&raw(r#"{"x":"\u0000\ud800","deep":[[[[[[[[]]]]]]]]}"#), None);
         let why = Refusal::new(Reason::UnknownTool, name.to_owned());
@@ -196,11 +205,37 @@ async fn hostile_text_arrives(db: TestDb) {
         let cut = &expected[..expected.floor_char_boundary(256)];
         assert_eq!(call.tool_name.as_deref(), Some(cut));
         assert_eq!(call.request_id.as_deref(), Some(cut));
-        assert_eq!(call.method.as_deref(), Some(cut));
         assert!(call.arguments.as_ref().unwrap().contains(r"\u0000"));
         assert!(call.detail.as_ref().unwrap().len() <= 1024);
     }
     assert_eq!(found.len(), names.len());
+}
+
+/// Whatever a client may name holds no secret, and no detail quotes it.
+async fn names_hold_no_secrets(db: TestDb) {
+    let (store, auditor) = rig(&db).await;
+    for secret in [
+        "eyJcanary.eyJcanary.canary-1",
+        "token=canary",
+        "https://canary@h/",
+        "https://h/?sig=canary",
+    ] {
+        let mut opening = opening(secret);
+        opening.endpoint_path = format!("/x;{secret}").into();
+        let mut entry = auditor.begin(opening);
+        entry.client(Some(secret), Some(secret));
+        entry.asked(secret);
+        let why = Refusal::new(Reason::UnsupportedVersion, format!("`{secret}` is not known"));
+        entry.seal(&Outcome::refused(&why, 400)).await.unwrap();
+    }
+    flushed(&auditor).await;
+    let lines =
+        store.column::<String>("SELECT line FROM audit_events WHERE kind = 'decision'").await;
+    assert_eq!(lines.len(), 4);
+    for line in lines {
+        assert!(!line.contains("canary") && line.contains("[redacted]"), "{line}");
+    }
+    crash(auditor).await;
 }
 
 async fn secrets_do_not_arrive(db: TestDb) {
@@ -300,12 +335,21 @@ async fn members_of_a_line_are_in_canonical_order() {
         ..Outcome::refused(&why, 429)
     };
     entry.seal(&outcome).await.unwrap();
-    let line = std::fs::read_to_string(&segments(db.scratch.path())[0]).unwrap();
-    let event: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
-    // Every column but the line itself, and the roles; and each where the
-    // alphabet has it.
-    assert_eq!(event.len(), 38);
-    let places: Vec<_> = event.keys().map(|name| line.find(&format!("\"{name}\":"))).collect();
-    assert!(places.is_sorted(), "{line}");
-    assert_eq!(serde_json::to_string(&event).unwrap(), line.trim_end());
+    // What the chain says of itself is canonical, too.
+    crash(auditor).await;
+    let auditor = open(&unhurried(), &db.scratch, &store);
+    auditor.journal.end();
+    let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    let written: String = segments(db.scratch.path()).iter().map(read).collect();
+    let kinds =
+        ["chain", "checkpoint", "decision", "chain", "chain_found", "checkpoint", "checkpoint"];
+    assert_eq!(written.lines().count(), kinds.len());
+    for (line, kind) in written.lines().zip(kinds) {
+        let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+        assert_eq!(event["kind"], kind);
+        // Every column but the line itself, the roles, and the hash.
+        assert!(kind != "decision" || event.len() == 40);
+        let canonical = canon_json::CanonJsonSerialize::to_canon_json_vec(&event).unwrap();
+        assert_eq!(line.as_bytes(), canonical);
+    }
 }

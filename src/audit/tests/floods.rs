@@ -3,7 +3,11 @@
 use super::*;
 use crate::error::Refusal;
 
-on_both!(a_flood_is_counted_and_nothing_is_lost, allowed_calls_are_never_counted_only);
+on_both!(
+    a_flood_is_counted_and_nothing_is_lost,
+    allowed_calls_are_never_counted_only,
+    what_a_full_journal_takes_not_is_counted
+);
 
 fn few() -> AuditSettings {
     AuditSettings { refusals_per_minute: 5, ..settings() }
@@ -73,15 +77,83 @@ async fn allowed_calls_are_never_counted_only(db: TestDb) {
         auditor.begin(opening("list")).seal(&Outcome::done(200)).await.unwrap();
     }
     for _ in 0..20 {
-        drop(entry(&auditor, "denied"));
+        // Nobody refused these: the client left, or a backend's list took too long.
+        drop(entry(&auditor, "left early"));
+        let why = Refusal::new(Reason::BackendTimeout, "slow");
+        let mut list = auditor.begin(opening("slow"));
+        list.caller(CallerFacts {
+            user_id: "ada".into(),
+            issuer: None,
+            tenant: None,
+            agent: None,
+            agents: None,
+            roles: None,
+        });
+        list.seal(&Outcome::refused(&why, 504)).await.unwrap();
+    }
+    for _ in 0..20 {
+        let why = Refusal::new(Reason::ToolNotAllowed, "no");
+        entry(&auditor, "denied").seal(&Outcome::refused(&why, 200)).await.unwrap();
     }
     flushed(&auditor).await;
-    for (kind, expected) in [("outcome", 60), ("request", 20), ("folded", 1), ("decision", 60 + 5)]
+    for (kind, expected) in
+        [("outcome", 60), ("request", 40), ("folded", 1), ("decision", 60 + 20 + 5)]
     {
         let count = format!("SELECT count(*) FROM audit_events WHERE kind = '{kind}'");
         assert_eq!(store.number(&count).await, expected, "{kind}");
     }
     let tools = "SELECT user_id || ' ' || folded_count || ' ' || folded_tools FROM audit_folded";
     assert_eq!(store.column::<String>(tools).await, ["ada 15 exact_calculate 15"]);
+    crash(auditor).await;
+}
+
+/// What is refused for want of room is counted, and the count waits for room, too.
+async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
+    let store = db.store().await;
+    let tight = AuditSettings { max_backlog_bytes: 4096, ..few() };
+    let auditor = open(&tight, &db.scratch, &store);
+    flushed(&auditor).await;
+    store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
+    let why = Refusal::new(Reason::InvalidToken, "no");
+    let (mut written, mut missed) = (0, 0);
+    for host in 0..200 {
+        let mut opening = opening("r");
+        opening.client_addr = Some([192, 0, 2, host].into());
+        match auditor.begin(opening).seal(&Outcome::refused(&why, 401)).await {
+            Ok(()) => written += 1,
+            Err(_) => missed += 1,
+        }
+    }
+    assert!(written > 0 && missed > 0, "{written} {missed}");
+    assert_eq!(auditor.health().folded, missed);
+    let backlog = auditor.health().backlog_bytes;
+    auditor.write_folds(auditor.floods.take_all(Duration::ZERO), Room::Limited);
+    assert_eq!(auditor.health().backlog_bytes, backlog, "counts grow no full journal");
+    store.execute("ALTER TABLE elsewhere RENAME TO audit_cursor").await.unwrap();
+    // So many as fit, and those that did not with the next.
+    let sum = "SELECT CAST(COALESCE(sum(folded_count), 0) AS bigint) FROM audit_folded";
+    for _ in 0..200 {
+        flushed(&auditor).await;
+        if store.number(sum).await.unsigned_abs() == missed {
+            break;
+        }
+    }
+    assert_eq!(store.number(sum).await.unsigned_abs(), missed);
+    let told = "SELECT count(*) FROM audit_events WHERE kind = 'authentication'";
+    assert_eq!(store.number(told).await, written);
+    // Once it is to end, nobody else takes counts away.
+    refuse(&auditor, [198, 51, 100, 1], Reason::InvalidToken).await;
+    auditor.floods.count(
+        Attempt {
+            facts: &Facts::new(opening("late"), Duration::ZERO),
+            reason: "invalid_token",
+            decision: facts::Decision::Deny,
+        },
+        auditor.clock.now(),
+        Duration::ZERO,
+    );
+    *auditor.ending.lock().unwrap() = true;
+    auditor.close_windows();
+    assert_eq!(auditor.floods.take_all(Duration::ZERO).len(), 1);
     crash(auditor).await;
 }

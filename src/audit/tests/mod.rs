@@ -4,7 +4,11 @@ mod arrival;
 mod cost;
 mod entries;
 mod floods;
+mod keys;
+mod left;
+mod retention;
 mod trouble;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +18,7 @@ use support::eventually::wait_until_async;
 use support::scratch::Scratch;
 
 use super::*;
-use crate::settings::ArgumentsKept;
+use crate::settings::{ArgumentsKept, Durability};
 use crate::store::tests::{TestDb, on_both};
 use crate::store::{AuditQuery, Paging};
 
@@ -30,6 +34,13 @@ fn settings() -> AuditSettings {
         journal_dir: None,
         max_backlog_bytes: 1 << 30,
         segment_bytes: 1 << 26,
+        segment_seconds: 3600,
+        durability: Durability::Process,
+        checkpoint_events: 1000,
+        checkpoint_seconds: 3600,
+        retention_days: None,
+        signing_key: None,
+        signing_key_file: None,
         ship_interval_ms: 5,
     }
 }
@@ -78,6 +89,7 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         agents: None,
         roles: Some(r#"["viewer"]"#.into()),
     });
+    entry.session(&"5e5510");
     entry.asked("exact_calculate");
     entry
 }
@@ -112,9 +124,15 @@ async fn flushed(auditor: &Auditor) {
     assert!(auditor.flush(PATIENCE).await, "{:?}", auditor.health());
 }
 
-/// The numbers of all events of a chain in the database are 1, 2, … `last`,
-/// and each row is the line with its number.
-async fn assert_dense(store: &Store, chain_id: &str, last: i64) {
+/// The numbers of all events of a chain in the database are 1, 2, … and each
+/// row is the line with its number; `requests` of them are of requests, the
+/// others of the chain itself.
+async fn assert_dense(store: &Store, chain_id: &str, requests: i64) {
+    let own = format!(
+        "SELECT count(*) FROM audit_events WHERE chain_id = '{chain_id}'
+         AND kind IN ('chain', 'chain_found', 'checkpoint', 'retention')"
+    );
+    let last = requests + store.number(&own).await;
     let seqs = format!("SELECT seq FROM audit_events WHERE chain_id = '{chain_id}' ORDER BY seq");
     assert_eq!(store.column::<i64>(&seqs).await, (1..=last).collect::<Vec<_>>());
     let lines = format!("SELECT line FROM audit_events WHERE chain_id = '{chain_id}' ORDER BY seq");
@@ -125,6 +143,15 @@ async fn assert_dense(store: &Store, chain_id: &str, last: i64) {
             (Some(seq), Some(chain_id))
         );
     }
+}
+
+/// The trail in the database verifies with the keys of the test's folder.
+async fn assert_whole(db: &TestDb, store: &Store) {
+    let ring = public_keys(&settings(), db.scratch.path(), Clock::system().now()).unwrap();
+    let mut verifier = Verifier::new(&ring, Extent::Whole);
+    read_database(store, &mut verifier, &mut |_, _| {}).await.unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good(), "{:?}", found.findings);
 }
 
 /// The files of a chain's folder, or of all chains', by name.

@@ -31,7 +31,7 @@ async fn calls_go_on_without_a_database(db: TestDb) {
     let well = || async { auditor.health().ship_error.is_none() };
     wait_until_async(PATIENCE, "the failure to be over", well).await;
     assert_eq!(auditor.health().backlog_bytes, 0);
-    assert_eq!((auditor.health().events, auditor.health().shipped_events), (1202, 1202));
+    assert_eq!((auditor.health().events, auditor.health().shipped_events), (1205, 1205));
 }
 
 async fn a_full_journal_refuses_calls_but_not_their_ends(db: TestDb) {
@@ -117,7 +117,11 @@ async fn a_full_disk_refuses_and_tears_no_line() {
     call(&auditor, "after").await.unwrap();
     assert_eq!(auditor.health().write_error, None);
     flushed(&auditor).await;
-    assert_dense(&store, auditor.journal.chain_id(), 4).await;
+    // The one that could not be written is counted since.
+    assert_dense(&store, auditor.journal.chain_id(), 5).await;
+    let counted = "SELECT folded_reasons || ', ' || detail FROM audit_folded";
+    let counted = store.column::<String>(counted).await.remove(0);
+    assert!(counted.starts_with("audit_unavailable 1, 1 more refused "), "{counted}");
 }
 
 #[tokio::test]
@@ -150,6 +154,99 @@ async fn the_journal_is_its_owners_alone() {
     assert_eq!(mode(&journal.join("lock")), 0o600);
 }
 
+/// A real disk that is full; needs the right to mount one.
+#[tokio::test]
+async fn a_small_disk_that_fills_up_refuses_until_there_is_room() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let disk = Disk::mount(db.scratch.path(), "size=256k");
+    let Some(disk) = disk else {
+        // Not by `println!`, which a test that passes keeps to itself.
+        let why = "SKIPPED a_small_disk_that_fills_up_refuses_until_there_is_room: \
+                   mounting a file system is not allowed here\n";
+        std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()).unwrap();
+        return;
+    };
+    let ballast = disk.0.join("ballast");
+    std::fs::write(&ballast, vec![0; 128 * 1024]).unwrap();
+    let journal_dir = Some(disk.0.join("journal"));
+    let auditor = open(&AuditSettings { journal_dir, ..unhurried() }, &db.scratch, &store);
+    let mut made = 0;
+    let refusal = loop {
+        match call(&auditor, "r").await {
+            Ok(()) => made += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(made < 1000);
+    };
+    assert_eq!(refusal.reason, Reason::AuditUnavailable);
+    assert!(made > 10 && auditor.health().write_error.is_some() && !auditor.health().records());
+    std::fs::remove_file(&ballast).unwrap();
+    auditor.journal.probe();
+    assert!(auditor.health().records());
+    call(&auditor, "again").await.unwrap();
+    assert!(auditor.finish(PATIENCE).await);
+    let ring = public_keys(&settings(), db.scratch.path(), Clock::system().now()).unwrap();
+    let mut verifier = Verifier::new(&ring, Extent::Whole);
+    read_database(&store, &mut verifier, &mut |_, _| {}).await.unwrap();
+    let found = verifier.finish();
+    assert!(found.is_good() && found.events > made * 2, "{:?}", found.findings);
+    drop(auditor);
+}
+
+/// A file system in memory.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(folder: &Path, options: &str) -> Option<Self> {
+        let path = folder.join("disk");
+        std::fs::create_dir(&path).unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path);
+        let mounted = mount.stderr(std::process::Stdio::null()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Files may still be open; the system lets go when they are not.
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_away_holds_up_no_call() {
+    let db = TestDb::postgres().await;
+    let administration = db.connect().await;
+    let role = format!("gateway_{}", uuid::Uuid::now_v7().simple());
+    let make = format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role};");
+    administration.execute(&make).await.unwrap();
+    let store = Store::connect(&db.as_user(&role), Clock::system()).await.unwrap();
+    store.migrate(true).await.unwrap();
+    let auditor = open(&settings(), &db.scratch, &store);
+    call(&auditor, "before").await.unwrap();
+    flushed(&auditor).await;
+    let revoke = format!("REVOKE INSERT ON audit_events FROM {role}");
+    administration.execute(&revoke).await.unwrap();
+    for _ in 0..20 {
+        call(&auditor, "meanwhile").await.unwrap();
+    }
+    let told = || async { auditor.health().ship_error.is_some() };
+    wait_until_async(PATIENCE, "the refusal to be told", told).await;
+    let shown = auditor.health();
+    assert!(shown.records() && shown.backlog_bytes > 0);
+    assert!(shown.ship_error.is_some_and(|error| error.contains("permission denied")));
+    administration.execute(&format!("GRANT INSERT ON audit_events TO {role}")).await.unwrap();
+    flushed(&auditor).await;
+    assert_dense(&store, auditor.journal.chain_id(), 42).await;
+    crash(auditor).await;
+    drop(store);
+    let drop =
+        format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}");
+    administration.execute(&drop).await.unwrap();
+}
+
 /// The network to PostgreSQL breaks under load, in both ways, and heals.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_network_loses_and_doubles_nothing() {
@@ -179,4 +276,90 @@ async fn a_broken_network_loses_and_doubles_nothing() {
     }
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 4 * 2 * 1400).await;
+    assert_whole(&db, &store).await;
+}
+
+/// The server itself is killed under load, several times, and comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
+    let start = tokio::task::spawn_blocking(support::postgres::Restartable::start);
+    let mut server = start.await.unwrap();
+    let db = TestDb::at(server.url());
+    let store = db.store().await;
+    let small = AuditSettings { segment_bytes: 100_000, ..settings() };
+    let auditor = open(&small, &db.scratch, &store);
+    for _ in 0..3 {
+        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let load = tokio::spawn({
+            let (auditor, over) = (Arc::clone(&auditor), Arc::clone(&over));
+            async move {
+                let mut made = 0;
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    call(&auditor, "r").await.unwrap();
+                    made += 1;
+                    tokio::time::sleep(Duration::from_micros(200)).await;
+                }
+                made
+            }
+        });
+        let before = auditor.health().shipped_events;
+        let arriving = || async { auditor.health().shipped_events > before + 500 };
+        wait_until_async(PATIENCE, "events to arrive", arriving).await;
+        server = tokio::task::spawn_blocking(move || {
+            server.kill();
+            server
+        })
+        .await
+        .unwrap();
+        let told = || async { auditor.health().ship_error.is_some() };
+        wait_until_async(PATIENCE, "the loss to be told", told).await;
+        assert!(auditor.health().records());
+        server = tokio::task::spawn_blocking(move || {
+            server.start_again();
+            server
+        })
+        .await
+        .unwrap();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let made: i64 = load.await.unwrap();
+        assert!(made > 100);
+        flushed(&auditor).await;
+    }
+    let requests = "SELECT count(*) FROM audit_events WHERE kind IN ('decision', 'outcome')";
+    let requests = store.number(requests).await;
+    assert_eq!(requests, calls_made(&auditor, &store).await);
+    assert_dense(&store, auditor.journal.chain_id(), requests).await;
+    assert_whole(&db, &store).await;
+    crash(auditor).await;
+    drop(store);
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+/// Events of requests that the journal has written.
+async fn calls_made(auditor: &Auditor, store: &Store) -> i64 {
+    let own = "SELECT count(*) FROM audit_events WHERE kind NOT IN ('decision', 'outcome')";
+    auditor.journal.last_seq() - store.number(own).await
+}
+
+/// Another writer has the file of SQLite for seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_somebody_else_writes_to_holds_up_no_call() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let auditor = open(&settings(), &db.scratch, &store);
+    call(&auditor, "before").await.unwrap();
+    flushed(&auditor).await;
+    let other = db.connect().await;
+    for _ in 0..2 {
+        other.execute("BEGIN IMMEDIATE").await.unwrap();
+        for _ in 0..300 {
+            call(&auditor, "meanwhile").await.unwrap();
+        }
+        assert!(!auditor.flush(Duration::from_secs(3)).await);
+        assert!(auditor.health().records() && auditor.health().backlog_bytes > 0);
+        other.execute("COMMIT").await.unwrap();
+        flushed(&auditor).await;
+    }
+    assert_dense(&store, auditor.journal.chain_id(), 1202).await;
+    assert_whole(&db, &store).await;
 }

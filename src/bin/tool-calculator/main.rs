@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         version: VERSION,
         listen_variable: "CALCULATOR_LISTEN",
         default_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8001)),
+        options: &[],
         manual: MANUAL,
         define,
     })

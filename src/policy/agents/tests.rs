@@ -11,7 +11,7 @@ const BASE: &str = "roles: { r: { allowed_tools: ['*'], allowed_prompts: ['*'], 
                     allowed_resources: ['*'] } }\n";
 
 fn policy_of(rules: &str, more: &str, default_agent: Option<&str>) -> Active {
-    let beside = Beside { agent_rules: Some(rules), default_agent };
+    let beside = Beside { agent_rules: Some(rules), default_agent, limits: None };
     Active::read(&format!("{BASE}{more}"), beside).unwrap()
 }
 
@@ -358,7 +358,7 @@ fn only_a_star_stands_for_anything() {
 #[test]
 fn structural_faults_are_told_with_their_paths() {
     let faults = |rules: &str| {
-        let beside = Beside { agent_rules: Some(rules), default_agent: None };
+        let beside = Beside { agent_rules: Some(rules), ..Beside::default() };
         Active::read(BASE, beside).err().unwrap().join("\n")
     };
     insta::assert_snapshot!(faults(
@@ -383,7 +383,7 @@ fn structural_faults_are_told_with_their_paths() {
     assert!(faults(r#"{"agents":{"a":{},"a":{}}}"#).contains("duplicate"));
     let both = Active::read(
         &format!("{BASE}agents: {{ a: {{}} }}"),
-        Beside { agent_rules: Some(r#"{"agents":{}}"#), default_agent: None },
+        Beside { agent_rules: Some(r#"{"agents":{}}"#), ..Beside::default() },
     );
     assert!(both.err().unwrap()[0].contains("keep one"));
 }

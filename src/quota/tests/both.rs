@@ -4,23 +4,6 @@ use std::sync::atomic::AtomicU32;
 
 use super::*;
 
-/// Runs `$case` on memory and on Redis.
-macro_rules! on_both {
-    ($($case:ident)*) => {$(
-        mod $case {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn memory() {
-                super::$case(super::Rig::memory).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn redis() {
-                super::$case(super::Rig::redis).await;
-            }
-        }
-    )*};
-}
-
 on_both! {
     v_99_the_call_after_the_burst_is_denied
     v_100_the_binding_limit_is_reported
@@ -33,10 +16,8 @@ on_both! {
     sustained_calls_pass_at_the_rate
 }
 
-type Start = fn(RateSettings, RateSettings) -> Rig;
-
-async fn v_99_the_call_after_the_burst_is_denied(start: Start) {
-    let rig = start(rate(60, 5), rate(1000, 1000));
+async fn v_99_the_call_after_the_burst_is_denied(on: On) {
+    let rig = on.rig(per_user(rate(60, 5), rate(1000, 1000)));
     for left in (0..5).rev() {
         assert_eq!(rig.passes(request("ada")).await.remaining, left);
     }
@@ -48,20 +29,20 @@ async fn v_99_the_call_after_the_burst_is_denied(start: Start) {
     assert_eq!(denied.refusal.retry_after, standing.retry_after);
 }
 
-async fn v_100_the_binding_limit_is_reported(start: Start) {
-    let rig = start(rate(1000, 2000), rate(100, 200));
+async fn v_100_the_binding_limit_is_reported(on: On) {
+    let rig = on.rig(per_user(rate(1000, 2000), rate(100, 200)));
     assert_eq!(rig.passes(request("ada")).await.limit, 1000);
     let standing = rig.passes(call("ada", "add")).await;
-    assert_eq!((standing.limit, standing.policy), (100, "user_tool"));
+    assert_eq!((standing.limit, standing.policy()), (100, "user_tool"));
 }
 
-async fn a_refused_call_is_charged_to_no_limit(start: Start) {
-    let rig = start(rate(1, 10), rate(1, 2));
+async fn a_refused_call_is_charged_to_no_limit(on: On) {
+    let rig = on.rig(per_user(rate(1, 10), rate(1, 2)));
     rig.passes(call("ada", "add")).await;
     rig.passes(call("ada", "add")).await;
     for _ in 0..5 {
         let denied = rig.denied(call("ada", "add")).await;
-        assert_eq!(denied.standing.unwrap().policy, "user_tool");
+        assert_eq!(denied.standing.unwrap().policy(), "user_tool");
     }
     // Two of ten are gone, and now a third.
     assert_eq!(rig.passes(request("ada")).await.remaining, 7);
@@ -69,11 +50,11 @@ async fn a_refused_call_is_charged_to_no_limit(start: Start) {
     for _ in 0..7 {
         rig.passes(request("ada")).await;
     }
-    assert_eq!(rig.denied(call("ada", "sub")).await.standing.unwrap().policy, "user");
+    assert_eq!(rig.denied(call("ada", "sub")).await.standing.unwrap().policy(), "user");
 }
 
-async fn callers_and_tools_do_not_share_counters(start: Start) {
-    let rig = start(rate(1, 1000), rate(1, 1));
+async fn callers_and_tools_do_not_share_counters(on: On) {
+    let rig = on.rig(per_user(rate(1, 1000), rate(1, 1)));
     let long = "x".repeat(100_000);
     let names = ["ada", "", "ada}", "{ada}", "ada:tool:add", "ada\0add", "ADA", " ada", &long];
     for user in names {
@@ -84,9 +65,9 @@ async fn callers_and_tools_do_not_share_counters(start: Start) {
     }
 }
 
-async fn nobody_gets_more_than_the_burst_by_asking_at_once(start: Start) {
+async fn nobody_gets_more_than_the_burst_by_asking_at_once(on: On) {
     const TASKS: usize = 32;
-    let rig = Arc::new(start(rate(1, 60), rate(1, 20)));
+    let rig = Arc::new(on.rig(per_user(rate(1, 60), rate(1, 20))));
     let passed = Arc::new(AtomicU32::new(0));
     let tasks = (0..TASKS).map(|task| {
         let (rig, passed) = (Arc::clone(&rig), Arc::clone(&passed));
@@ -106,22 +87,25 @@ async fn nobody_gets_more_than_the_burst_by_asking_at_once(start: Start) {
     assert_eq!(passed.load(Ordering::Relaxed), 60, "neither more nor less than the burst");
 }
 
-async fn a_refusal_says_what_and_when(start: Start) {
-    let rig = start(rate(1000, 1000), rate(6, 1));
+async fn a_refusal_says_what_and_when(on: On) {
+    let rig = on.rig(per_user(rate(1000, 1000), rate(6, 1)));
     rig.passes(call("ada", "add")).await;
     let denied = rig.denied(call("ada", "add")).await;
     assert_eq!(
         denied.refusal.public.as_deref(),
         Some("6 calls of this tool a minute are allowed; try again in 11 s") // V-101
     );
-    assert_eq!(denied.to_string(), "rate_limited: limit user_tool of 6 a minute is exhausted");
+    assert_eq!(
+        denied.to_string(),
+        "rate_limited: limit user_tool of 6 a minute (quota.user_tool) is exhausted"
+    );
     let refusal = Refusal::from(denied);
     assert_eq!(refusal.retry_after, Some(Duration::from_secs(10)));
     assert!(rig.quota.ping(&rig.io).await.is_ok());
 }
 
-async fn defaults_hold_the_whole_burst(start: Start) {
-    let rig = start(rate(1000, 2000), rate(100, 200));
+async fn defaults_hold_the_whole_burst(on: On) {
+    let rig = on.rig(per_user(rate(1000, 2000), rate(100, 200)));
     for _ in 0..200 {
         rig.passes(call("ada", "add")).await;
     }
@@ -130,8 +114,8 @@ async fn defaults_hold_the_whole_burst(start: Start) {
     assert_eq!(standing.reset, Duration::from_mins(2));
 }
 
-async fn a_call_passes_exactly_when_it_was_told_to_come_back(start: Start) {
-    let rig = start(rate(7, 3), rate(1000, 1000));
+async fn a_call_passes_exactly_when_it_was_told_to_come_back(on: On) {
+    let rig = on.rig(per_user(rate(7, 3), rate(1000, 1000)));
     for _ in 0..3 {
         rig.passes(request("ada")).await;
     }
@@ -144,8 +128,8 @@ async fn a_call_passes_exactly_when_it_was_told_to_come_back(start: Start) {
     assert_eq!(rig.reason(request("ada")).await, Some(Reason::RateLimited));
 }
 
-async fn sustained_calls_pass_at_the_rate(start: Start) {
-    let rig = start(rate(60, 1), rate(1000, 1000));
+async fn sustained_calls_pass_at_the_rate(on: On) {
+    let rig = on.rig(per_user(rate(60, 1), rate(1000, 1000)));
     for _ in 0..100 {
         rig.passes(request("ada")).await;
         assert_eq!(rig.reason(request("ada")).await, Some(Reason::RateLimited));

@@ -9,13 +9,20 @@ use super::*;
 
 const HOUR: u64 = 3_600_000_000; // µs
 
+fn key(check: &Check) -> String {
+    match &check.key {
+        check::Key::There(key) => key.to_string(),
+        check::Key::Here(_) => panic!("a counter in memory"),
+    }
+}
+
 async fn connection(url: &str) -> ::redis::aio::MultiplexedConnection {
     ::redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 fn rig_on(server: &Redis) -> Rig {
-    let settings = settings(rate(1, 50), rate(1, 40));
-    Rig::new(&settings, &redis_settings(Some(server.url())))
+    let redis = redis_settings(Some(server.url()));
+    Rig::new(&settings(), &redis, per_user(rate(1, 50), rate(1, 40)))
 }
 
 #[tokio::test]
@@ -75,9 +82,10 @@ async fn keys_are_bounded_tagged_anonymous_and_expire() {
 
 #[tokio::test]
 async fn a_foreign_value_under_a_key_denies() {
-    let rig = Rig::redis(rate(60, 5), rate(60, 5));
+    let rig = On::Redis.rig(per_user(rate(60, 5), rate(60, 5)));
     let mut admin = connection(&shared_url()).await;
-    let [user, tool] = rig.remote().keys(&call("ada", "add"));
+    let keys: Vec<String> = rig.checks(call("ada", "add")).iter().map(key).collect();
+    let [user, tool] = <[String; 2]>::try_from(keys).unwrap();
     for value in ["nonsense", "nan", ""] {
         ::redis::cmd("SET").arg(&user).arg(value).exec_async(&mut admin).await.unwrap();
         assert_eq!(rig.reason(request("ada")).await, Some(Reason::QuotaUnavailable), "{value}");
@@ -89,21 +97,58 @@ async fn a_foreign_value_under_a_key_denies() {
 }
 
 #[tokio::test]
+async fn foreign_values_of_every_kind_deny_and_do_not_open_the_circuit() {
+    const POLICY: &str = "quotas: [{ per: user, concurrency: 99 }]\n\
+                          budgets: { maxToolCallsPerTurn: 99 }";
+    let rig = On::Redis.rig(Limits::for_test(POLICY, None));
+    let mut admin = connection(&shared_url()).await;
+    let occasion = Occasion { request_id: Some("r"), ..Occasion::default() };
+    let ada = Who { occasion, ..call("ada", "add") };
+    let keys: Vec<String> = rig.checks(ada).iter().map(key).collect();
+    assert_eq!(keys.len(), 3);
+    for key in &keys {
+        for value in ["nonsense", "5", "5 x", "-1 5", "nan nan"] {
+            ::redis::cmd("SET").arg(key).arg(value).exec_async(&mut admin).await.unwrap();
+            for _ in 0..3 {
+                assert_eq!(rig.reason(ada).await, Some(Reason::QuotaUnavailable), "{value}");
+            }
+            assert!(rig.quota.health().0, "Redis is there");
+            assert_eq!(rig.reason(call("bob", "add")).await, None, "for everybody else");
+        }
+        ::redis::cmd("DEL").arg(key).exec_async(&mut admin).await.unwrap();
+    }
+    assert_eq!(rig.reason(ada).await, None);
+}
+
+#[tokio::test]
+async fn a_flushed_server_begins_anew() {
+    let server = Redis::start();
+    let rig = rig_on(&server);
+    for left in (40..50).rev() {
+        assert_eq!(rig.passes(request("ada")).await.remaining, left);
+    }
+    let mut admin = connection(&server.url()).await;
+    ::redis::cmd("FLUSHALL").exec_async(&mut admin).await.unwrap();
+    assert_eq!(rig.passes(request("ada")).await.remaining, 49);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_locks_nobody_out() {
-    let rig = Rig::redis(rate(60, 5), rate(60, 5));
-    let limits = [rig.quota.limits[0].gcra];
-    let ada = request("ada");
-    let at = |now| rig.remote().decide(rig.io.0.as_ref(), &ada, &limits, Some(now));
+    let rig = On::Redis.rig(per_user(rate(60, 5), rate(60, 5)));
+    let checks = rig.checks(request("ada"));
+    let at = |now| {
+        let link = rig.io.0.as_deref();
+        rig.remote().decide(link, &checks, Some(NO_LEASE), Some(now), |_| ())
+    };
     assert!(at(2 * HOUR).await.unwrap().admitted);
     let refused = at(HOUR).await.unwrap();
-    assert_eq!((refused.admitted, refused.backlogs[0]), (false, 5_000_000));
+    assert_eq!((refused.admitted, refused.seen[0].value), (false, 5_000_000));
 }
 
 #[tokio::test]
 async fn two_gateways_share_the_counters() {
     let redis = redis_settings(Some(shared_url()));
-    let settings = settings(rate(1, 3), rate(1, 3));
-    let rigs = [(); 2].map(|()| Rig::new(&settings, &redis));
+    let rigs = [(); 2].map(|()| Rig::new(&settings(), &redis, per_user(rate(1, 3), rate(1, 3))));
     for left in (0..3_u32).rev() {
         let rig = &rigs[usize::from(left.is_multiple_of(2))];
         assert_eq!(rig.passes(request("ada")).await.remaining, left);
@@ -116,10 +161,12 @@ async fn two_gateways_share_the_counters() {
 #[tokio::test]
 async fn the_servers_clock_counts_where_no_test_gives_the_time() {
     // A thousand calls a second: what is spent is back while we wait.
-    let rig = Rig::redis(rate(60_000, 2), rate(1, 1)).by_the_servers_clock();
+    let limits = per_user(rate(60_000, 2), rate(1, 1));
+    let rig = Rig::by_the_servers_clock(&shared_redis(), limits);
     rig.passes(request("ada")).await;
     wait_until_async(Duration::from_secs(20), "the burst to be whole again", || async {
-        rig.quota.decide(&rig.io, request("ada")).await.is_ok_and(|it| it.unwrap().remaining == 1)
+        let decided = rig.decide(request("ada")).await;
+        decided.is_ok_and(|it| it.standing.unwrap().remaining == 1)
     })
     .await;
     // One a minute: nothing is.

@@ -46,6 +46,10 @@ fn call<'a>(name: &'a str, arguments: Option<&'a RawValue>) -> Call<'a> {
         name: name.into(),
         arguments,
         message: Bytes::new(),
+        answers: None,
+        request_id: None,
+        turn_id: None,
+        job_id: None,
         era: Era::Legacy,
         revision: "2025-11-25",
         mirrored: Vec::new(),
@@ -142,7 +146,8 @@ fn what_the_trail_must_not_keep_is_known_for_strays_too() {
 scopes: { other: {} }
 tools:
   - { name: t, scope: a, backend_url: "http://h/", redact: [$.x] }
-  - { name: t, scope: b, backend_url: "http://h/" }
+  - { name: t, scope: b, backend_url: "http://k/" }
+  - { name: t, scope: c, backend_url: "http://h/" }
   - { name: off, scope: a, backend_url: "http://h/", redact: [$.x], is_active: false }
 "#,
         BOUNDS,
@@ -151,7 +156,9 @@ tools:
     let hides = |scope: &str, tool: &str| {
         snapshot.redactions(snapshot.scope(scope).unwrap(), tool).is_some()
     };
-    assert!(hides("a", "t") && !hides("b", "t"), "each tool has its own");
+    assert!(hides("a", "t") && !hides("b", "t"), "each backend's tool has its own");
+    assert!(hides("c", "t"), "it is the same tool in every scope");
+    assert!(hides("other", "T"), "another spelling of the same");
     assert!(hides("other", "t"), "a call that went astray");
     assert!(hides("a", "off"), "a tool that is not active");
     assert!(!hides("a", "absent"));

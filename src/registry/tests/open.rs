@@ -47,6 +47,51 @@ fn another_spelling_of_a_declared_tool_is_nobodys() {
 }
 
 #[test]
+fn what_the_trail_must_not_keep_is_known_under_every_name() {
+    let text = r#"
+backends:
+  pay: { url: "http://pay/mcp" }
+  git: { url: "http://git/mcp" }
+scopes:
+  plain: { backends: [pay] }
+  spelled: { backends: [pay, git], namespace: connection }
+  other: { backends: [git] }
+tools:
+  - { name: charge, scope: shop, backend: pay, redact: [$.card] }
+  - { name: pay__refund, scope: spelled, backend: pay, redact: [$.iban] }
+  - { name: refund, scope: shop, backend: pay, redact: [$.note] }
+  - { name: refund, scope: git-only, backend: git }
+"#;
+    let registry = registry(text);
+    let snapshot = registry.snapshot();
+    let hides = |scope: &str, name: &str, members: &[&str]| {
+        let paths = snapshot.redactions(snapshot.scope(scope).unwrap(), name);
+        let paths = paths.unwrap_or_else(|| panic!("nothing is hidden of {name} in {scope}"));
+        for member in members {
+            assert!(
+                paths.start().member(&paths, member).is_meant(),
+                "{member} of {name} in {scope}"
+            );
+        }
+    };
+    hides("shop", "charge", &["card"]);
+    // As backends of open scopes offer it.
+    for name in ["charge", "pay__charge", "Pay__Charge", "git__charge", "pay___charge"] {
+        hides("spelled", name, &["card"]);
+        hides("plain", name, &["card"]);
+        hides("other", name, &["card"]);
+    }
+    // Declared with a backend's name before it, called without.
+    for (scope, name) in [("plain", "refund"), ("shop", "refund"), ("spelled", "pay__refund")] {
+        hides(scope, name, &["iban", "note"]);
+    }
+    let long = format!("{}__charge", "x__".repeat(100_000));
+    hides("spelled", &long, &["card"]);
+    assert!(snapshot.redactions(snapshot.scope("git-only").unwrap(), "refund").is_none());
+    assert!(snapshot.redactions(snapshot.scope("plain").unwrap(), "charger").is_none());
+}
+
+#[test]
 fn a_label_says_which_backend_has_which_place() {
     let label = |tools: &str, scope| registry(tools).scope(scope).unwrap().label().to_owned();
     assert_eq!(label(OPEN, "many"), "many\nfiles\ngit");

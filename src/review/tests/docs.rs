@@ -34,7 +34,9 @@ fn run(arguments: &[String], files: [&std::path::Path; 2]) -> (Exit, String) {
         logging: &|_| Ok(()),
         serve: &|_| Ok(()),
         migrate: &|_, _, _| Ok(()),
+        limits: &|_, _| Ok(String::new()),
         audit: &|_, _, _| Ok(cli::AuditEnd::Done),
+        prove: &|_, _, _| Ok(Exit::Done),
         policy: &|settings, action, output| crate::app::policy(settings, action, output),
         bridge: &|_| Ok(()),
         checks: &[],
@@ -99,7 +101,7 @@ fn every_example_of_the_page_does_what_it_says() {
                 }
             }
             "json .mcp-gateway-rules.json" => {
-                let beside = Beside { agent_rules: Some(&text), default_agent: None };
+                let beside = Beside { agent_rules: Some(&text), ..Beside::default() };
                 Active::read("", beside).unwrap();
             }
             "console" => {

@@ -26,7 +26,7 @@ pub(super) async fn listen(sessions: &Sessions, remote: &Remote) {
 /// Listens until something is wrong, and says what.
 async fn hear(sessions: &Sessions, remote: &Remote, pauses: &mut Pauses) -> LinkError {
     let heard = async {
-        let (mut sink, mut notices) = within(remote.client.get_async_pubsub()).await?.split();
+        let (mut sink, mut notices) = within(Box::pin(remote.place.listen())).await?.split();
         within(sink.subscribe(&remote.channel)).await?;
         catch_up(sessions, remote).await?;
         let _logged = remote.listening.note(Ok::<(), LinkError>(()));

@@ -10,18 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
-    RedisResult,
-};
+use redis::{FromRedisValue, Pipeline, RedisError, RedisResult};
 use tokio::sync::{Mutex, mpsc};
 
 use super::Sessions;
 use super::bus::Outgoing;
 use super::error::SessionsError;
 use super::ids::Uid;
+use crate::redis_link::{Place, Wire};
 use crate::settings::RedisSettings;
 use patience::Fault;
 
@@ -34,7 +30,7 @@ const ASKED_AT_ONCE: usize = 500;
 /// Where Redis is, and what is kept there under which name. Holds no
 /// connection.
 pub(super) struct Remote {
-    client: Client,
+    place: Place,
     /// Channel of all notices.
     channel: String,
     /// Sorted set of the ends of sessions, for who was not there to hear.
@@ -51,7 +47,7 @@ pub(super) struct Remote {
 #[derive(Clone)]
 struct Shared {
     number: u64,
-    connection: MultiplexedConnection,
+    connection: Wire,
 }
 
 /// Redis did not answer, which is in the log.
@@ -102,11 +98,9 @@ impl Remote {
             return Ok(None);
         };
         let unreadable = |error: RedisError| SessionsError::Url(error.category().to_owned());
-        let connection = url.expose().into_connection_info().map_err(unreadable)?;
-        let connection = connection.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let prefix = settings.key_prefix.clone();
         Ok(Some(Self {
-            client: Client::open(connection).map_err(unreadable)?,
+            place: Place::read(url.expose()).map_err(unreadable)?,
             channel: format!("{prefix}:bus"),
             ended: format!("{prefix}:sessions:ended"),
             prefix,
@@ -225,11 +219,9 @@ impl Remote {
         format!("{}:session:{uid}", self.prefix)
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, LinkError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        within(self.client.get_multiplexed_async_connection_with_config(&config)).await
+    async fn connect(&self) -> Result<Wire, LinkError> {
+        // On the heap: the ways to a cluster are large, and seldom gone.
+        within(Box::pin(self.place.connect(PATIENCE))).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! Telling other replicas.
 
 use redis::Pipeline;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::mpsc;
 
 use super::patience::Pauses;
 use super::{LinkError, Remote, within};
+use crate::redis_link::Wire;
 use crate::session::Sessions;
 use crate::session::bus::Outgoing;
 use crate::session::memory::MOST_ENDED;
@@ -57,7 +57,7 @@ pub(super) async fn speak(
 async fn tell(
     sessions: &Sessions,
     remote: &Remote,
-    connection: &mut Option<MultiplexedConnection>,
+    connection: &mut Option<Wire>,
     some: &[Outgoing],
 ) -> Result<(), LinkError> {
     let connection = match connection {

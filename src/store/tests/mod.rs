@@ -54,6 +54,11 @@ impl TestDb {
         Self { url: server.url().to_owned(), _server: Some(server), scratch }
     }
 
+    /// A database that the test looks after.
+    pub(crate) fn at(url: String) -> Self {
+        Self { url, _server: None, scratch: Scratch::new("sg-store") }
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         self.url.starts_with("sqlite:")
     }
@@ -63,6 +68,13 @@ impl TestDb {
         let mut url = url::Url::parse(&self.url).unwrap();
         let port = port(url.port().unwrap());
         url.set_port(Some(port)).unwrap();
+        DatabaseSettings { url: Secret::new(url.as_str()), ..self.settings() }
+    }
+
+    /// For another role, which needs no password.
+    pub(crate) fn as_user(&self, role: &str) -> DatabaseSettings {
+        let mut url = url::Url::parse(&self.url).unwrap();
+        url.set_username(role).unwrap();
         DatabaseSettings { url: Secret::new(url.as_str()), ..self.settings() }
     }
 

@@ -23,6 +23,9 @@ const AUTH_FAILURES: &str = "scopegate_auth_failures_total";
 const CALL_DURATION: &str = "scopegate_call_duration_seconds";
 const UPSTREAM_DURATION: &str = "scopegate_upstream_duration_seconds";
 const QUOTA_DECISION: &str = "scopegate_quota_decision_seconds";
+const QUOTA_DECISIONS: &str = "scopegate_quota_decisions_total";
+const QUOTA_STORE_UP: &str = "scopegate_quota_store_up";
+const QUOTA_LEASES: &str = "scopegate_quota_leases";
 const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
@@ -31,20 +34,23 @@ const SHADOW_DIFFERENCES: &str = "scopegate_policy_shadow_differences_total";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
     (AUTH_FAILURES, "Requests refused for their credentials, by reason."),
+    (QUOTA_DECISIONS, "Decisions about limits, by limit and outcome."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
     (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
     (SHADOW_DIFFERENCES, "Calls that the shadow policy would have decided otherwise."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
-const GAUGES: [(&str, &str); 3] = [
+const GAUGES: [(&str, &str); 5] = [
     (INFLIGHT, "Requests to tool endpoints in progress."),
     (AUDIT_BACKLOG, "Bytes of the audit journal that the database has not taken yet."),
+    (QUOTA_STORE_UP, "1 while limits can be counted where they should be, else 0."),
+    (QUOTA_LEASES, "Calls in progress that hold a place in Redis."),
     (BUILD_INFO, "Always 1; the label names the version."),
 ];
 
@@ -199,6 +205,8 @@ pub struct Metrics {
     upstream_duration: Histogram,
     quota_decision: Histogram,
     inflight: Gauge,
+    quota_store_up: Gauge,
+    quota_leases: Gauge,
     audit_backlog: Gauge,
     audit_appended: Counter,
     audit_folded: Counter,
@@ -245,6 +253,8 @@ impl Metrics {
             upstream_duration: histogram(UPSTREAM_DURATION),
             quota_decision: histogram(QUOTA_DECISION),
             inflight: gauge(INFLIGHT, Vec::new()),
+            quota_store_up: gauge(QUOTA_STORE_UP, Vec::new()),
+            quota_leases: gauge(QUOTA_LEASES, Vec::new()),
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
             audit_folded: counter(AUDIT_FOLDED, Vec::new()),
@@ -294,6 +304,27 @@ impl Metrics {
     /// Notes how long the decision about quotas took.
     pub fn quota_decided(&self, took: Duration) {
         self.quota_decision.record(took);
+    }
+
+    /// Notes how often each limit (by name) had each outcome so far. Both come
+    /// from closed sets.
+    pub fn quota_decisions(&self, rows: &[(&'static str, &'static str, u64)]) {
+        for (limit, outcome, count) in rows {
+            let labels = vec![
+                Label::from_static_parts("limit", limit),
+                Label::from_static_parts("outcome", outcome),
+            ];
+            let key = Key::from_parts(QUOTA_DECISIONS, labels);
+            self.recorder.register_counter(&key, &METADATA).absolute(*count);
+        }
+    }
+
+    /// Notes whether limits can be counted, and how many calls in progress
+    /// hold a place in Redis.
+    pub fn quota_store(&self, up: bool, leases: usize) {
+        self.quota_store_up.set(f64::from(u8::from(up)));
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 calls")]
+        self.quota_leases.set(leases as f64);
     }
 
     /// Counts a call as in progress until the guard is dropped.

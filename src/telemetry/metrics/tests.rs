@@ -21,6 +21,8 @@ fn every_metric_is_rendered_with_its_help() {
     metrics.quota_decided(Duration::from_micros(3));
     metrics.audit_backlog(1024);
     metrics.audit_appended(2);
+    metrics.quota_decisions(&[("user", "admitted", 7)]);
+    metrics.quota_store(true, 3);
     let text = metrics.render();
     let names = COUNTERS.iter().chain(&GAUGES).copied();
     let names = names.chain(HISTOGRAMS.map(|(name, help, _)| (name, help)));
@@ -30,6 +32,9 @@ fn every_metric_is_rendered_with_its_help() {
     has(&metrics, "scopegate_requests_total{surface=\"mcp\",status=\"200\"} 1");
     has(&metrics, "scopegate_audit_backlog_bytes 1024");
     has(&metrics, "scopegate_audit_appended_total 2");
+    has(&metrics, "scopegate_quota_decisions_total{limit=\"user\",outcome=\"admitted\"} 7");
+    has(&metrics, "scopegate_quota_store_up 1");
+    has(&metrics, "scopegate_quota_leases 3");
     has(&metrics, "scopegate_call_duration_seconds_bucket{le=\"0.0025\"} 0");
     has(&metrics, "scopegate_call_duration_seconds_bucket{le=\"0.005\"} 1");
     has(&metrics, "scopegate_quota_decision_seconds_bucket{le=\"0.000005\"} 1");

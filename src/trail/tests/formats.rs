@@ -192,15 +192,29 @@ fn times_are_absolute_or_so_long_ago() {
 #[test]
 fn cursors_are_their_makers_own() {
     let cursors = Cursors::new(&Secret::new("a-key-of-some-length-0123456789abcdef"));
-    let query = AuditQuery { user_id: Some("ann".to_owned()), ..AuditQuery::default() };
+    let asked = |given: &[(&str, &str)], at: &str| {
+        let mut filters = Filters::default();
+        for (name, value) in given {
+            filters.add(name, value, time(at)).unwrap();
+        }
+        filters
+    };
+    let query = asked(&[("user_id", "ann"), ("start_time", "2h")], NOW);
     let place = CallPlace { timestamp: time(NOW), seq: 7, chain_id: "chain".to_owned() };
-    let cursor = Cursor { place, total: 99 };
+    let cursor = Cursor::at(place, Some(99), &query.query);
     let text = cursors.write(&cursor, &query);
     assert_eq!(cursors.read(&text, &query), Ok(cursor.clone()));
-    // A page of another size is the same selection.
-    let paging = Paging::new(Some(7), None).unwrap();
-    assert!(cursors.read(&text, &AuditQuery { paging, ..query.clone() }).is_ok());
-    let other = cursors.read(&text, &AuditQuery::default()).unwrap_err();
+    // Asked later, it still is the same selection, with the times of the first page.
+    let mut later = asked(&[("start_time", "2h"), ("user_id", "ann")], "2026-12-24T00:00:00Z");
+    cursors.read(&text, &later).unwrap().restore(&mut later.query);
+    assert_eq!((later.query.start_time, later.query.end_time), (query.query.start_time, None));
+    let mut paged = query.clone();
+    // A page of another size is, too.
+    paged.query.paging = Paging::new(Some(7), None).unwrap();
+    assert!(cursors.read(&text, &paged).is_ok());
+    let hour = asked(&[("user_id", "ann"), ("start_time", "1h")], NOW);
+    assert!(cursors.read(&text, &hour).unwrap_err().contains("other filters"));
+    let other = cursors.read(&text, &Filters::default()).unwrap_err();
     assert!(other.contains("other filters"), "{other}");
     for at in 0..text.len() {
         let mut changed = text.clone().into_bytes();
@@ -213,6 +227,15 @@ fn cursors_are_their_makers_own() {
     }
     let others = Cursors::new(&Secret::new("another-key-of-some-length-0123456789"));
     assert!(others.read(&text, &query).is_err());
+}
+
+#[test]
+fn json_cannot_control_a_terminal_and_means_the_same() {
+    let json = "{\"a\":\"plain \u{9b}2J \u{202e}x\u{200b} \u{7f}ü\"}";
+    let shown = crate::trail::text::shown_json(json);
+    assert_eq!(shown, r#"{"a":"plain \u009b2J \u202ex\u200b \u007fü"}"#);
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(read(&shown), read(json));
 }
 
 #[test]

@@ -52,9 +52,10 @@ async fn seed(store: &Store) {
     };
     // A Tuesday, under the old policy.
     call(1, "2026-11-24T09:00:00.000000Z", "ann", "exact_calculate", 1, &good(1));
-    // A Wednesday, under the new one.
+    // A Wednesday: a gateway of several has the new one, another not yet.
     call(2, "2026-11-25T09:00:00.000000Z", "bob", "exact_calculate", 2, &good(3));
     call(3, "2026-11-25T09:01:00.000000Z", "ann", "exact_calculate", 2, &good(2));
+    call(6, "2026-11-25T09:02:00.000000Z", "zoe", "exact_calculate", 1, &good(1));
     call(4, "2026-11-25T23:30:00.000000Z", "eve", "slow_tool", 2, &good(900));
     // A Saturday.
     call(5, "2026-11-28T12:00:00.000000Z", "sue", "exact_calculate", 2, &good(1));
@@ -90,6 +91,21 @@ async fn seed(store: &Store) {
     lines.push(line(&at(15), "authentication", None, &knock.replace(".7", ".8")));
     let folded = r#""client_addr":"192.0.2.7","decision":"deny","folded_count":40,"folded_first":"2026-11-26T15:00:01.000000Z","folded_last":"2026-11-26T15:00:59.000000Z","folded_reasons":"invalid_token 40""#;
     lines.push(line(&at(16), "folded", None, folded));
+    // One host with many addresses; two sources, counted together; a known caller.
+    let six = r#""client_addr":"2001:db8::5","decision":"deny","reason":"invalid_token""#;
+    lines.push(line(&at(16), "authentication", None, six));
+    let count = |rest: &str, times: u32| {
+        format!(
+            r#"{rest},"decision":"deny","folded_count":{times},"folded_first":"{0}","folded_last":"{0}","folded_reasons":"invalid_token {times}""#,
+            at(16)
+        )
+    };
+    let more = [
+        count(r#""client_addr":"2001:db8::/64""#, 30),
+        count(r#""folded_addresses":"192.0.2.8 2, 192.0.2.9 1""#, 3),
+        count(r#""client_addr":"192.0.2.7","folded_tools":"wipe 20","user_id":"ann""#, 20),
+    ];
+    lines.extend(more.iter().map(|rest| line(&at(16), "folded", None, rest)));
     let read = r#""arguments":"{\"user_id\":\"ann\"}","decision":"allow","method":"audit-logs","user_id":"root""#;
     lines.push(line(&at(17), "admin", None, read));
     ship(store, "0193-whole", &lines).await;
@@ -107,21 +123,58 @@ async fn seed(store: &Store) {
     }
 }
 
+/// Chains that end too early, and others that begin late as announced.
+async fn seed_ends(store: &Store) {
+    let event = || line("2026-11-26T18:00:00.000000Z", "request", None, r#""decision":"allow""#);
+    // What the cursor knows of: a chain without its end, and one without anything.
+    ship(store, "0195-tail", &[event(), event(), event()]).await;
+    store
+        .execute("UPDATE audit_cursor SET next_seq = 9 WHERE chain_id = '0195-tail'")
+        .await
+        .unwrap();
+    store.execute("INSERT INTO audit_cursor VALUES ('0196-gone', 7)").await.unwrap();
+    // Old events that were removed as announced, of one chain all of them.
+    for (chain, first_seq) in [("0197-old", Some(5)), ("0198-older", None)] {
+        store.execute(&format!("INSERT INTO audit_cursor VALUES ('{chain}', 5)")).await.unwrap();
+        if let Some(first_seq) = first_seq {
+            let batch = Batch {
+                chain_id: chain.to_owned(),
+                cursor: 5,
+                first_seq,
+                count: 1,
+                lines: event(),
+            };
+            store.ship(batch).await.unwrap();
+        }
+        let retention = format!(
+            "INSERT INTO audit_retention (chain_id, through_seq, hash, announced_at)
+             VALUES ('{chain}', 4, 'x', '2026-11-26T00:00:00.000000Z')"
+        );
+        store.execute(&retention).await.unwrap();
+    }
+}
+
 async fn each_question_is_answered(db: TestDb) {
     let store = db.store().await;
     seed(&store).await;
+    seed_ends(&store).await;
+    let knocking: &[&str] = if db.is_sqlite() {
+        &["192.0.2.7", "2001:db8::/64", "192.0.2.8 2, 192.0.2.9 1", "192.0.2.8", "2001:db8::5"]
+    } else {
+        &["192.0.2.7", "2001:db8::/64", "192.0.2.8 2, 192.0.2.9 1", "192.0.2.8"]
+    };
     let expected: [(u32, &[&str]); 12] = [
-        (1, &["ann", "bob", "sue"]),
-        (2, &["wipe", "transfer", "exact_calculate"]),
+        (1, &["ann", "bob", "sue", "zoe"]),
+        (2, &["wipe", "transfer", "exact_calculate", "wipe 20"]),
         (3, &["eve", "sue"]),
-        (4, &["bob", "eve", "ann", "sue"]),
+        (4, &["bob", "zoe", "eve", "ann", "sue"]),
         (5, &["flaky", "slow_tool", "exact_calculate"]),
         (6, &["flaky"]),
         (7, &["ann", "ann"]),
-        (8, &["ann"]),
+        (8, &["zoe"]),
         (9, &["pat", "pat", "quinn"]),
-        (10, &["0194-gaps", "0194-gaps"]),
-        (11, &["192.0.2.7", "192.0.2.8"]),
+        (10, &["0194-gaps", "0194-gaps", "0195-tail", "0196-gone"]),
+        (11, knocking),
         (12, &["root"]),
     ];
     let asked = questions(if db.is_sqlite() { "sqlite" } else { "postgres" });
@@ -134,11 +187,14 @@ async fn each_question_is_answered(db: TestDb) {
     // Figures, not only names.
     let times = format!("SELECT times FROM ({}) AS q", asked[&11].trim_end().trim_end_matches(';'));
     let times = times.replace("SELECT times", "SELECT CAST(times AS integer)");
-    assert_eq!(store.column::<i32>(&times).await, [41, 1]);
+    assert_eq!(
+        store.column::<i32>(&times).await,
+        if db.is_sqlite() { vec![41, 30, 3, 1, 1] } else { vec![41, 31, 3, 1] }
+    );
     let gaps = asked[&10].trim_end().trim_end_matches(';');
     let gaps =
         format!("SELECT CAST(first_missing AS text) || '-' || last_missing FROM ({gaps}) AS q");
-    assert_eq!(store.column::<String>(&gaps).await, ["1-4", "7-8"]);
+    assert_eq!(store.column::<String>(&gaps).await, ["1-4", "7-8", "4-8", "1-6"]);
 }
 
 async fn every_column_is_described(db: TestDb) {

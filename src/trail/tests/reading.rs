@@ -1,6 +1,7 @@
 //! Exports, stories and commands, on both databases.
 
 use serde_json::Value;
+use support::eventually::wait_until_async;
 
 use super::*;
 use crate::cli::{Audit, AuditEnd, Output, Selection};
@@ -15,6 +16,9 @@ on_both!(
     a_table_has_every_call_once,
     a_call_is_told_whole,
     what_is_new_is_followed,
+    what_fits_is_found_and_nothing_comes_twice,
+    a_watch_outlasts_the_database,
+    a_call_is_not_hidden_behind_pings,
     commands_answer_and_say_what_is_wrong,
     reading_changes_nothing,
 );
@@ -205,6 +209,136 @@ async fn what_is_new_is_followed(db: TestDb) {
     let found = tail.further(&store).await.unwrap();
     assert_eq!(found.iter().map(|event| event.text("call_id").unwrap()).collect::<Vec<_>>(), ["b"]);
     assert!(tail.further(&store).await.unwrap().is_empty());
+}
+
+/// The newest that fit, however far back; an outcome by what only it says.
+async fn what_fits_is_found_and_nothing_comes_twice(db: TestDb) {
+    let store = db.store().await;
+    let call = |number: usize, user: &str, end: &str| {
+        let (id, at) = (
+            format!("{user}-{number}"),
+            format!("2026-11-25T10:{:02}:{:02}", number / 60, number % 60),
+        );
+        let allow = format!(r#""decision":"allow","tool":"t","user_id":"{user}""#);
+        [
+            line(&format!("{at}.000000Z"), "decision", Some(&id), &allow),
+            line(&format!("{at}.500000Z"), "outcome", Some(&id), end),
+        ]
+    };
+    let slow = r#""decision":"timeout","reason":"backend_timeout""#;
+    let mut lines = Vec::new();
+    lines.extend(call(0, "bob", slow));
+    (1..1200).for_each(|number| lines.extend(call(number, "ann", r#""decision":"success""#)));
+    lines.extend(call(1200, "ann", slow));
+    for part in lines.chunks(1000) {
+        ship(&store, "0193-a", part).await;
+    }
+    let ids = |events: &[crate::trail::explain::Event]| -> Vec<String> {
+        let id = |event: &crate::trail::explain::Event| {
+            format!("{} {}", event.text("kind").unwrap(), event.text("call_id").unwrap())
+        };
+        events.iter().map(id).collect()
+    };
+    for (given, most, expected) in [
+        (&[("user_id", "bob")][..], 10, &["decision bob-0", "outcome bob-0"][..]),
+        (&[("reason", "backend_timeout")], 10, &["outcome bob-0", "outcome ann-1200"]),
+        (&[("reason", "backend_timeout"), ("user_id", "ann")], 10, &["outcome ann-1200"]),
+        (
+            &[("decision", "allow"), ("user_id", "ann")],
+            2,
+            &["decision ann-1200", "outcome ann-1200"],
+        ),
+        (&[("user_id", "eve")], 10, &[]),
+    ] {
+        let mut tail = Tail::at_the_end(&store, filters(given)).await.unwrap();
+        assert_eq!(ids(&tail.newest(&store, most).await.unwrap()), expected, "{given:?}");
+        assert!(tail.further(&store).await.unwrap().is_empty());
+    }
+    // What arrives between the two looks comes once.
+    let mut tail = Tail::at_the_end(&store, filters(&[("user_id", "bob")])).await.unwrap();
+    ship(&store, "0193-a", &call(2000, "bob", slow)).await;
+    assert_eq!(tail.newest(&store, 10).await.unwrap().len(), 2);
+    let expected = ["decision bob-2000", "outcome bob-2000"];
+    assert_eq!(ids(&tail.further(&store).await.unwrap()), expected);
+}
+
+/// Takes text until there are so many lines, as `head` does.
+#[derive(Clone, Default)]
+struct Head(Arc<std::sync::Mutex<Vec<u8>>>, usize);
+
+impl std::io::Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut held = self.0.lock().unwrap();
+        held.extend_from_slice(bytes);
+        let lines = memchr::memchr_iter(b'\n', &held).count();
+        if lines > self.1 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Head {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+async fn a_watch_outlasts_the_database(db: TestDb) {
+    let store = db.store().await;
+    one_call(&store).await;
+    let reader = reader(&db).await;
+    let (out, err) = (Head(Arc::default(), 3), Head(Arc::default(), 1000));
+    let (mut to, mut errors) = (out.clone(), err.clone());
+    let action = Audit::Tail { follow: true, lines: 10, filter: Vec::new(), json: true };
+    let clock = Clock::system();
+    let watching = async {
+        let mut output = Output { out: &mut to, err: &mut errors };
+        crate::trail::run(&reader, action, &clock, &mut output).await.unwrap()
+    };
+    let troubling = async {
+        let patience = std::time::Duration::from_secs(30);
+        wait_until_async(patience, "the first lines", || {
+            std::future::ready(out.text().lines().count() == 3)
+        })
+        .await;
+        store.execute("ALTER TABLE audit_cursor RENAME TO elsewhere").await.unwrap();
+        wait_until_async(patience, "a notice", || {
+            std::future::ready(err.text().contains("does not answer"))
+        })
+        .await;
+        store.execute("ALTER TABLE elsewhere RENAME TO audit_cursor").await.unwrap();
+        let later = line("2026-11-25T10:00:00.000000Z", "list", None, "\"decision\":\"allow\"");
+        ship(&store, "0193-a", &[later]).await;
+    };
+    let (end, ()) = tokio::join!(watching, troubling);
+    assert!(matches!(end, AuditEnd::Done));
+    assert_eq!(out.text().lines().count(), 4, "{}", out.text());
+    assert!(err.text().contains("answers again"), "{}", err.text());
+}
+
+async fn a_call_is_not_hidden_behind_pings(db: TestDb) {
+    let store = db.store().await;
+    let call = r#""decision":"allow","request_id":"same","tool":"wipe","user_id":"eve""#;
+    let ping = r#""decision":"allow","method":"ping","request_id":"same","user_id":"eve""#;
+    let mut lines = vec![line("2026-11-01T10:00:00.000000Z", "decision", Some("old"), call)];
+    let minute =
+        |number: usize| format!("2026-11-25T10:{:02}:{:02}.000000Z", number / 60, number % 60);
+    (0..250).for_each(|number| lines.push(line(&minute(number), "request", None, ping)));
+    lines.push(line(&minute(250), "decision", Some("new"), call));
+    (251..500).for_each(|number| lines.push(line(&minute(number), "request", None, ping)));
+    ship(&store, "0193-a", &lines).await;
+    let reader = reader(&db).await;
+    let (_, told, _) = ran(&reader, Audit::Explain { id: "same".to_owned() }).await;
+    for part in [
+        "More than 200 events have this id.",
+        "of chain 0193-a.",
+        "A call (request same, call old)",
+        "A call (request same, call new)",
+    ] {
+        assert!(told.contains(part), "{part} is not in:\n{}", &told[..1000]);
+    }
 }
 
 async fn commands_answer_and_say_what_is_wrong(db: TestDb) {

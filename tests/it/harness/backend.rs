@@ -19,6 +19,8 @@ pub(crate) enum Script {
     Events(String),
     /// This status and body; `ID` becomes the id of the request.
     Plain(u16, &'static str, String),
+    /// Begins an event stream with this text, and says nothing more.
+    Hold(String),
     /// Takes the request and never answers.
     Stall,
     /// Takes the request and hangs up.
@@ -113,6 +115,15 @@ fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
                     "x".repeat(bytes)
                 ),
             ),
+            Script::Hold(text) => {
+                let mut stream = stream;
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                            Transfer-Encoding: chunked\r\n\r\n";
+                let text = with_id(text);
+                let _ = write!(stream, "{head}{:x}\r\n{text}\r\n", text.len());
+                let _ = reader.fill_buf();
+                return;
+            }
             Script::Stall => {
                 // Until the other side gives up.
                 let _ = reader.fill_buf();

@@ -122,7 +122,8 @@ impl Gateway {
         )
     }
 
-    /// The rows of the trail that fit, once there are `rows` of them.
+    /// The rows of the trail that fit, once there are `rows` of them; but for
+    /// those of looking at it, where nobody asks for them.
     pub(crate) fn audit_rows(&self, filter: &str, rows: usize) -> Vec<Value> {
         let admin = Token::of("auditor", &["admin"]);
         let mut found = Vec::new();
@@ -130,6 +131,7 @@ impl Gateway {
             let reply = self.get(&format!("/admin/audit-logs?{filter}"), &admin);
             assert_eq!(reply.status, 200, "{}", reply.text());
             found.clone_from(reply.json()["items"].as_array().unwrap());
+            found.retain(|row| filter.contains("admin") || row["kind"] != "admin");
             found.len() >= rows && found.iter().all(|row| row["status"] != "pending")
         });
         assert_eq!(found.len(), rows, "{found:?}");

@@ -90,6 +90,70 @@ impl Drop for TestDatabase {
     }
 }
 
+/// A server of one's own, which can be killed and started again.
+#[derive(Debug)]
+pub struct Restartable {
+    data: String,
+    port: u16,
+    server: Option<Server>,
+    _folder: Scratch,
+}
+
+impl Restartable {
+    /// Starts one, with an empty database. Unlike the others' it keeps what it has
+    /// confirmed when it is killed, though not when the machine is.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = Scratch::new("sg-postgres-data");
+        let data = initialize(folder.path(), Account::unprivileged(&folder));
+        let mut new = Self { data, port: crate::ports::free(), server: None, _folder: folder };
+        new.start_again();
+        new
+    }
+
+    /// `postgres://…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://tester@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Kills it in the middle of everything.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        self.server.take().expect("a server that runs").kill();
+    }
+
+    /// Starts it on the same data and port.
+    ///
+    /// # Panics
+    /// When it does not start in time.
+    pub fn start_again(&mut self) {
+        let url = self.url();
+        let mut server = None;
+        // What a killed server leaves behind ends a moment later; until then, it
+        // does not start.
+        crate::eventually::wait_until(crate::process::PATIENCE, "PostgreSQL to start", || {
+            let scratch = Scratch::new("sg-postgres");
+            let account = Account::unprivileged(&scratch);
+            let port = self.port.to_string();
+            let mut arguments = vec!["-D", &self.data, "-p", &port];
+            arguments.extend(["-cfsync=off", "-clisten_addresses=127.0.0.1"]);
+            arguments.push("-cunix_socket_directories=");
+            let new = Server::start(scratch, account, "INT", &program("postgres"), arguments);
+            let is_up = new.accepts_on(self.port);
+            server = is_up.then_some(new);
+            is_up
+        });
+        self.server = server;
+        wait_for_answer(&url);
+    }
+}
+
 impl Cluster {
     fn start() -> Self {
         let (server, port) = on_free_port(|port| {

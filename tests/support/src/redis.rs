@@ -101,12 +101,166 @@ impl Redis {
 }
 
 fn launch(port: u16) -> Server {
+    launch_with(port, &[])
+}
+
+fn launch_with(port: u16, further: &[&str]) -> Server {
     let scratch = Scratch::new("sg-redis");
     let account = Account::unprivileged(&scratch);
     let port = port.to_string();
-    let arguments =
+    let plain =
         ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "."];
+    let arguments = plain.iter().chain(further);
     Server::start(scratch, account, "TERM", &find("redis-server", &[], "redis-server"), arguments)
+}
+
+/// A Redis Cluster: masters without replicas, which share the slots.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<(Server, u16)>,
+}
+
+/// The number of slots of every cluster.
+const SLOTS: usize = 16_384;
+
+impl Cluster {
+    /// Starts that many masters and waits until all know of all.
+    ///
+    /// # Panics
+    /// When Redis is not installed, or the cluster does not come about.
+    #[must_use]
+    pub fn start(masters: usize) -> Self {
+        let start = || {
+            on_free_port(|port| {
+                let bus = crate::ports::free().to_string();
+                launch_with(port, &["--cluster-enabled", "yes", "--cluster-port", &bus])
+            })
+        };
+        let nodes: Vec<_> = (0..masters).map(|_| start()).collect();
+        let cluster = Self { nodes };
+        let share = SLOTS.div_ceil(masters);
+        for (number, (_, port)) in cluster.nodes.iter().enumerate() {
+            let (first, last) = (number * share, ((number + 1) * share).min(SLOTS) - 1);
+            let mut slots = ::redis::cmd("CLUSTER");
+            slots.arg("ADDSLOTSRANGE").arg(first).arg(last);
+            ask::<()>(*port, &slots);
+            for (server, other) in cluster.nodes.iter().filter(|(_, other)| other != port) {
+                let mut meet = ::redis::cmd("CLUSTER");
+                meet.arg("MEET").arg("127.0.0.1").arg(*other).arg(bus_of(server, *other));
+                ask::<()>(*port, &meet);
+            }
+        }
+        crate::eventually::wait_until(crate::process::PATIENCE, "the cluster to agree", || {
+            cluster.nodes.iter().all(|(_, port)| {
+                let info: String = ask(*port, ::redis::cmd("CLUSTER").arg("INFO"));
+                info.contains("cluster_state:ok")
+                    && info.contains(&format!("cluster_known_nodes:{masters}"))
+            })
+        });
+        cluster
+    }
+
+    /// `redis+cluster://127.0.0.1:PORT,…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let nodes = self.nodes.iter().map(|(_, port)| format!("127.0.0.1:{port}"));
+        format!("redis+cluster://{}", nodes.collect::<Vec<_>>().join(","))
+    }
+
+    /// How many keys each master holds.
+    #[must_use]
+    pub fn keys(&self) -> Vec<usize> {
+        self.nodes.iter().map(|(_, port)| ask(*port, &::redis::cmd("DBSIZE"))).collect()
+    }
+}
+
+/// The port of a node's cluster bus, as it says itself.
+fn bus_of(_: &Server, port: u16) -> u16 {
+    let port_is: Vec<String> = ask(port, ::redis::cmd("CONFIG").arg("GET").arg("cluster-port"));
+    port_is.get(1).and_then(|port| port.parse().ok()).expect("a cluster bus")
+}
+
+/// A master, its replica, and a sentinel that watches over both.
+#[derive(Debug)]
+pub struct Watched {
+    master: Server,
+    replica: (Server, u16),
+    _sentinel: Server,
+    sentinel_port: u16,
+}
+
+impl Watched {
+    /// Starts all three and waits until the replica follows.
+    ///
+    /// # Panics
+    /// When Redis is not installed, or one of them does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let (master, port) = on_free_port(launch);
+        let of = port.to_string();
+        let replica = on_free_port(|own| launch_with(own, &["--replicaof", "127.0.0.1", &of]));
+        crate::eventually::wait_until(crate::process::PATIENCE, "the replica to follow", || {
+            let info: String = ask(replica.1, ::redis::cmd("INFO").arg("replication"));
+            info.contains("master_link_status:up")
+        });
+        let (sentinel, sentinel_port) = on_free_port(|own| sentinel(own, port));
+        let knows = || {
+            let mut asked = ::redis::cmd("SENTINEL");
+            let found: Vec<::redis::Value> = ask(sentinel_port, asked.arg("REPLICAS").arg("main"));
+            !found.is_empty()
+        };
+        let patience = crate::process::PATIENCE;
+        crate::eventually::wait_until(patience, "the sentinel to know the replica", knows);
+        Self { master, replica, _sentinel: sentinel, sentinel_port }
+    }
+
+    /// `redis+sentinel://127.0.0.1:PORT/main`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis+sentinel://127.0.0.1:{}/main", self.sentinel_port)
+    }
+
+    /// Kills the master; the sentinel makes the replica one, in a while.
+    pub fn fail_over(&self) {
+        self.master.kill();
+    }
+
+    /// Whether the replica has become the master.
+    #[must_use]
+    pub fn has_failed_over(&self) -> bool {
+        // While it changes its part it hangs up on whoever asks.
+        let info = try_ask::<String>(self.replica.1, ::redis::cmd("INFO").arg("replication"));
+        info.is_ok_and(|info| info.contains("role:master"))
+    }
+}
+
+fn sentinel(port: u16, master: u16) -> Server {
+    let scratch = Scratch::new("sg-sentinel");
+    let account = Account::unprivileged(&scratch);
+    let file = scratch.path().join("sentinel.conf");
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir .\nsentinel monitor main 127.0.0.1 {master} 1\n\
+         sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+    );
+    std::fs::write(&file, text).expect("a file of settings");
+    if let Some(account) = account {
+        account.give(&file);
+    }
+    let program = find("redis-server", &[], "redis-server");
+    Server::start(scratch, account, "TERM", &program, ["sentinel.conf", "--sentinel"])
+}
+
+/// One command to the server on that port.
+fn ask<T: ::redis::FromRedisValue>(port: u16, command: &::redis::Cmd) -> T {
+    try_ask(port, command).expect("an answer")
+}
+
+fn try_ask<T: ::redis::FromRedisValue>(
+    port: u16,
+    command: &::redis::Cmd,
+) -> ::redis::RedisResult<T> {
+    let client = ::redis::Client::open(format!("redis://127.0.0.1:{port}"))?;
+    command.query(&mut client.get_connection()?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,191 @@
+//! `git_search`.
+
+use gix_hash::ObjectId;
+use regex::bytes::{Regex, RegexBuilder};
+use scopegate::toolkit::{Deadline, ToolError};
+use serde::{Deserialize, Serialize};
+
+use super::log;
+use crate::arguments::{Place, Shelf};
+use crate::commits::Commit;
+use crate::names::path::TreePath;
+use crate::page::{Page, Query};
+use crate::reader::{Blob, Entry, Reader};
+use crate::text::{PathText, hex, is_binary, shorten, weight};
+use crate::tree::Next;
+use crate::walk::Walk;
+
+/// Hits on a page that asks for no number.
+const DEFAULT: usize = 50;
+/// Longest line that is shown, in characters.
+const LONGEST_LINE: usize = 300;
+/// Most bytes a compiled expression, and what it remembers, may take.
+const EXPRESSION_BYTES: usize = 1024 * 1024;
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Arguments {
+    #[serde(flatten)]
+    pub(crate) place: Place,
+    pub(crate) query: String,
+    #[serde(default)]
+    pub(crate) kind: Kind,
+    #[serde(default)]
+    pub(crate) regex: bool,
+    #[serde(default)]
+    pub(crate) ignore_case: bool,
+    pub(crate) limit: Option<usize>,
+}
+
+/// What is searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    #[default]
+    Content,
+    Messages,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    repo: String,
+    #[serde(rename = "ref")]
+    revision: String,
+    commit: String,
+    kind: Kind,
+    matches: Vec<Match>,
+    commits: Vec<Commit>,
+    /// Files of this page that were not searched.
+    skipped_files: usize,
+    next_cursor: Option<String>,
+}
+
+/// A line with a hit.
+#[derive(Debug, Serialize)]
+struct Match {
+    #[serde(flatten)]
+    path: PathText,
+    /// From 1.
+    line: u64,
+    /// The byte the first hit begins at, from 1.
+    column: u64,
+    text: String,
+    text_complete: bool,
+}
+
+struct Message(Regex);
+
+impl log::Filter for Message {
+    fn shows(&self, _: &Commit, message: &str) -> bool {
+        message.lines().map(str::as_bytes).any(|line| self.0.is_match(line))
+    }
+}
+
+pub(crate) fn run(
+    shelf: &Shelf,
+    arguments: &Arguments,
+    query: &Query,
+    deadline: &Deadline,
+) -> Result<Outcome, ToolError> {
+    let path = arguments.place.path()?;
+    let expression = expression(arguments)?;
+    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
+    let commit = query.commit(&reader, 0, arguments.place.revision())?;
+    let page = Page::new(&shelf.bounds, arguments.limit, DEFAULT);
+    let mut outcome = Outcome {
+        repo: reader.repository.name.clone(),
+        revision: arguments.place.revision().to_owned(),
+        commit: hex(&commit),
+        kind: arguments.kind,
+        matches: Vec::new(),
+        commits: Vec::new(),
+        skipped_files: 0,
+        next_cursor: None,
+    };
+    match arguments.kind {
+        Kind::Messages => {
+            let walk = Walk::new(&reader, commit, Some(&path), false)?;
+            let filter = Message(expression);
+            (outcome.commits, outcome.next_cursor) =
+                log::collect(&reader, walk, &filter, page, query, commit)?;
+        }
+        Kind::Content => {
+            content(&reader, commit, &path, &expression, page, query, &mut outcome)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Without `regex` the text itself is searched. Either way the time is linear
+/// in what is searched.
+fn expression(arguments: &Arguments) -> Result<Regex, ToolError> {
+    let pattern =
+        if arguments.regex { arguments.query.clone() } else { regex::escape(&arguments.query) };
+    RegexBuilder::new(&pattern)
+        .case_insensitive(arguments.ignore_case)
+        .size_limit(EXPRESSION_BYTES)
+        .dfa_size_limit(EXPRESSION_BYTES)
+        .nest_limit(64)
+        .build()
+        .map_err(|_| ToolError::refused("query is not a regular expression, or is too large a one"))
+}
+
+/// A cursor's position: how many files lie before, and lines of the next.
+fn content(
+    reader: &Reader<'_>,
+    commit: ObjectId,
+    path: &TreePath,
+    expression: &Regex,
+    mut page: Page,
+    query: &Query,
+    outcome: &mut Outcome,
+) -> Result<(), ToolError> {
+    let found = reader.get(&reader.node(commit)?.tree, path)?;
+    let (first, mut skipped_lines) = query.start();
+    let mut ordinal = 0_u64;
+    let mut visit = |path: &[u8], entry: &Entry| -> Result<Next, ToolError> {
+        if !entry.mode.is_regular() {
+            return Ok(Next::Descend);
+        }
+        ordinal += 1;
+        if ordinal <= first {
+            return Ok(Next::Descend);
+        }
+        let from = std::mem::take(&mut skipped_lines);
+        let bytes = match reader.blob(&entry.id)? {
+            Blob::Bytes(bytes) if !is_binary(&bytes) => bytes,
+            Blob::Bytes(_) | Blob::TooLarge(_) => {
+                outcome.skipped_files += 1;
+                return Ok(Next::Descend);
+            }
+        };
+        let lines = (1_u64..).zip(bytes.split_inclusive(|byte| *byte == b'\n'));
+        for (number, line) in lines.skip_while(|(number, _)| *number <= from) {
+            if number % 1024 == 0 {
+                reader.deadline.check()?;
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let Some(hit) = expression.find(line) else { continue };
+            let text = String::from_utf8_lossy(line);
+            let (text, text_complete) = shorten(&text, LONGEST_LINE);
+            let one = Match {
+                path: PathText::new(path),
+                line: number,
+                column: hit.start() as u64 + 1,
+                text: text.to_owned(),
+                text_complete,
+            };
+            if !page.admit(one.path.weight() + weight(&one.text) + 60) {
+                outcome.next_cursor = Some(query.next(&[commit], (ordinal - 1, number - 1)));
+                return Ok(Next::Stop);
+            }
+            outcome.matches.push(one);
+        }
+        Ok(Next::Descend)
+    };
+    if found.mode.is_tree() {
+        return reader.visit(&found.id, path.as_bytes(), &mut visit);
+    }
+    let entry = Entry { name: Vec::new(), mode: found.mode, id: found.id };
+    visit(path.as_bytes(), &entry).map(drop)
+}

@@ -1,0 +1,123 @@
+//! Looking into trees.
+
+use std::collections::HashMap;
+
+use gix_hash::{ObjectId, oid};
+use scopegate::toolkit::ToolError;
+
+use crate::names::path::TreePath;
+use crate::reader::{Entry, Found, Mode, Reader};
+
+/// Most folders whose entry is remembered.
+const REMEMBERED: usize = 10_000;
+
+/// The mode of the root, which has no entry.
+const ROOT: Mode = Mode(0o040_000);
+
+/// What a visitor wants after an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Go on, and into it if it is a tree.
+    Descend,
+    /// Go on beside it.
+    Skip,
+    /// It has seen enough.
+    Stop,
+}
+
+/// Looks at an entry with its whole path.
+type Visitor<'a> = &'a mut dyn FnMut(&[u8], &Entry) -> Result<Next, ToolError>;
+
+impl Reader<'_> {
+    /// What lies at a path below a tree. Links are not followed, submodules
+    /// not entered.
+    pub(crate) fn find(&self, tree: &oid, path: &TreePath) -> Result<Option<Found>, ToolError> {
+        self.find_known(tree, path, &mut HashMap::new())
+    }
+
+    /// The same, for one path below many trees: what was found in each folder
+    /// on the way is remembered, under its depth and id.
+    pub(crate) fn find_known(
+        &self,
+        tree: &oid,
+        path: &TreePath,
+        known: &mut HashMap<(usize, ObjectId), Option<Found>>,
+    ) -> Result<Option<Found>, ToolError> {
+        let mut at = Found { mode: ROOT, id: tree.to_owned() };
+        for (depth, component) in path.components().enumerate() {
+            if depth >= self.bounds.depth {
+                return Err(self.too_deep());
+            }
+            if !at.mode.is_tree() {
+                return Ok(None);
+            }
+            let next = if let Some(next) = known.get(&(depth, at.id)) {
+                *next
+            } else {
+                let next = self.entry(&at.id, component)?;
+                if known.len() >= REMEMBERED {
+                    known.clear();
+                }
+                known.insert((depth, at.id), next);
+                next
+            };
+            let Some(next) = next else { return Ok(None) };
+            at = next;
+        }
+        Ok(Some(at))
+    }
+
+    /// The same, and an error where there is nothing.
+    pub(crate) fn get(&self, tree: &oid, path: &TreePath) -> Result<Found, ToolError> {
+        self.find(tree, path)?.ok_or(ToolError::refused("path does not exist at this ref"))
+    }
+
+    /// Shows a visitor every entry below a tree with its whole path, in the
+    /// order of the trees; at most as many as the limit allows.
+    pub(crate) fn visit(
+        &self,
+        tree: &oid,
+        prefix: &[u8],
+        visitor: Visitor<'_>,
+    ) -> Result<(), ToolError> {
+        let mut left = self.bounds.entries;
+        // One level each: its entries that are left, and the length of the
+        // path above them.
+        let mut path = prefix.to_vec();
+        let mut levels = vec![(self.tree(tree)?.into_iter(), path.len())];
+        while let Some((entries, base)) = levels.last_mut() {
+            let Some(entry) = entries.next() else {
+                levels.pop();
+                continue;
+            };
+            path.truncate(*base);
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(&entry.name);
+            left = left.checked_sub(1).ok_or_else(|| self.too_many())?;
+            match visitor(&path, &entry)? {
+                Next::Stop => return Ok(()),
+                Next::Descend if entry.mode.is_tree() => {
+                    if levels.len() >= self.bounds.depth {
+                        return Err(self.too_deep());
+                    }
+                    levels.push((self.tree(&entry.id)?.into_iter(), path.len()));
+                }
+                Next::Descend | Next::Skip => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn too_deep(&self) -> ToolError {
+        ToolError::refused(format!("The tree is deeper than {} folders", self.bounds.depth))
+    }
+
+    pub(crate) fn too_many(&self) -> ToolError {
+        ToolError::refused(format!(
+            "More than {} entries would have to be looked at; name a path",
+            self.bounds.entries
+        ))
+    }
+}
