@@ -115,6 +115,8 @@ pub(crate) enum Reason {
     InvalidArguments,
     /// The operation needs the admin role.
     AdminRequired,
+    /// The files of the configuration are not fit to be put in force.
+    ReloadRefused,
 
     // Quota.
     /// A rate limit is exhausted, or too many calls are in progress.
@@ -155,7 +157,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 60] = [
+    pub(crate) const ALL: [Self; 61] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -202,6 +204,7 @@ impl Reason {
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
+        Self::ReloadRefused,
         Self::RateLimited,
         Self::BudgetExceeded,
         Self::AbuseLimited,
@@ -268,6 +271,7 @@ impl Reason {
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
+            Self::ReloadRefused => "reload_refused",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
             Self::AbuseLimited => "abuse_limited",
@@ -348,6 +352,7 @@ impl Reason {
             | Self::ConditionFailed
             | Self::ApprovalUnavailable
             | Self::AdminRequired
+            | Self::ReloadRefused
             | Self::QuotaUnavailable
             | Self::AuditUnavailable
             | Self::Internal => self.name(),

@@ -169,6 +169,11 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::AdminRequired => {
             door(403, gateway::FORBIDDEN, "Admin role required for this operation")
         }
+        Reason::ReloadRefused => door(
+            422,
+            codes::INVALID_PARAMS,
+            "The configuration on disk is not fit; the one before stays in force.",
+        ),
         Reason::RateLimited => result(429, "Rate limit exceeded."),
         Reason::BudgetExceeded => result(429, "tool-call budget exceeded"),
         Reason::AbuseLimited => {

@@ -50,7 +50,7 @@ pub(super) async fn list(
 
 /// The tools that the registry declares.
 fn declared(gw: &Gateway, visitor: &Visitor<'_>, era: Era) -> Vec<u8> {
-    let active = gw.policy.active();
+    let active = visitor.now.policy.active();
     let tools = visitor.scope.tools.iter().map(|tool| &**tool);
     let visible = tools.filter(|tool| active.allows(&visitor.caller, tool));
     catalog::list(visible, era, gw.handshake.server_info())
@@ -71,7 +71,7 @@ async fn offered(
     let wanted = Wanted { list, era, revision: message.spoken.revision };
     if scope.backends.len() == 1 && (scope.tools.is_empty() || list != List::Tools) {
         let mut whole = ask(gw, io, visitor, wanted, 0, id, body.clone()).await?;
-        whole.message = visible_of(gw, visitor, wanted, &whole.message).map_err(unfit)?;
+        whole.message = visible_of(visitor, wanted, &whole.message).map_err(unfit)?;
         return Ok(Answer::Forwarded(whole));
     }
     let asked = match message.params.cursor.as_deref() {
@@ -155,30 +155,24 @@ pub(super) async fn ask_unread(
 }
 
 /// A response with the entries the caller may use.
-fn visible_of(
-    gw: &Gateway,
-    visitor: &Visitor<'_>,
-    wanted: Wanted,
-    message: &Bytes,
-) -> Result<Bytes, Unfit> {
+fn visible_of(visitor: &Visitor<'_>, wanted: Wanted, message: &Bytes) -> Result<Bytes, Unfit> {
     let whole = Object::read(raw::value(message)?)?;
     let Some(result) = whole.get("result")? else { return Ok(message.clone()) };
-    let visible = visible(gw, visitor, wanted, 0, result, |_| true)?;
+    let visible = visible(visitor, wanted, 0, result, |_| true)?;
     Edits::new(message).replace(result, visible.to_vec()).finish()
 }
 
 /// A result with the entries of a backend that the caller may use, under the
 /// names that clients of the scope use.
 fn visible(
-    gw: &Gateway,
     visitor: &Visitor<'_>,
     wanted: Wanted,
     place: usize,
     result: &RawValue,
     mut own: impl FnMut(&str) -> bool,
 ) -> Result<Bytes, Unfit> {
-    let Visitor { caller, scope, .. } = visitor;
-    let (active, kind) = (gw.policy.active(), wanted.kind());
+    let Visitor { now, caller, scope, .. } = visitor;
+    let (active, kind) = (now.policy.active(), wanted.kind());
     let keep = |name: &str, _: &RawValue| {
         let outer = scope.outer_name(kind, place, name);
         own(&outer) && active.allows_at(caller, scope, place, kind, &outer)
@@ -253,7 +247,7 @@ async fn together(
     let mut taken = std::collections::HashSet::new();
     for (place, result) in &parts {
         let result = raw::value(result).map_err(unfit)?;
-        let shown = visible(gw, visitor, wanted, *place, result, |name| {
+        let shown = visible(visitor, wanted, *place, result, |name| {
             let declared = wanted.list == List::Tools && scope.tool(name).is_some();
             !declared && taken.insert(name.to_owned())
         });

@@ -31,6 +31,18 @@ pub struct PolicySettings {
     pub default_agent: Option<String>,
     /// A second policy file, which is asked about every call and never obeyed.
     pub shadow: Option<PathBuf>,
+    /// Files of cases that a policy must pass before it is in force.
+    pub tests: Vec<String>,
+    /// Files of invariants that must hold before a policy is in force.
+    pub invariants: Vec<String>,
+}
+
+/// The `reload` section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// Whether files that change are read anew without being asked for.
+    pub watch: bool,
 }
 
 /// What happens when the store that counts cannot be reached.
@@ -154,6 +166,13 @@ impl PolicySettings {
         for (path, file) in more {
             if let Some(file) = file {
                 check_named(path, file, findings);
+            }
+        }
+        for (path, files) in
+            [("policy.tests", &self.tests), ("policy.invariants", &self.invariants)]
+        {
+            for (index, file) in files.iter().enumerate() {
+                check_named(&format!("{path}[{index}]"), Path::new(file), findings);
             }
         }
     }

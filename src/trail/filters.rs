@@ -30,7 +30,8 @@ pub(super) const NAMES: [&str; 19] = [
     "end_time",
 ];
 
-const KINDS: [CallKind; 6] = [
+const KINDS: [CallKind; 7] = [
+    CallKind::Reload,
     CallKind::Decision,
     CallKind::Authentication,
     CallKind::List,

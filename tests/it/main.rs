@@ -22,4 +22,5 @@ mod policy;
 mod quota;
 mod quota_calls;
 mod quota_crash;
+mod reload;
 mod rest;
