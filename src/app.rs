@@ -2,6 +2,7 @@
 
 mod proof;
 mod runner;
+mod tools;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -27,6 +28,7 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
+use crate::pins::Seen;
 use crate::policy::{Asked, Sources};
 use crate::quota::{self, Quota};
 use crate::registry::{self, Offers, Registry};
@@ -42,6 +44,7 @@ use crate::upstream::Upstream;
 use runner::Runner;
 
 pub use proof::prove;
+pub use tools::tools;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
@@ -242,7 +245,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// When a file is wrong, a listener is taken, or the database cannot be
 /// reached.
 pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> {
-    let Files { quota, rules: Configured { registry, policy, warnings }, authn } =
+    let Files { quota, rules: Configured { registry, policy, lock, warnings }, authn } =
         read(&settings, &clock).map_err(|problems| anyhow!(problems.to_string()))?;
     let store = Store::connect(&settings.database, clock.clone()).await.context("database")?;
     store.migrate(settings.database.auto_migrate).await.context("database")?;
@@ -281,12 +284,13 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         admin_role: settings.auth.admin_role.as_str().into(),
         handshake,
         authn,
-        in_force: Arc::new(InForce::new(registry, policy)),
+        in_force: Arc::new(InForce::new(registry, policy, lock)),
         reload: Reload::new(&settings, status),
         shadow_differences: AtomicU64::new(0),
         quota,
         audit,
         offers: Offers::default(),
+        pins: Seen::default(),
         lists_incomplete: AtomicU64::new(0),
         conversations: Conversations::default(),
         upstream: Arc::new(Upstream::new(

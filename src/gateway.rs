@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::generation::{Generation, InForce};
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
+use crate::pins::Seen;
 use crate::quota::{Quota, QuotaIo};
 use crate::registry::Offers;
 use crate::reload::Reload;
@@ -30,6 +31,8 @@ pub(crate) struct Gateway {
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
     pub(crate) offers: Offers,
+    /// What backends say of their tools, where tools are pinned.
+    pub(crate) pins: Seen,
     /// Parts of lists that backends have not given, for metrics.
     pub(crate) lists_incomplete: AtomicU64,
     pub(crate) conversations: Conversations,

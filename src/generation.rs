@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::pins::Lock;
 use crate::policy::Policy;
 use crate::registry::Registry;
 
@@ -17,6 +18,8 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     pub(crate) registry: Registry,
     pub(crate) policy: Policy,
+    /// The approved tools. `None`: tools are not pinned.
+    pub(crate) lock: Option<Lock>,
 }
 
 /// The generation in force.
@@ -28,10 +31,10 @@ pub(crate) struct InForce {
 
 impl InForce {
     /// The first one.
-    pub(crate) fn new(registry: Registry, policy: Policy) -> Self {
+    pub(crate) fn new(registry: Registry, policy: Policy, lock: Option<Lock>) -> Self {
         let number = 1;
         let policy = policy.numbered(number);
-        let current = ArcSwap::from_pointee(Generation { number, registry, policy });
+        let current = ArcSwap::from_pointee(Generation { number, registry, policy, lock });
         Self { current, signal: watch::Sender::new(number) }
     }
 
@@ -47,10 +50,15 @@ impl InForce {
 
     /// Puts another in its place; requests in progress go on with theirs.
     /// Answers with the new generation. Only one task may do it at a time.
-    pub(crate) fn replace(&self, registry: Registry, policy: Policy) -> Arc<Generation> {
+    pub(crate) fn replace(
+        &self,
+        registry: Registry,
+        policy: Policy,
+        lock: Option<Lock>,
+    ) -> Arc<Generation> {
         let number = self.current.load().number + 1;
         let policy = policy.numbered(number);
-        let next = Arc::new(Generation { number, registry, policy });
+        let next = Arc::new(Generation { number, registry, policy, lock });
         self.current.store(Arc::clone(&next));
         self.signal.send_replace(number);
         next

@@ -15,6 +15,7 @@ mod ingress;
 mod invocation;
 pub mod lifecycle;
 mod outbound;
+mod pins;
 mod pipeline;
 mod policy;
 pub mod protocol;

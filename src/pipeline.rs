@@ -13,6 +13,7 @@ mod hearing;
 mod listen;
 mod lists;
 mod offers;
+mod pinned;
 mod quotas;
 mod seats;
 mod tasks;
@@ -469,6 +470,8 @@ async fn call_subject(
     });
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
+    let (backend, inner) = (&subject.backend, (subject.kind, &*subject.inner));
+    pinned::check(gw, io, &now, backend, inner).await?;
     let asked_at = gw.clock.monotonic();
     let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
@@ -545,7 +548,9 @@ async fn walk_tools(
     let active = now.policy.active();
     let snapshot = now.registry.snapshot();
     let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
-    let visible = tools.filter(|tool| active.allows(&caller, tool)).cloned().collect();
+    let shown =
+        |tool: &&Arc<Tool>| active.allows(&caller, tool) && pinned::shows_declared(gw, &now, tool);
+    let visible = tools.filter(shown).cloned().collect();
     Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::audit::Reloaded;
 use crate::authn::FreshKeys;
 use crate::gateway::Gateway;
+use crate::pins::Lock;
 use crate::reload::{self, Configured, Origin, Outcome, Request, Watch};
 use crate::settings::{Problem, Problems};
 
@@ -118,9 +119,10 @@ impl Runner {
     ) -> Result<(Outcome, Vec<String>), Option<Problem>> {
         let gateway = &self.gateway;
         let before = gateway.now();
-        let Fresh { rules: Configured { registry, policy, warnings }, keys } = fresh;
+        let Fresh { rules: Configured { registry, policy, lock, warnings }, keys } = fresh;
         let same = registry.digest() == before.registry.digest()
             && policy.is_same(&before.policy)
+            && is_same(lock.as_ref(), before.lock.as_ref())
             && !keys.differ();
         if same {
             tracing::info!(origin = origin.name(), "reload: nothing has changed");
@@ -138,12 +140,13 @@ impl Runner {
             Some(Problem::new("audit", told))
         })?;
         gateway.authn.adopt(keys);
-        let now = gateway.in_force.replace(registry, policy);
+        let now = gateway.in_force.replace(registry, policy, lock);
         gateway.reload.applied();
         for backend in before.registry.snapshot().backends() {
             let backends = now.registry.snapshot().backends();
             if !backends.iter().any(|known| known.id == backend.id) {
                 gateway.upstream.retire(backend);
+                gateway.pins.forget(backend.id);
             }
         }
         (self.after)(gateway);
@@ -177,6 +180,14 @@ impl Runner {
             keys_changed: next.keys_changed,
             problems: problems.join("\n"),
         }
+    }
+}
+
+fn is_same(one: Option<&Lock>, other: Option<&Lock>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.is_same(other),
+        (None, Some(_)) | (Some(_), None) => false,
     }
 }
 

@@ -166,6 +166,10 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::InvalidArguments => {
             result(400, "The arguments do not fit the tool's input schema.")
         }
+        Reason::ToolQuarantined => result(
+            403,
+            "This tool is not as it was approved, so the call was not made. An administrator has to look at it.",
+        ),
         Reason::AdminRequired => {
             door(403, gateway::FORBIDDEN, "Admin role required for this operation")
         }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
 
-use super::{Answer, Visitor, no_cursor};
+use super::{Answer, Visitor, no_cursor, pinned};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -52,7 +52,9 @@ pub(super) async fn list(
 fn declared(gw: &Gateway, visitor: &Visitor<'_>, era: Era) -> Vec<u8> {
     let active = visitor.now.policy.active();
     let tools = visitor.scope.tools.iter().map(|tool| &**tool);
-    let visible = tools.filter(|tool| active.allows(&visitor.caller, tool));
+    let visible = tools.filter(|tool| {
+        active.allows(&visitor.caller, tool) && pinned::shows_declared(gw, &visitor.now, tool)
+    });
     catalog::list(visible, era, gw.handshake.server_info())
 }
 
@@ -71,7 +73,7 @@ async fn offered(
     let wanted = Wanted { list, era, revision: message.spoken.revision };
     if scope.backends.len() == 1 && (scope.tools.is_empty() || list != List::Tools) {
         let mut whole = ask(gw, io, visitor, wanted, 0, id, body.clone()).await?;
-        whole.message = visible_of(visitor, wanted, &whole.message).map_err(unfit)?;
+        whole.message = visible_of(gw, visitor, wanted, &whole.message).map_err(unfit)?;
         return Ok(Answer::Forwarded(whole));
     }
     let asked = match message.params.cursor.as_deref() {
@@ -155,16 +157,22 @@ pub(super) async fn ask_unread(
 }
 
 /// A response with the entries the caller may use.
-fn visible_of(visitor: &Visitor<'_>, wanted: Wanted, message: &Bytes) -> Result<Bytes, Unfit> {
+fn visible_of(
+    gw: &Gateway,
+    visitor: &Visitor<'_>,
+    wanted: Wanted,
+    message: &Bytes,
+) -> Result<Bytes, Unfit> {
     let whole = Object::read(raw::value(message)?)?;
     let Some(result) = whole.get("result")? else { return Ok(message.clone()) };
-    let visible = visible(visitor, wanted, 0, result, |_| true)?;
+    let visible = visible(gw, visitor, wanted, 0, result, |_| true)?;
     Edits::new(message).replace(result, visible.to_vec()).finish()
 }
 
 /// A result with the entries of a backend that the caller may use, under the
 /// names that clients of the scope use.
 fn visible(
+    gw: &Gateway,
     visitor: &Visitor<'_>,
     wanted: Wanted,
     place: usize,
@@ -173,9 +181,13 @@ fn visible(
 ) -> Result<Bytes, Unfit> {
     let Visitor { now, caller, scope, .. } = visitor;
     let (active, kind) = (now.policy.active(), wanted.kind());
-    let keep = |name: &str, _: &RawValue| {
+    let lock = now.lock.as_ref().filter(|_| wanted.list == List::Tools);
+    let pins = lock.zip(scope.backends.get(place));
+    let keep = |name: &str, entry: &RawValue| {
         let outer = scope.outer_name(kind, place, name);
-        own(&outer) && active.allows_at(caller, scope, place, kind, &outer)
+        own(&outer)
+            && active.allows_at(caller, scope, place, kind, &outer)
+            && pins.is_none_or(|(lock, backend)| pinned::shows(gw, lock, backend, entry))
     };
     let rename = |name: &str| match scope.outer_name(kind, place, name) {
         Cow::Owned(outer) => Some(outer),
@@ -247,7 +259,7 @@ async fn together(
     let mut taken = std::collections::HashSet::new();
     for (place, result) in &parts {
         let result = raw::value(result).map_err(unfit)?;
-        let shown = visible(visitor, wanted, *place, result, |name| {
+        let shown = visible(gw, visitor, wanted, *place, result, |name| {
             let declared = wanted.list == List::Tools && scope.tool(name).is_some();
             !declared && taken.insert(name.to_owned())
         });

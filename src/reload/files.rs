@@ -7,6 +7,7 @@ use super::gate;
 use crate::authn;
 use crate::clock::Clock;
 use crate::generation::Generation;
+use crate::pins::Lock;
 use crate::policy::{Policy, Sources, Weight, World};
 use crate::quota::{self, QuotaError};
 use crate::registry::{Bounds, Registry};
@@ -16,6 +17,8 @@ use crate::settings::{Problem, Problems, Settings};
 pub(crate) struct Configured {
     pub(crate) registry: Registry,
     pub(crate) policy: Policy,
+    /// The approved tools, where the settings name a lock.
+    pub(crate) lock: Option<Lock>,
     /// What is odd about the policy, as `path: what`.
     pub(crate) warnings: Vec<String>,
 }
@@ -38,10 +41,11 @@ pub(crate) fn rules(
     )
     .map_err(|complaints| in_file(&settings.registry.file, complaints, problems));
     let policy = policy(settings, before.is_some(), problems);
-    let (Ok(registry), Ok(policy)) = (registry, policy) else { return None };
+    let lock = lock(settings, problems);
+    let (Ok(registry), Ok(policy), Ok(lock)) = (registry, policy, lock) else { return None };
     let fit = gate::passes(&settings.policy, &policy, &registry, clock.now(), problems);
     let warnings = warnings(&policy, &registry);
-    fit.then_some(Configured { registry, policy, warnings })
+    fit.then_some(Configured { registry, policy, lock, warnings })
 }
 
 /// What a registry may ask for, by the settings.
@@ -79,6 +83,13 @@ fn policy(settings: &Settings, is_again: bool, problems: &mut Problems) -> Resul
     }
 }
 
+/// The approved tools, where tools are pinned.
+fn lock(settings: &Settings, problems: &mut Problems) -> Result<Option<Lock>, ()> {
+    let Some(file) = &settings.registry.lock else { return Ok(None) };
+    let lock = Lock::load(file).map_err(|complaints| in_file(file, complaints, problems))?;
+    Ok(Some(lock))
+}
+
 fn warnings(policy: &Policy, registry: &Registry) -> Vec<String> {
     let found = policy.active().findings(&World::of(registry.snapshot()));
     let odd = found.into_iter().filter(|finding| finding.weight == Weight::Warning);
@@ -112,6 +123,7 @@ pub(crate) fn all(settings: &Settings) -> Vec<PathBuf> {
         [&issuer.secret_read_from, &issuer.public_key_file, &issuer.jwks_file]
     });
     let mut files = vec![settings.registry.file.clone(), policy.file.clone()];
+    files.extend(settings.registry.lock.clone());
     files.extend([&policy.agent_rules, &policy.shadow].into_iter().flatten().cloned());
     files.extend(policy.tests.iter().chain(&policy.invariants).map(PathBuf::from));
     files.extend(keys.flatten().cloned());

@@ -15,6 +15,9 @@ use crate::secret::Secret;
 pub struct RegistrySettings {
     /// The file that names scopes, backends and tools.
     pub file: PathBuf,
+    /// The file of approved tools. With it, tools are shown and called only as
+    /// they were approved.
+    pub lock: Option<PathBuf>,
 }
 
 /// The `policy` section.
@@ -156,6 +159,9 @@ pub struct TelemetrySettings {
 impl RegistrySettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         check_named("registry.file", &self.file, findings);
+        if let Some(file) = &self.lock {
+            check_named("registry.lock", file, findings);
+        }
     }
 }
 

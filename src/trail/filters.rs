@@ -31,13 +31,13 @@ pub(super) const NAMES: [&str; 19] = [
 ];
 
 const KINDS: [CallKind; 7] = [
-    CallKind::Reload,
     CallKind::Decision,
     CallKind::Authentication,
     CallKind::List,
     CallKind::Admin,
     CallKind::Request,
     CallKind::Folded,
+    CallKind::Reload,
 ];
 
 const STATUSES: [CallStatus; 7] = [

@@ -3,6 +3,7 @@
 mod annotated;
 mod ascend;
 mod bound;
+mod definitions;
 mod descend;
 mod down;
 mod events;

@@ -40,7 +40,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST: usize = 1024 * 1024;
 
 /// On whose behalf the gateway asks.
-const NOBODY: &str = "scopegate";
+pub(super) const NOBODY: &str = "scopegate";
 
 const PROBE_TRAIL: Trail<'static> =
     Trail { request_id: "scopegate-probe", traceparent: None, tracestate: None };
@@ -329,7 +329,15 @@ impl Upstream {
 /// The `result` of a handshake, and the session named beside it; `None` when
 /// the backend does not know the question.
 pub(super) async fn verdict(
+    response: Response,
+) -> Result<Option<(Box<RawValue>, Option<String>)>, Refusal> {
+    verdict_within(response, LARGEST).await
+}
+
+/// The same of an answer that may have so many bytes.
+pub(super) async fn verdict_within(
     mut response: Response,
+    largest: usize,
 ) -> Result<Option<(Box<RawValue>, Option<String>)>, Refusal> {
     let (status, session) = (response.status, response.session.take());
     let text = match (status, response.shape) {
@@ -346,7 +354,7 @@ pub(super) async fn verdict(
             ));
         }
         (200, Shape::Events) => {
-            let mut events = response.events(LARGEST);
+            let mut events = response.events(largest);
             loop {
                 let Some(event) = events.next(None).await? else { return Ok(None) };
                 let Some(data) = event.data else { continue };
@@ -355,7 +363,7 @@ pub(super) async fn verdict(
                 }
             }
         }
-        (200, _) => response.whole(LARGEST).await?,
+        (200, _) => response.whole(largest).await?,
         _ => return Ok(None),
     };
     Ok(match Told::read(&text) {

@@ -38,6 +38,7 @@ fn run(arguments: &[String], files: [&std::path::Path; 2]) -> (Exit, String) {
         audit: &|_, _, _| Ok(cli::AuditEnd::Done),
         prove: &|_, _, _| Ok(Exit::Done),
         policy: &|settings, action, output| crate::app::policy(settings, action, output),
+        tools: &|_, _, _| Ok(cli::ToolsEnd::Done),
         bridge: &|_| Ok(()),
         checks: &[],
     };
