@@ -229,9 +229,11 @@ pub fn routes() -> impl Iterator<Item = RouteInfo> {
 /// When the gateway cannot start, or could not leave in order.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
+        // From the beginning: without a handler, the signal ends the process.
+        let hangups = lifecycle::hangups()?;
         let running = start(settings, Clock::system()).await?;
         let gateway = Arc::clone(&running.site.gateway);
-        let asked = lifecycle::asked_to_reload(move || gateway.reload.nudge(Origin::Signal))?;
+        let asked = hangups.each(move || gateway.reload.nudge(Origin::Signal));
         let signal = lifecycle::asked_to_stop().await?;
         asked.abort();
         tracing::info!(signal, "stopping");
@@ -245,6 +247,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// When a file is wrong, a listener is taken, or the database cannot be
 /// reached.
 pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> {
+    let looks = reload::looks(&settings);
     let Files { quota, rules: Configured { registry, policy, lock, warnings }, authn } =
         read(&settings, &clock).map_err(|problems| anyhow!(problems.to_string()))?;
     let store = Store::connect(&settings.database, clock.clone()).await.context("database")?;
@@ -285,7 +288,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         handshake,
         authn,
         in_force: Arc::new(InForce::new(registry, policy, lock)),
-        reload: Reload::new(&settings, status),
+        reload: Reload::new(&settings, status, looks),
         shadow_differences: AtomicU64::new(0),
         quota,
         audit,
@@ -365,11 +368,15 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         stopping: AtomicBool::new(false),
     });
     let renewed = site.clone();
+    let turn = Arc::new(tokio::sync::Mutex::new(()));
     let runner = Runner::new(Arc::clone(&site.gateway), move |gateway| {
         renewed.tools.store(Arc::new(counters(&renewed.metrics, gateway)));
-        let (store, records) = (Arc::clone(&gateway.store), records(&gateway.now().registry));
+        let (turn, site) = (Arc::clone(&turn), renewed.clone());
         drop(gateway.store.spawn(async move {
-            if let Err(error) = store.sync_tools(&records).await {
+            // One after the other, each with what is in force by then.
+            let _turn = turn.lock().await;
+            let gateway = &site.gateway;
+            if let Err(error) = gateway.store.sync_tools(&records(&gateway.now().registry)).await {
                 tracing::warn!(%error, "the table of tools is not in step with the registry");
             }
         }));

@@ -22,18 +22,25 @@ pub async fn asked_to_stop() -> std::io::Result<&'static str> {
 /// listener closes.
 pub const NOTICE: Duration = Duration::from_millis(200);
 
-/// Calls back whenever the process is asked to read its configuration anew
-/// (`SIGHUP`), until the task is ended.
+/// Signals that ask to read the configuration anew (`SIGHUP`).
+#[derive(Debug)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+/// Takes these signals from here on.
 ///
 /// # Errors
 /// When the handler cannot be installed.
-pub fn asked_to_reload(
-    reload: impl Fn() + 'static,
-) -> std::io::Result<tokio::task::JoinHandle<()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(actix_web::rt::spawn(async move {
-        while hangup.recv().await.is_some() {
-            reload();
-        }
-    }))
+pub fn hangups() -> std::io::Result<Hangups> {
+    signal(SignalKind::hangup()).map(Hangups)
+}
+
+impl Hangups {
+    /// Calls back for each, until the task is ended.
+    pub fn each(mut self, call: impl Fn() + 'static) -> tokio::task::JoinHandle<()> {
+        actix_web::rt::spawn(async move {
+            while self.0.recv().await.is_some() {
+                call();
+            }
+        })
+    }
 }

@@ -489,7 +489,7 @@ async fn call_subject(
         .await
         .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
     let target = recorded.as_ref().permit().target();
-    let reply = tasks::bound(gw, target, reply)?;
+    let reply = if hidden.is_some() { reply } else { tasks::bound(gw, target, reply)? };
     let mut whole = match reply {
         Reply::Stream(mut flow) if streams => {
             // A legacy backend may tell of any resource on it.
@@ -511,6 +511,10 @@ async fn call_subject(
 
 /// Takes out of an answer what a rule of the policy hides.
 fn conceal(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
+    if tasks::is_begun(&whole.message) {
+        let detail = "a task was begun, although the call did not allow one";
+        return Err(Refusal::new(Reason::BackendError, detail));
+    }
     let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
     if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
         whole.message = shown;

@@ -7,7 +7,7 @@ use crate::authn::FreshKeys;
 use crate::gateway::Gateway;
 use crate::pins::Lock;
 use crate::reload::{self, Configured, Origin, Outcome, Request, Watch};
-use crate::settings::{Problem, Problems};
+use crate::settings::{Place, Problem, Problems};
 
 /// How often files are read again that were swapped while they were read.
 const MOST_READINGS: usize = 5;
@@ -37,7 +37,8 @@ impl Runner {
         let Some(mut waiting) = reload.take_requests().await else { return };
         let watched = reload.settings().reload.watch;
         let files = if watched { reload::all(reload.settings()) } else { Vec::new() };
-        let mut watch = Watch::new(files);
+        let looks = if watched { reload.looks().to_vec() } else { Vec::new() };
+        let mut watch = Watch::new(files, looks);
         loop {
             let first = tokio::select! {
                 request = waiting.recv() => match request {
@@ -52,14 +53,19 @@ impl Runner {
                 asking.push(request);
             }
             watch.note();
-            let outcome = self.reload(asking[0].origin).await;
+            let (outcome, is_to_blame) = self.reload(asking[0].origin).await;
+            if !is_to_blame {
+                // The files may be fit: they are tried again by themselves.
+                watch.retry();
+            }
             for request in asking {
                 request.answer(&outcome);
             }
         }
     }
 
-    async fn reload(&self, origin: Origin) -> Outcome {
+    /// What comes of it, and whether the files are to blame where it is refused.
+    async fn reload(&self, origin: Origin) -> (Outcome, bool) {
         let gateway = &self.gateway;
         let (read, mut problems) = self.read().await;
         let outcome = match read {
@@ -70,9 +76,13 @@ impl Runner {
         match outcome {
             Ok((outcome, warnings)) => {
                 gateway.reload.succeeded(now, origin, warnings);
-                outcome
+                (outcome, true)
             }
             Err(why) => {
+                let is_to_blame = why.is_none()
+                    && problems
+                        .iter()
+                        .all(|it| !it.path().is_empty() || *it.place() != Place::Nowhere);
                 problems.extend(why.into_iter().collect());
                 let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 tracing::error!(
@@ -82,7 +92,7 @@ impl Runner {
                 gateway.reload.failed(now, origin, &problems);
                 // That nothing has changed is on record where it can be.
                 let _ = gateway.audit.reloaded(&self.event(origin, None, &told)).await;
-                Outcome::Refused(told)
+                (Outcome::Refused(told), is_to_blame)
             }
         }
     }
@@ -126,6 +136,7 @@ impl Runner {
             && !keys.differ();
         if same {
             tracing::info!(origin = origin.name(), "reload: nothing has changed");
+            self.record(&self.event(origin, None, &[])).await?;
             return Ok((Outcome::Unchanged(before.number), warnings));
         }
         let next = Next {
@@ -135,10 +146,7 @@ impl Runner {
             keys_changed: keys.differ(),
         };
         let number = next.generation;
-        gateway.audit.reloaded(&self.event(origin, Some(next), &[])).await.map_err(|refusal| {
-            let told = format!("the audit trail cannot be written: {}", refusal.detail);
-            Some(Problem::new("audit", told))
-        })?;
+        self.record(&self.event(origin, Some(next), &[])).await?;
         gateway.authn.adopt(keys);
         let now = gateway.in_force.replace(registry, policy, lock);
         gateway.reload.applied();
@@ -161,6 +169,14 @@ impl Runner {
             "reloaded"
         );
         Ok((Outcome::Applied(number), warnings))
+    }
+
+    /// Writes a reload down; what is not on record does not take effect.
+    async fn record(&self, event: &Reloaded) -> Result<(), Option<Problem>> {
+        self.gateway.audit.reloaded(event).await.map_err(|refusal| {
+            let told = format!("the audit trail cannot be written: {}", refusal.detail);
+            Some(Problem::new("audit", told))
+        })
     }
 
     /// What the audit trail says of a reload.

@@ -66,6 +66,7 @@ impl Rules {
             api_version: self.api_version(claims)?,
             agents: list(claims, &names.agent)?,
             times,
+            verified: (0, 0),
             roles_text: OnceLock::new(),
         })
     }

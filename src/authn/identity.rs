@@ -19,6 +19,9 @@ pub(super) struct Identity {
     pub(super) api_version: Option<String>,
     pub(super) agents: Vec<String>,
     pub(super) times: Times,
+    /// The issuer's place among the configured ones, and the generation of its
+    /// keys that the token was verified with.
+    pub(super) verified: (usize, u64),
     /// The roles as JSON, once somebody has asked.
     pub(super) roles_text: OnceLock<Arc<str>>,
 }
@@ -45,6 +48,11 @@ impl Caller {
     #[must_use]
     pub(crate) fn key(&self) -> &str {
         &self.0.key
+    }
+
+    /// What its token was verified with.
+    pub(super) fn verified(&self) -> (usize, u64) {
+        self.0.verified
     }
 
     /// The [`key`](Self::key) of somebody who is not here.
@@ -143,6 +151,7 @@ impl Caller {
             api_version: None,
             agents: Vec::new(),
             times: Times { expires: 4_102_444_800, not_before: None, issued: None },
+            verified: (0, 0),
             roles_text: OnceLock::new(),
         }))
     }

@@ -138,6 +138,13 @@ impl Authenticator {
         Duration::from_secs(u64::try_from(skew).unwrap_or_default())
     }
 
+    /// Whether the keys that the caller's token was verified with are still good.
+    pub(crate) fn vouches(&self, caller: &Caller) -> bool {
+        let (index, generation) = caller.verified();
+        let now = self.clock.monotonic();
+        self.issuers.get(index).is_some_and(|issuer| issuer.keys.is_current(generation, now))
+    }
+
     /// The names of all issuers, in the order of the settings.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.issuers.iter().map(|issuer| &*issuer.rules.issuer)
@@ -228,7 +235,8 @@ impl Authenticator {
         if !key.verifies(token.algorithm, token.signed, token.signature) {
             return Err(invalid("the signature does not match"));
         }
-        let identity = issuer.rules.identify(&token.claims, self.clock.unix_seconds())?;
+        let mut identity = issuer.rules.identify(&token.claims, self.clock.unix_seconds())?;
+        identity.verified = (index, generation);
         let identity = Arc::new(identity);
         let at = self.clock.monotonic();
         let verified = Verified { identity: Arc::clone(&identity), issuer: index, generation, at };

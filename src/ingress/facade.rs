@@ -86,7 +86,10 @@ pub(super) async fn open(
         endpoint: request.path().into(),
         scope: visit.scope.into(),
     };
+    // At their end something is said, so that it is seen whether to go on.
     let changes = told(stream::of_changes(line_changes));
+    let last = futures_util::stream::iter([Bytes::from_static(b": over\n\n")]);
+    let changes = changes.chain(last).boxed_local();
     let body = Talking {
         first: Some(written(&first)),
         talk: Some(Rc::new(talk)),

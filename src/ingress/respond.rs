@@ -75,7 +75,7 @@ pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<
         }
         Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
         Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener })) => {
-            let pieces = stream::for_a_time(stream::of_all(flows, Some(changes)), at_most);
+            let pieces = stream::for_a_time(stream::of_all(flows, changes), at_most);
             (stream::held_by(pieces, listener), false, Some(seat))
         }
         result => return Came::Whole(Walked { known, entry, result }),

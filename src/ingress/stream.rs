@@ -103,9 +103,9 @@ pub(super) fn of_changes(changes: Changes) -> Pieces {
 
 /// The pieces of several streams, as they come, until one of them ends: whoever
 /// hears nothing more of one backend is to come back.
-pub(super) fn of_all(flows: Vec<Flow>, changes: Option<Changes>) -> Pieces {
+pub(super) fn of_all(flows: Vec<Flow>, changes: Changes) -> Pieces {
     let end = || futures_util::stream::iter([None]);
-    let all = flows.into_iter().map(of).chain(changes.map(of_changes));
+    let all = flows.into_iter().map(of).chain([of_changes(changes)]);
     let all = all.map(|pieces| pieces.map(Some).chain(end()).boxed_local());
     let pieces = futures_util::stream::select_all(all.collect::<Vec<_>>());
     pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
@@ -116,13 +116,7 @@ pub(super) fn of_all(flows: Vec<Flow>, changes: Option<Changes>) -> Pieces {
 pub(super) fn of_listening(listening: Listening) -> Pieces {
     let Listening { acknowledged, flows, changes, ended, at_most, listener } = listening;
     let is_told = |piece: &Result<Piece, Refusal>| ready(matches!(piece, Ok(Piece::Event(_))));
-    // With nobody to tell anything there is silence, and no end to ask about
-    // again and again.
-    let news = if flows.is_empty() && changes.is_none() {
-        futures_util::stream::pending().boxed_local()
-    } else {
-        of_all(flows, changes).take_while(is_told).boxed_local()
-    };
+    let news = of_all(flows, changes).take_while(is_told).boxed_local();
     let news = for_a_time(news, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
     let first = futures_util::stream::iter(first);

@@ -1,8 +1,9 @@
 //! A tool's result without what a rule of the policy hides (`redact_result`).
 //!
 //! The paths are followed in `structuredContent`, and in each text that is
-//! JSON. Of everything else in the content (prose, images, embedded resources)
-//! nobody can say where the hidden value stands, so it is masked whole.
+//! JSON, and in everything else that has a structure. Of prose, images and
+//! embedded resources nobody can say where the hidden value stands, so they are
+//! masked whole; and so is the message of an error.
 
 use std::borrow::Cow;
 
@@ -23,9 +24,19 @@ const MASKED_BLOCK: &str = r#"{"type":"text","text":"***REDACTED***"}"#;
 /// [`Unfit`] when the answer is not one.
 pub(super) fn result(message: &[u8], hidden: &JsonPaths) -> Result<Option<Bytes>, Unfit> {
     let whole = Object::read(raw::value(message)?)?;
-    let Some(result) = whole.get("result")? else { return Ok(None) };
-    let result = Object::read(result)?;
     let mut edits = Edits::new(message);
+    let Some(result) = whole.get("result")? else {
+        let Some(error) = whole.get("error")? else { return Ok(None) };
+        for member in Object::read(error)?.members() {
+            match &*member.name() {
+                "code" => {}
+                "data" => edits = mask_value(edits, member.value, hidden)?,
+                _ => edits = edits.replace(member.value, MASK.as_bytes()),
+            }
+        }
+        return if edits.is_empty() { Ok(None) } else { edits.finish().map(Some) };
+    };
+    let result = Object::read(result)?;
     for member in result.members() {
         match &*member.name() {
             "structuredContent" => {
@@ -38,14 +49,30 @@ pub(super) fn result(message: &[u8], hidden: &JsonPaths) -> Result<Option<Bytes>
                     edits = mask_block(edits, block, hidden)?;
                 }
             }
-            _ => {}
+            "isError" | "resultType" => {}
+            _ => edits = mask_value(edits, member.value, hidden)?,
         }
     }
     if edits.is_empty() { Ok(None) } else { edits.finish().map(Some) }
 }
 
-fn mask_block<'t>(
+/// What the paths point at in a value; a text, whole.
+fn mask_value<'t>(
     edits: Edits<'t>,
+    value: &'t RawValue,
+    hidden: &JsonPaths,
+) -> Result<Edits<'t>, Unfit> {
+    if value.get().starts_with('"') {
+        return Ok(edits.replace(value, MASK.as_bytes()));
+    }
+    Ok(match masked(value.get().as_bytes(), hidden)? {
+        Some(shown) => edits.replace(value, shown.to_vec()),
+        None => edits,
+    })
+}
+
+fn mask_block<'t>(
+    mut edits: Edits<'t>,
     block: &'t RawValue,
     hidden: &JsonPaths,
 ) -> Result<Edits<'t>, Unfit> {
@@ -57,6 +84,11 @@ fn mask_block<'t>(
     let Some(spoken) = text(said) else {
         return Ok(edits.replace(block, MASKED_BLOCK.as_bytes()));
     };
+    for member in read.members() {
+        if !matches!(&*member.name(), "type" | "text") {
+            edits = mask_value(edits, member.value, hidden)?;
+        }
+    }
     let structured = spoken.trim_start().starts_with(['{', '[']);
     match masked(spoken.as_bytes(), hidden) {
         Ok(Some(shown)) if structured => {
@@ -111,6 +143,20 @@ mod tests {
     fn what_holds_nothing_hidden_stays_to_the_byte() {
         let message = r#"{"id":1,"result":{"content":[{"type":"text","text":"[1, 2]"}],"structuredContent":{ "n" : 1 }}}"#;
         assert_eq!(concealed(message), None);
-        assert_eq!(concealed(r#"{"id":1,"error":{"code":1,"message":"x"}}"#), None);
+    }
+
+    #[test]
+    fn errors_and_what_stands_beside_are_no_way_around() {
+        assert_eq!(
+            concealed(
+                r#"{"id":1,"error":{"code":1,"message":"no a@b","data":{"email":"a@b","n":1}}}"#
+            )
+            .unwrap(),
+            r#"{"id":1,"error":{"code":1,"message":"***REDACTED***","data":{"email":"***REDACTED***","n":1}}}"#
+        );
+        assert_eq!(
+            concealed(r#"{"id":1,"result":{"content":[{"type":"text","text":"[]","_meta":{"email":"a@b"}}],"_meta":{"email":"a@b"},"note":"a@b","isError":false}}"#).unwrap(),
+            r#"{"id":1,"result":{"content":[{"type":"text","text":"[]","_meta":{"email":"***REDACTED***"}}],"_meta":{"email":"***REDACTED***"},"note":"***REDACTED***","isError":false}}"#
+        );
     }
 }

@@ -26,6 +26,7 @@ use crate::audit::{CallerFacts, Entry, Opening, Surface};
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
+use crate::generation::Generation;
 use crate::inbound::{self, Head};
 use crate::protocol::accept::Accepts;
 use crate::registry::Scope;
@@ -44,6 +45,8 @@ const LONGEST: usize = 8 * 1024;
 /// One side of a conversation: who speaks, and where.
 pub(crate) struct Line {
     caller: Caller,
+    /// What was in force when it began.
+    began: Arc<Generation>,
     scope: Arc<Scope>,
     own: Arc<Opened>,
     endpoint: Arc<str>,
@@ -55,7 +58,7 @@ pub(crate) struct Line {
 impl Line {
     /// What the gateway itself says on it.
     pub(crate) fn changes(&self, gw: &Gateway) -> Changes {
-        Changes::of_session(gw, &self.scope)
+        Changes::of_session(gw, &self.began, &self.scope, &self.caller)
     }
 }
 
@@ -95,7 +98,8 @@ async fn walk_begin(
     if !inbound.head.accepts()?.event_stream {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
-    let scope = gw.now().registry.scope(inbound.scope)?;
+    let began = gw.now();
+    let scope = began.registry.scope(inbound.scope)?;
     let listener = gw.sessions.listen(&CallerKey::of(caller.key()))?;
     let at_most = super::remaining(gw, &caller);
     let nothing = RawValue::from_string("{}".to_owned())
@@ -115,6 +119,7 @@ async fn walk_begin(
     let inbox = gw.conversations.begin(started.session.uid());
     let line = Line {
         caller,
+        began,
         scope,
         own: started.session,
         endpoint: inbound.endpoint.into(),
@@ -240,6 +245,7 @@ impl Gateway {
         // A reload may have taken the scope away, or given it other backends.
         let scope = self.now().registry.scope(&line.scope.name);
         scope.is_ok_and(|scope| scope.label() == line.scope.label())
+            && self.authn.vouches(&line.caller)
             && both.all(|session| self.sessions.is_live(session))
     }
 

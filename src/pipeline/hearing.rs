@@ -9,9 +9,10 @@ use crate::audit::Entry;
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
+use crate::policy::Moment;
 use crate::protocol::ids::{self, Stream};
 use crate::protocol::revision::Era;
-use crate::registry::{Scope, SubjectKind};
+use crate::registry::Scope;
 use crate::session::{CallerKey, Listener, Opened};
 use crate::upstream::{Flow, Permits};
 
@@ -68,10 +69,19 @@ async fn walk_hear(
         client: None,
         trail: trail(inbound.head, inbound.request_id),
     };
+    // Before anybody is waited for: a reload meanwhile is told, too.
+    let changes = Changes::of_session(gw, &visitor.now, &visitor.scope, &visitor.caller);
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
     let last = last.and_then(|id| ids::event_from_client(id.as_bytes()));
     let flows = match last {
+        // The answer of a call, which a rule may have hidden parts of.
+        Some((_, Stream::Request, _)) if visitor.now.policy.active().hides_results() => {
+            return Err(Refusal::telling(
+                Reason::MethodNotAllowed,
+                "answers are not told again: the policy hides parts of some",
+            ));
+        }
         Some((place, stream, id)) => {
             let mut flows = resume(gw, io, &visitor, &seat, (place, stream, id)).await?;
             if stream == Stream::Session {
@@ -87,7 +97,6 @@ async fn walk_hear(
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
     }
     let at_most = super::remaining(gw, &visitor.caller);
-    let changes = Changes::of_session(gw, &visitor.scope);
     Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener }))
 }
 
@@ -96,8 +105,11 @@ async fn walk_hear(
 pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>, place: usize) -> Permits {
     let in_force = Arc::clone(&gw.in_force);
     let (caller, scope) = (caller.clone(), Arc::clone(scope));
-    let kind = SubjectKind::Resource;
-    Arc::new(move |uri| in_force.now().policy.active().allows_at(&caller, &scope, place, kind, uri))
+    let clock = gw.clock.clone();
+    Arc::new(move |uri| {
+        let moment = Moment { now: clock.now(), client: None, session: None };
+        in_force.now().policy.active().permits_news(&caller, &scope, place, uri, moment)
+    })
 }
 
 /// The rest of a stream that broke off.

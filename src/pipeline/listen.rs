@@ -18,7 +18,6 @@ use crate::protocol::mcp::meta;
 use crate::protocol::raw::{self, Object, Unfit, elements, text};
 use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
-use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener};
 use crate::translate::news::{self, Lists, Wanted};
 use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
@@ -40,7 +39,7 @@ pub(crate) struct Listening {
     /// What the backends tell.
     pub(crate) flows: Vec<Flow>,
     /// What the gateway itself tells.
-    pub(crate) changes: Option<Changes>,
+    pub(crate) changes: Changes,
     /// The last message.
     pub(crate) ended: Bytes,
     /// How long the caller's token lets it listen.
@@ -64,8 +63,11 @@ pub(super) async fn listen(
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
-    let body = permitted(visitor, message, body).map_err(unfit)?;
-    let id = id_in(&body)?;
+    let id = id_in(body)?;
+    let asked = wanted(body).map_err(unfit)?;
+    let lists = asked.lists();
+    // Before anybody is waited for: a reload meanwhile is told, too.
+    let changes = Changes::of_subscription(gw, visitor, lists, id);
     let permits = |place| hearing::permits(gw, &visitor.caller, &visitor.scope, place);
     let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
     let facts = join_all(asking).await;
@@ -73,14 +75,13 @@ pub(super) async fn listen(
         facts.into_iter().map(|facts| Ok(facts?.speaks(Era::Modern))).collect();
     let ended = ended(id);
     let at_most = super::remaining(gw, &visitor.caller);
-    let wanted = wanted(&body).map_err(unfit)?;
-    let lists = wanted.lists();
-    let changes = lists.any().then(|| Changes::of_subscription(gw, &visitor.scope, lists, id));
     if let [Ok(true)] = &modern[..] {
+        let body = permitted(gw, visitor, message, 0, body).map_err(unfit)?;
         return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
             Reply::Stream(mut flow) => {
-                let acknowledged = if changes.is_some() {
-                    let mut all = acknowledgement(&mut flow).await?.unwrap_or_default();
+                let acknowledged = if lists.any() {
+                    let told = acknowledgement(&mut flow).await?;
+                    let mut all = told.ok_or_else(unacknowledged)?;
                     unite(&mut all, own(lists));
                     Some(acknowledged(id, &all))
                 } else {
@@ -100,11 +101,13 @@ pub(super) async fn listen(
         });
     }
     let asking = modern.into_iter().enumerate().map(|(place, modern)| {
-        let (wanted, body, listener) = (wanted.clone(), &body, Arc::clone(&listener));
+        let listener = Arc::clone(&listener);
         async move {
+            let body = permitted(gw, visitor, message, place, body).map_err(unfit)?;
             if modern? {
-                return ask_one(gw, io, visitor, message, place, body).await;
+                return ask_one(gw, io, visitor, message, place, &body).await;
             }
+            let wanted = wanted(&body).map_err(unfit)?;
             Box::pin(subscribe(gw, io, visitor, (place, id, listener), wanted)).await
         }
     });
@@ -210,6 +213,10 @@ async fn subscribe(
     tokio::time::timeout(4 * PATIENCE, subscribing).await.map_err(late)?
 }
 
+fn unacknowledged() -> Refusal {
+    Refusal::new(Reason::BackendError, "the backend does not acknowledge the subscription")
+}
+
 fn late(_: Elapsed) -> Refusal {
     Refusal::new(Reason::BackendTimeout, "the backend does not say in time what it tells")
 }
@@ -255,19 +262,23 @@ async fn ask(
     gw.upstream.consult(&io.http, ask).await?.binding(tasks)
 }
 
-/// The request without subscriptions to resources the caller may not read.
-fn permitted(visitor: &Visitor<'_>, message: &Message<'_>, body: &Bytes) -> Result<Bytes, Unfit> {
+/// The request without subscriptions to resources that the caller may not
+/// subscribe to at the backend at that place.
+fn permitted(
+    gw: &Gateway,
+    visitor: &Visitor<'_>,
+    message: &Message<'_>,
+    place: usize,
+    body: &Bytes,
+) -> Result<Bytes, Unfit> {
     let Some(wanted) = message.params.notifications else { return Ok(body.clone()) };
     let Some(uris) = Object::read(wanted)?.get("resourceSubscriptions")? else {
         return Ok(body.clone());
     };
-    let Visitor { now, caller, scope, .. } = visitor;
-    let active = now.policy.active();
+    let permits = hearing::permits(gw, &visitor.caller, &visitor.scope, place);
     let mut kept = Vec::new();
     for uri in elements(uris)? {
-        let allowed = text(uri)
-            .is_some_and(|name| active.allows_in(caller, scope, SubjectKind::Resource, &name));
-        if allowed {
+        if text(uri).is_some_and(|name| permits(&name)) {
             kept.push(uri.get());
         }
     }

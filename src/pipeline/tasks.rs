@@ -17,7 +17,7 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
 use crate::protocol::mcp::Method;
-use crate::protocol::raw::Unfit;
+use crate::protocol::raw::{self, Object, Unfit};
 use crate::protocol::revision::Era;
 use crate::registry::{Backend, Target};
 use crate::session::{CallerKey, Tasks, place_of};
@@ -87,8 +87,15 @@ pub(super) fn bound(gw: &Gateway, target: &Target<'_>, reply: Reply) -> Result<R
         return Ok(reply);
     }
     let caller = CallerKey::of(target.caller().key());
-    let backend = (subject.backend_index, &*subject.backend.name);
+    let backend = (subject.backend_index, &*subject.backend.identity);
     reply.binding(gw.sessions.tasks(&subject.scope, caller, backend))
+}
+
+/// Whether an answer says that a task has begun.
+pub(super) fn is_begun(message: &Bytes) -> bool {
+    let result = raw::value(message).and_then(Object::read).and_then(|whole| whole.get("result"));
+    let result = result.ok().flatten().and_then(|result| Object::read(result).ok());
+    result.is_some_and(|result| result.text("resultType").is_ok_and(|kind| kind == "task"))
 }
 
 /// The tasks of a caller at the backend at that place.
@@ -96,7 +103,7 @@ pub(super) fn of(gw: &Gateway, visitor: &Visitor<'_>, place: usize) -> Option<Ta
     let Visitor { caller, scope, .. } = visitor;
     let backend = scope.backend_at(place)?;
     let caller = CallerKey::of(caller.key());
-    Some(gw.sessions.tasks(&scope.name, caller, (place, &backend.name)))
+    Some(gw.sessions.tasks(&scope.name, caller, (place, &backend.identity)))
 }
 
 /// A request to listen as one backend gets it: with the tasks of the caller's

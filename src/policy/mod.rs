@@ -207,6 +207,11 @@ impl Active {
         &self.rules.limits
     }
 
+    /// Whether some rule hides parts of results.
+    pub(crate) fn hides_results(&self) -> bool {
+        self.rules.actions.as_ref().is_some_and(rules::Actions::hide_results)
+    }
+
     /// The roles of the policy, sorted.
     pub(crate) fn roles(&self) -> Vec<&str> {
         let mut roles: Vec<&str> = self.rules.roles.keys().map(String::as_str).collect();
@@ -290,6 +295,31 @@ impl Active {
             None => (0..scope.backends.len())
                 .any(|place| self.allows_at(caller, scope, place, kind, name)),
         }
+    }
+
+    /// Whether the caller may be told what becomes of a resource of the backend at
+    /// a place: what subscribing to it would be answered.
+    pub(crate) fn permits_news(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        place: usize,
+        uri: &str,
+        moment: Moment<'_>,
+    ) -> bool {
+        let kind = SubjectKind::Resource;
+        let nothing = serde_json::Value::Object(serde_json::Map::new());
+        let call = How {
+            method: "resources/subscribe",
+            arguments: &nothing,
+            now: moment.now,
+            client: moment.client,
+            session: moment.session,
+            past: false,
+        };
+        let what = What::undeclared(scope, Some(place), kind, uri);
+        let question = Question { who: Who::of(caller), what, call: Some(call) };
+        !scope.withholds(kind, uri) && matches!(self.decide(&question).verdict, Verdict::Allow(_))
     }
 
     /// The same of what the backend at a place in the scope offers; `name` is

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::build::Builder;
 use super::file::{BackendEntry, ScopeEntry};
 use super::model::{Backend, EraSetting};
 use super::scope::{Namespace, SEPARATOR};
+use crate::secret::hex;
 
 /// Most backends of one scope. Each list call asks all of them.
 const MAX_BACKENDS: usize = 32;
@@ -100,7 +103,9 @@ impl Builder {
             },
             |known| known.id,
         );
-        let backend = Arc::new(Backend { id, name: Arc::from(name), url, era, stateless, timeout });
+        let identity = identity(name, &url, era, stateless);
+        let name = Arc::from(name);
+        let backend = Arc::new(Backend { id, name, identity, url, era, stateless, timeout });
         self.backends.push(Arc::clone(&backend));
         backend
     }
@@ -123,6 +128,12 @@ impl Builder {
         }
         Some(parsed)
     }
+}
+
+fn identity(name: &str, url: &awc::http::Uri, era: EraSetting, stateless: bool) -> Box<str> {
+    let all = format!("{url}\n{era:?}\n{stateless}");
+    let mark = hex(&digest(&SHA256, all.as_bytes()).as_ref()[..8]);
+    format!("{name} {mark}").into()
 }
 
 /// Whether a name can be cut off again where the first separator stands.

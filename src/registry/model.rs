@@ -55,6 +55,9 @@ pub(crate) struct Backend {
     pub(crate) id: usize,
     /// Name in the registry; for backends given by URL, the URL.
     pub(crate) name: Arc<str>,
+    /// Its name, and a digest of where and how it is spoken to: what sessions and
+    /// tasks are bound to. The same on every replica.
+    pub(crate) identity: Box<str>,
     /// Where calls are posted.
     pub(crate) url: awc::http::Uri,
     /// Which era it speaks.

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::model::{Backend, Tool};
 use crate::protocol::call::SubjectKind;
+use crate::secret::hex;
 
 /// Stands between a backend's name and the name of what it offers.
 pub(crate) const SEPARATOR: &str = "__";
@@ -69,13 +72,16 @@ impl Scope {
         }
     }
 
-    /// Its name and its backends' in their places: what sessions are bound to.
-    /// When another backend takes a place, sessions begun before must not go
-    /// on at that one.
+    /// Its name, its backends' in their places, and a digest of where those are:
+    /// what sessions are bound to. When another backend takes a place, or the
+    /// same name stands for another, sessions begun before must not go on there.
     pub(crate) fn label(&self) -> &str {
         self.label.get_or_init(|| {
             let backends = self.reachable.iter().map(|backend| &*backend.name);
-            let parts: Vec<&str> = std::iter::once(&*self.name).chain(backends).collect();
+            let all: Vec<&str> = self.reachable.iter().map(|it| &*it.identity).collect();
+            let mark = hex(&digest(&SHA256, all.join("\n").as_bytes()).as_ref()[..8]);
+            let named = std::iter::once(&*self.name).chain(backends);
+            let parts: Vec<&str> = named.chain([&*mark]).collect();
             // No name has a line break in it.
             parts.join("\n").into()
         })

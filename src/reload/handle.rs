@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::status::{Page, Status};
+use super::watch::Look;
 use super::{Origin, Outcome};
 use crate::error::{Reason, Refusal};
 use crate::generation::Generation;
@@ -42,19 +43,22 @@ pub(crate) struct Reload {
     waiting: Mutex<Option<mpsc::Receiver<Request>>>,
     settings: Arc<Settings>,
     status: Status,
+    looks: Vec<Look>,
     applied: AtomicU64,
     refused: AtomicU64,
 }
 
 impl Reload {
     /// A handle, whose task does not run yet.
-    pub(crate) fn new(settings: &Settings, status: Status) -> Self {
+    /// `looks` is how the files looked before they were read.
+    pub(crate) fn new(settings: &Settings, status: Status, looks: Vec<Look>) -> Self {
         let (requests, waiting) = mpsc::channel(MOST_WAITING);
         Self {
             requests,
             waiting: Mutex::new(Some(waiting)),
             settings: Arc::new(settings.clone()),
             status,
+            looks,
             applied: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -67,10 +71,15 @@ impl Reload {
     /// when the gateway is stopping.
     pub(crate) async fn ask(&self, origin: Origin) -> Result<Outcome, Refusal> {
         let (told, outcome) = oneshot::channel();
-        self.requests
-            .try_send(Request { origin, told: Some(told) })
-            .map_err(|_| Refusal::new(Reason::RateLimited, "too many reloads wait"))?;
-        outcome.await.map_err(|_| Refusal::new(Reason::Internal, "the gateway is stopping"))
+        self.requests.try_send(Request { origin, told: Some(told) }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    Refusal::new(Reason::RateLimited, "too many reloads wait")
+                }
+                mpsc::error::TrySendError::Closed(_) => stopping(),
+            },
+        )?;
+        outcome.await.map_err(|_| stopping())
     }
 
     /// Reads everything anew, some time soon.
@@ -99,6 +108,11 @@ impl Reload {
         &self.settings
     }
 
+    /// How the files looked before they were read first.
+    pub(crate) fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
     /// Those who ask: for the one task that answers, once.
     pub(crate) async fn take_requests(&self) -> Option<mpsc::Receiver<Request>> {
         self.waiting.lock().await.take()
@@ -119,4 +133,8 @@ impl Reload {
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.status.note(at, origin.name(), problems, None);
     }
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(Reason::Internal, "the gateway is stopping")
 }

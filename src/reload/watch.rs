@@ -28,9 +28,12 @@ const REST: Duration = Duration::from_millis(100);
 /// Longest wait for rest.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is seen of a file without reading it: device, inode, size, time of
-/// change. `None`: it is not there.
-pub(crate) type Look = Option<(u64, u64, u64, i64, i64)>;
+/// Pause between two nudges: other files of the folders may change all the time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is seen of a file without reading it: device, inode, size, times of
+/// change of what it holds and of what it is. `None`: it is not there.
+pub(crate) type Look = Option<[i128; 7]>;
 
 /// The files, and how they looked when they were read last.
 pub(crate) struct Watch {
@@ -42,8 +45,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch.
-    pub(crate) fn new(files: Vec<PathBuf>) -> Self {
+    /// Begins to watch files that looked like this when they were read.
+    pub(crate) fn new(files: Vec<PathBuf>, seen: Vec<Look>) -> Self {
         let nudge = Arc::new(Notify::new());
         let told = Arc::clone(&nudge);
         let watcher = notify::recommended_watcher(move |_| told.notify_one())
@@ -52,7 +55,6 @@ impl Watch {
                 tracing::warn!(%error, "files cannot be watched; looking every {seconds} s");
             })
             .ok();
-        let seen = files.iter().map(|file| look(file)).collect();
         let mut watch = Self { files, seen, nudge, watcher, folders: BTreeSet::new() };
         watch.follow();
         watch
@@ -64,6 +66,7 @@ impl Watch {
         loop {
             // Elapsed is as good as a nudge.
             let _ = tokio::time::timeout(LOOK, self.nudge.notified()).await;
+            tokio::time::sleep(PAUSE).await;
             if self.look() == self.seen {
                 continue;
             }
@@ -88,6 +91,11 @@ impl Watch {
     pub(crate) fn note(&mut self) {
         self.seen = self.look();
         self.follow();
+    }
+
+    /// What was read is to be read again, although nothing has changed.
+    pub(crate) fn retry(&mut self) {
+        self.seen.clear();
     }
 
     fn look(&self) -> Vec<Look> {
@@ -130,5 +138,13 @@ fn folder(file: &Path) -> PathBuf {
 
 fn look(file: &Path) -> Look {
     let about = std::fs::metadata(file).ok()?;
-    Some((about.dev(), about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
+    Some([
+        about.dev().into(),
+        about.ino().into(),
+        about.size().into(),
+        about.mtime().into(),
+        about.mtime_nsec().into(),
+        about.ctime().into(),
+        about.ctime_nsec().into(),
+    ])
 }

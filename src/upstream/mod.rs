@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
+use bytes::Bytes;
 use dashmap::DashMap;
 use serde_json::value::RawValue;
 
@@ -51,10 +52,13 @@ use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::outbound;
 use crate::protocol::mcp::Method;
-use crate::protocol::raw;
+use crate::protocol::mcp::meta;
+use crate::protocol::raw::{self, Object, Unfit};
+use crate::protocol::splice::Edits;
 use crate::quota::Admission;
 use crate::session::{Opened, Sessions, Uid};
 use crate::settings::UpstreamSettings;
+use crate::translate::capabilities::{has_tasks, mask_client};
 use flight::Flights;
 use peer::Peers;
 use pool::Pool;
@@ -168,13 +172,23 @@ impl Upstream {
         let permit = recorded.as_ref().permit();
         let target = permit.target();
         let (subject, call) = (target.subject(), target.call());
-        let said = permit.redacted_message().unwrap_or(&call.message);
+        let without_tasks;
+        let mut said = permit.redacted_message().unwrap_or(&call.message);
+        let mut is_edited = permit.redacted_message().is_some();
+        if permit.hidden_in_result().is_some()
+            && let Some(edited) = no_tasks(said).map_err(exchange::unfit)?
+        {
+            // What a task comes to is told elsewhere, where nobody would hide it.
+            without_tasks = edited;
+            said = &without_tasks;
+            is_edited = true;
+        }
         let renamed;
         let (message, id) = if subject.inner != subject.name {
             renamed =
                 rename::renamed(said, call.method, &subject.inner).map_err(exchange::unfit)?;
             (&renamed, id_in(&renamed)?)
-        } else if permit.redacted_message().is_some() {
+        } else if is_edited {
             (said, id_in(said)?)
         } else {
             (said, call.id)
@@ -241,3 +255,16 @@ impl Upstream {
 
 /// No `Mcp-Param-*` header.
 pub(crate) const UNMIRRORED: &[(Cow<'static, str>, Cow<'static, str>)] = &[];
+
+/// A request whose client declares tasks, as of one that does not; `None` where it
+/// does not anyway.
+fn no_tasks(message: &Bytes) -> Result<Option<Bytes>, Unfit> {
+    let whole = Object::read(raw::value(message)?)?;
+    let params = whole.get("params")?.map(Object::read).transpose()?;
+    let about = params.map(|params| params.get("_meta")).transpose()?.flatten();
+    let about = about.map(Object::read).transpose()?;
+    let declared = about.map(|about| about.get(meta::CLIENT_CAPABILITIES)).transpose()?.flatten();
+    let Some(declared) = declared.filter(|declared| has_tasks(declared)) else { return Ok(None) };
+    let without = mask_client(declared, &["tasks"])?;
+    Edits::new(message).replace(declared, without.to_vec()).finish().map(Some)
+}

@@ -263,6 +263,7 @@ mod tests {
             backend: Arc::new(Backend {
                 id: 0,
                 name: Arc::from("b"),
+                identity: "b".into(),
                 url: "http://127.0.0.1/".parse().unwrap(),
                 era: crate::registry::EraSetting::Legacy,
                 stateless: false,

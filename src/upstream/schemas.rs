@@ -85,6 +85,7 @@ mod tests {
         Backend {
             id,
             name: Arc::from("b"),
+            identity: "b".into(),
             url: "http://127.0.0.1/".parse().unwrap(),
             era: crate::registry::EraSetting::Auto,
             stateless: false,

@@ -233,9 +233,14 @@ fn keys_that_change_shut_out_tokens_of_the_old_ones() {
     refused.assert_refused(422, "reload_refused");
     assert!(!refused.text().contains("tiny-one"), "{}", refused.text());
     assert!(status(&gateway)["reload_status"]["keys"]["last_error"].is_string());
+    let bearer = reader().bearer();
+    let headers = [("Authorization", &*bearer), ("Accept", "text/event-stream")];
+    let mut stream = http::follow(gateway.addr, "GET", "/main/sse", &headers, "");
+    stream.until("event: endpoint");
     fs::write(&file, OTHER).unwrap();
     assert_eq!(reload(&gateway).json()["generation"], 2);
     assert_eq!(echo(&gateway).status, 401, "known from before, and not good any more");
+    stream.ends();
     let anew = reader().signed_with(OTHER);
     assert!(is_done(&gateway.call(&anew, "main", "echo", json!({ "text": "x" }))));
 }
@@ -257,8 +262,7 @@ fn open_streams_are_told_that_tools_have_changed() {
     // A scope that is gone takes its streams along.
     write(&gateway, "tools.yaml", "tools: []");
     assert_eq!(reload(&gateway).json()["outcome"], "applied");
-    let refused = gateway.post("/main/mcp", &reader(), &json!({}));
-    assert_ne!(refused.status, 200);
+    stream.ends();
 }
 
 #[test]
@@ -297,17 +301,47 @@ fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     stream.until(LIST_CHANGED);
     let rest = stream.until("\n\n");
     assert!(rest.contains(r#""io.modelcontextprotocol/subscriptionId":"s1""#), "{rest}");
-    // Another backend in the scope's place ends the stream in order.
-    write(
-        &gateway,
-        "tools.yaml",
-        &format!(
-            "backends: {{ other: {{ url: \"http://{}/mcp\" }} }}\nscopes: {{ wide: {{ backends: [other] }} }}",
-            gateway.backend.addr
-        ),
-    );
+    // Another backend behind the same name ends the stream in order.
+    let elsewhere = tools.replace("BACKEND", &format!("http://{}/", gateway.backend.addr));
+    write(&gateway, "tools.yaml", &elsewhere);
     assert_eq!(reload(&gateway).json()["outcome"], "applied");
     stream.until("\"resultType\":\"complete\"");
+}
+
+#[test]
+fn nobody_subscribes_by_one_door_to_what_the_rules_deny_by_the_other() {
+    let tools =
+        "backends: { scripted: { url: \"BACKEND\" } }\nscopes: { wide: { backends: [scripted] } }";
+    let policy = "roles: { reader: { allowed_tools: [\"*\"], allowed_resources: [\"*\"] } }\n\
+                  rules: [{ resource: \"file:///payroll*\", action: deny }, { resource: \"file:///plans*\", action: approval }, { resource: \"file:///odd*\", when: \"args.nothing > 1\", action: allow }, { resource: \"*\", action: allow }]";
+    let gateway = unwatched().tools(tools).policy(policy).start();
+    let told = r#"data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{}}}"#;
+    gateway.backend.answer(Script::Hold(format!("{told}\n\n")));
+    let uris = ["file:///payroll/x", "file:///open", "file:///plans/1", "file:///odd/1"];
+    let body = json!({
+        "jsonrpc": "2.0", "id": "s1", "method": "subscriptions/listen",
+        "params": {
+            "notifications": { "resourceSubscriptions": uris },
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    let bearer = reader().bearer();
+    let headers = [
+        ("Authorization", &*bearer),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "subscriptions/listen"),
+    ];
+    let mut stream = http::follow(gateway.addr, "POST", "/wide/mcp", &headers, &body.to_string());
+    stream.until("acknowledged");
+    let seen = gateway.backend.seen();
+    let asked: Value = serde_json::from_str(&seen.last().unwrap().body).unwrap();
+    let wanted = &asked["params"]["notifications"]["resourceSubscriptions"];
+    assert_eq!(*wanted, json!(["file:///open"]));
 }
 
 #[test]
@@ -458,19 +492,17 @@ fn a_thousand_reloads_under_load_mix_nothing_and_fail_nobody() {
         }
     });
     assert_eq!(status(&gateway)["generation"], 1 + applied);
-    let mixed = gateway.audit_rows("user_id=ria&reason=tool_not_allowed", 0);
-    assert!(mixed.is_empty(), "{mixed:?}");
-    let seen = |tool: &str, status: &str| {
-        let rows =
-            format!("/admin/audit-logs?user_id=ria&tool_name={tool}&status={status}&limit=1");
-        let mut total = 0;
-        wait_until(PATIENCE, "rows", || {
-            total = gateway.get(&rows, &admin()).json()["total"].as_u64().unwrap();
-            total > 0
-        });
+    // Once every call is on record.
+    let calls = calls.into_inner() as u64;
+    let total = |filter: &str| {
+        let path = format!("/admin/audit-logs?user_id=ria&limit=1{filter}");
+        gateway.get(&path, &admin()).json()["total"].as_u64().unwrap()
     };
+    wait_until(PATIENCE, "all calls on record", || total("") >= calls);
+    assert_eq!(total("&reason=tool_not_allowed"), 0, "a mixture");
     for tool in ["alpha", "beta"] {
-        seen(tool, "success");
-        seen(tool, "denied");
+        for status in ["success", "denied"] {
+            assert!(total(&format!("&tool_name={tool}&status={status}")) > 0, "{tool} {status}");
+        }
     }
 }

@@ -130,6 +130,12 @@ pub(super) enum Said<'r> {
 }
 
 impl Actions {
+    /// Whether some rule hides parts of results.
+    pub(super) fn hide_results(&self) -> bool {
+        let redactions = self.rules.iter().filter_map(|rule| rule.redaction.as_ref());
+        redactions.into_iter().any(|redaction| redaction.result.is_some())
+    }
+
     /// Judges: of a call by its arguments, of an entry of a list by what holds
     /// for every call of it.
     pub(super) fn judge(

@@ -94,7 +94,16 @@ tools:
 #[test]
 fn a_label_says_which_backend_has_which_place() {
     let label = |tools: &str, scope| registry(tools).scope(scope).unwrap().label().to_owned();
-    assert_eq!(label(OPEN, "many"), "many\nfiles\ngit");
+    assert!(label(OPEN, "many").starts_with("many\nfiles\ngit\n"));
+    assert_eq!(label(OPEN, "many"), label(OPEN, "many"));
+    for (before, now) in [
+        ("http://git/mcp", "http://gat/mcp"),
+        ("era: modern", "era: legacy"),
+        ("stateless: true", "stateless: false"),
+    ] {
+        let other = label(&OPEN.replace(before, now), "many");
+        assert_ne!(label(OPEN, "many"), other, "the name stands for another: {now}");
+    }
     let turned = OPEN.replace("many: { backends: [files, git]", "many: { backends: [git, files]");
     assert_ne!(label(OPEN, "many"), label(&turned, "many"));
     assert_eq!(Scope::of_label(&label(OPEN, "many")), "many");

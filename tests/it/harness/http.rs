@@ -111,6 +111,21 @@ pub(crate) fn follow(
 }
 
 impl Following {
+    /// Reads until the reply has ended.
+    ///
+    /// # Panics
+    /// When it does not, in time.
+    #[track_caller]
+    pub(crate) fn ends(&mut self) {
+        let mut chunk = [0; 4096];
+        while self.stream.read(&mut chunk).expect("the reply ends") > 0 {
+            if String::from_utf8_lossy(&chunk).contains("\r\n0\r\n") || chunk.starts_with(b"0\r\n")
+            {
+                return;
+            }
+        }
+    }
+
     /// Reads until a text has come; everything up to and with it.
     ///
     /// # Panics
