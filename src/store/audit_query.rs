@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement,
-    TransactionTrait, Value,
-};
+use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult, Value};
 
+use super::asking::bounded;
 use super::{Store, StoreError, WORK_LIMIT, dialect};
 
 /// Up to how many calls are counted. Beyond, nobody waits for the sum.
@@ -283,34 +281,6 @@ async fn counted(
         Ok(Err(error)) => return Err(error),
     };
     Ok(Some(total.unsigned_abs()).filter(|total| *total <= MOST_COUNTED))
-}
-
-/// Rows of a question that must not take longer than `limit`: PostgreSQL gives it
-/// up itself then, instead of going on for a client that has left.
-///
-/// # Errors
-/// [`StoreError::Timeout`], or the database's failure.
-pub(super) async fn bounded(
-    reader: &DatabaseConnection,
-    statement: Statement,
-    limit: Duration,
-) -> Result<Vec<QueryResult>, StoreError> {
-    if reader.get_database_backend() == DbBackend::Sqlite {
-        return Ok(reader.query_all_raw(statement).await?);
-    }
-    let asking = reader.begin().await?;
-    let limit = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
-    asking.execute_unprepared(&limit).await?;
-    let asked = asking.query_all_raw(statement).await.map_err(StoreError::from);
-    let rows = match asked {
-        // `query_canceled`.
-        Err(StoreError::Unavailable(why)) if why.ends_with("(57014)") => {
-            return Err(StoreError::Timeout);
-        }
-        asked => asked?,
-    };
-    asking.commit().await?;
-    Ok(rows)
 }
 
 /// How many calls fit.
