@@ -185,18 +185,6 @@ impl Entry {
         self.missed(attempt, appended)
     }
 
-    /// Ends the record, at once: for ends that come where nothing can be
-    /// waited for.
-    ///
-    /// # Errors
-    /// As [`seal`](Self::seal).
-    pub(crate) fn seal_now(mut self, outcome: &Outcome) -> Result<(), Refusal> {
-        let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        let Some(End { event, room, attempt }) = self.end(decision, outcome) else { return Ok(()) };
-        let appended = self.auditor.append(&self.facts, &event, room);
-        self.missed(attempt, appended)
-    }
-
     /// The event that ends it; `None` where it is one of a flood, and counted.
     fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> Option<End<'a>> {
         self.sealed = true;

@@ -120,7 +120,8 @@ async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
     assert!(written > 0 && missed > 0, "{written} {missed}");
     assert_eq!(auditor.health().folded, missed);
     let backlog = auditor.health().backlog_bytes;
-    auditor.write_folds(auditor.floods.take_all(Duration::ZERO), Room::Limited);
+    let counts = auditor.queue_folds(auditor.floods.take_all(Duration::ZERO), Room::Limited);
+    auditor.settle_folds(counts).await;
     assert_eq!(auditor.health().backlog_bytes, backlog, "counts grow no full journal");
     store.execute("ALTER TABLE elsewhere RENAME TO audit_cursor").await.unwrap();
     // So many as fit, and those that did not with the next.
@@ -146,7 +147,7 @@ async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
         Duration::ZERO,
     );
     *auditor.ending.lock().unwrap() = true;
-    auditor.close_windows();
+    auditor.close_windows().await;
     assert_eq!(auditor.floods.take_all(Duration::ZERO).len(), 1);
     crash(auditor).await;
 }
