@@ -373,9 +373,13 @@ async fn walk_invoke(
             entry.arguments(arguments, hidden.as_deref());
         }
     }
+    let turn_id = head.one(headers::TURN_ID)?;
+    if let Some(turn) = turn_id {
+        entry.turn(turn);
+    }
     let scope = scope?;
     let mut call = invocation.into_call(&id, brought)?;
-    call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
+    call.turn_id = turn_id.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
     call_subject(gw, io, visitor, call, known, entry).await
@@ -403,6 +407,9 @@ async fn call_subject(
     known.asked = Some(call.name.as_ref().into());
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
+    if let Some(turn) = &call.turn_id {
+        entry.turn(turn);
+    }
     if let Some(arguments) = call.arguments {
         let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
         entry.arguments(arguments, hidden.as_deref());

@@ -94,6 +94,12 @@ impl Entry {
         self.facts.session = Some(id.to_string().into());
     }
 
+    /// The turn of its conversation, as the client names it, without what is
+    /// secret in that.
+    pub(crate) fn turn(&mut self, name: &str) {
+        self.facts.turn = Some(kept(&redact::name(name)));
+    }
+
     /// The name of the tool that is asked for, before (or without) its being
     /// found. From here on, this is a call. A URI is kept without what is secret
     /// in it.

@@ -190,6 +190,7 @@ pub(crate) struct AuditCall {
     pub(crate) issuer: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) session: Option<String>,
+    pub(crate) turn: Option<String>,
     pub(crate) client_name: Option<String>,
     pub(crate) client_version: Option<String>,
     pub(crate) client_addr: Option<String>,

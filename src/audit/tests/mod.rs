@@ -88,6 +88,7 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         agent: Some("copilot".into()),
     });
     entry.session(&"5e5510");
+    entry.turn("turn-7");
     entry.asked("exact_calculate");
     entry
 }
