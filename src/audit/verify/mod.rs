@@ -5,7 +5,9 @@
 //! named by chain and number ([`Finding`]).
 
 mod chain;
+mod line;
 mod report;
+mod signatures;
 mod sources;
 mod thread;
 
@@ -20,7 +22,8 @@ pub(super) use thread::{Thread, Word};
 
 use super::digest::Digest;
 use super::keys::{KeyRing, Trusted};
-use chain::{Chain, Line};
+use chain::Chain;
+use line::Line;
 
 /// Findings that are kept; more of them are only counted.
 const MOST_FINDINGS: usize = 1000;
@@ -66,7 +69,7 @@ struct Removed {
 impl Removed {
     fn of(line: &Line<'_>) -> Option<Self> {
         let age = || {
-            let removed = line.removed_time.as_deref().and_then(chain::at)?;
+            let removed = line.removed_time.as_deref().and_then(line::at)?;
             Some((line.time()? - removed, TimeDelta::days(line.retention_days?.into())))
         };
         Some(Self {
