@@ -91,7 +91,15 @@ fn calls_go_on_without_the_database_until_the_journal_is_full_on_postgres() {
 }
 
 fn outage(builder: Builder, begin: impl FnOnce(), end: impl FnOnce()) {
-    let gateway = builder.set("SCOPEGATE__AUDIT__MAX_BACKLOG_BYTES", "100000").start();
+    let mut builder = builder
+        .set("SCOPEGATE__AUDIT__SEGMENT_BYTES", "16384")
+        .set("SCOPEGATE__AUDIT__MAX_BACKLOG_BYTES", "100000");
+    for limit in ["USER", "USER_TOOL"] {
+        for bound in ["PER_MINUTE", "BURST"] {
+            builder = builder.set(&format!("SCOPEGATE__QUOTA__{limit}__{bound}"), "1000000");
+        }
+    }
+    let gateway = builder.start();
     let ready = || http::send(gateway.addr, "GET", "/ready", &[], b"");
     let check = |ready: &Reply, name: &str| ready.json()["checks"][name].clone();
     let call = || gateway.call(&developer(), "main", "echo", json!({ "text": "hi" }));
