@@ -196,7 +196,8 @@ impl Entry {
         self.sealed = true;
         // What was allowed, went on, or failed is never counted only: that is for
         // what was refused, and for whoever comes and goes without a name.
-        let is_refused = matches!(decision, Decision::Deny | Decision::RateLimited);
+        let is_refused =
+            matches!(decision, Decision::Deny | Decision::RateLimited | Decision::BudgetExceeded);
         let is_anonymous = self.facts.caller.is_none() && decision != Decision::Allow;
         let is_attempt = self.call_id.is_none() && (is_refused || is_anonymous);
         let reason = outcome.reason.map_or(decision.name(), Reason::name);

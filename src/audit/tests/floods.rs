@@ -6,6 +6,7 @@ use crate::error::Refusal;
 on_both!(
     a_flood_is_counted_and_nothing_is_lost,
     allowed_calls_are_never_counted_only,
+    a_budget_that_is_used_up_is_no_way_to_flood,
     what_a_full_journal_takes_not_is_counted
 );
 
@@ -97,6 +98,25 @@ async fn allowed_calls_are_never_counted_only(db: TestDb) {
     }
     let tools = "SELECT user_id || ' ' || folded_count || ' ' || folded_tools FROM audit_folded";
     assert_eq!(store.column::<String>(tools).await, ["ada 15 exact_calculate 15"]);
+    crash(auditor).await;
+}
+
+async fn a_budget_that_is_used_up_is_no_way_to_flood(db: TestDb) {
+    let store = db.store().await;
+    let auditor = open(&few(), &db.scratch, &store);
+    for _ in 0..20 {
+        let mut entry = entry(&auditor, "spent");
+        entry.declared();
+        resolve(&mut entry);
+        let why = Refusal::new(Reason::BudgetExceeded, "no");
+        entry.seal(&Outcome::refused(&why, 429)).await.unwrap();
+    }
+    flushed(&auditor).await;
+    let counts = "SELECT CAST(count(*) AS text) || ' ' || decision FROM audit_events
+                  WHERE kind IN ('decision', 'folded') GROUP BY kind, decision ORDER BY kind";
+    assert_eq!(store.column::<String>(counts).await, ["5 budgetExceeded", "1 budgetExceeded"]);
+    let told = "SELECT CAST(folded_count AS text) || ' ' || folded_reasons FROM audit_folded";
+    assert_eq!(store.column::<String>(told).await, ["15 budget_exceeded 15"]);
     crash(auditor).await;
 }
 
