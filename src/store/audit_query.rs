@@ -40,6 +40,10 @@ pub(crate) struct AuditQuery {
     pub(crate) request_id: Option<String>,
     /// The id of the call.
     pub(crate) call_id: Option<String>,
+    /// The legacy session.
+    pub(crate) session: Option<String>,
+    /// The turn of the conversation.
+    pub(crate) turn: Option<String>,
     /// The agent profile.
     pub(crate) agent: Option<String>,
     /// The backend.
@@ -312,6 +316,8 @@ pub(super) fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatemen
         ("scope", &query.scope),
         ("request_id", &query.request_id),
         ("call_id", &query.call_id),
+        ("session", &query.session),
+        ("turn", &query.turn),
         ("agent", &query.agent),
         ("backend", &query.backend),
         ("client_addr", &query.client_addr),

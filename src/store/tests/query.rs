@@ -134,8 +134,18 @@ async fn refusals_without_a_tool_are_rows_too(db: TestDb) {
 
 async fn each_filter_narrows(db: TestDb) {
     let store = db.store().await;
-    let fields =
-        ["user_id", "tool", "endpoint_path", "decision", "reason", "tenant", "scope", "request_id"];
+    let fields = [
+        "user_id",
+        "tool",
+        "endpoint_path",
+        "decision",
+        "reason",
+        "tenant",
+        "scope",
+        "request_id",
+        "session",
+        "turn",
+    ];
     let mut lines = Vec::new();
     for (call, special) in (0..).zip(fields) {
         let rest = fields.map(|field| {
@@ -164,6 +174,8 @@ async fn each_filter_narrows(db: TestDb) {
         AuditQuery { tenant: special(), ..none() },
         AuditQuery { scope: special(), ..none() },
         AuditQuery { request_id: special(), ..none() },
+        AuditQuery { session: special(), ..none() },
+        AuditQuery { turn: special(), ..none() },
     ];
     for (call, query) in queries.into_iter().enumerate() {
         assert_eq!(ask(&store, query).await, [format!("call-{call:03}")]);
