@@ -360,26 +360,28 @@ async fn walk_invoke(
     let (caller, body) = receive(gw, inbound, known, entry).await?;
     let invocation = Invocation::read(&body)?;
     let brought = head.chosen_request_id();
-    let id = invocation.id(brought, request_id)?;
-    known.message.id = Some(id.clone());
     entry.method("tools/call");
-    let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
-    // What is refused for want of a scope is a call, too.
-    if let (Err(_), Some(name)) = (&scope, invocation.name()) {
+    let placed = invocation.id(brought, request_id).and_then(|id| {
+        known.message.id = Some(id.clone());
+        let active = gw.policy.active();
+        let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool))?;
+        Ok((id, scope))
+    });
+    // What is refused for its id, or for want of a scope, is a call, too.
+    if let (Err(_), Some(name)) = (&placed, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
             let hidden = gw.registry.snapshot().redactions_of(name);
             entry.arguments(arguments, hidden.as_deref());
         }
     }
-    let turn_id = head.one(headers::TURN_ID)?;
-    if let Some(turn) = turn_id {
+    let turn_id = head.one(headers::TURN_ID);
+    if let Ok(Some(turn)) = turn_id {
         entry.turn(turn);
     }
-    let scope = scope?;
+    let (id, scope) = placed?;
     let mut call = invocation.into_call(&id, brought)?;
-    call.turn_id = turn_id.map(Cow::Borrowed);
+    call.turn_id = turn_id?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
     call_subject(gw, io, visitor, call, known, entry).await
