@@ -196,6 +196,14 @@ fn kill(folder: &Scratch, url: &str) {
     }
     let doubled = "SELECT event_id FROM audit_events GROUP BY event_id HAVING count(*) > 1";
     assert!(column(url, doubled).is_empty());
+    println!(
+        "{kills} kills: {} calls reached the backend, {} were written down before; {} events in \
+         {} chains verify",
+        seen.len(),
+        intents.len(),
+        verdict["events"],
+        chains.len()
+    );
 }
 
 fn environment(folder: &Path, url: &str) -> Vec<(&'static str, String)> {
