@@ -43,7 +43,7 @@ pub(super) async fn bounded(
 
 /// A connection for one question. It goes back into the pool with the answer, and
 /// is closed when it is given up before: whoever had it next would wait for the
-/// end of that, or be bound by its limit.
+/// end of that, or be in the middle of its transaction.
 struct Held<D: Database>(Option<PoolConnection<D>>);
 
 impl<D: Database> Held<D> {
@@ -106,11 +106,13 @@ async fn ask_postgres(
 ) -> Result<Vec<QueryResult>, StoreError> {
     let mut held = Held::take(pool).await?;
     let connection = held.connection()?;
-    let set = format!("SET statement_timeout = {}", limit.as_millis());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut **connection).await?;
+    // In a transaction, so that the limit is this question's alone, also where a
+    // pooler between lends its connections by the transaction.
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {}", limit.as_millis());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut **connection).await?;
     let query = sqlx::query_with(sqlx::AssertSqlSafe(statement.sql), values(statement.values));
     let rows = query.fetch_all(&mut **connection).await?;
-    sqlx::raw_sql("RESET statement_timeout").execute(&mut **connection).await?;
+    sqlx::raw_sql("COMMIT").execute(&mut **connection).await?;
     held.give_back();
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }
