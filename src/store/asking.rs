@@ -1,6 +1,7 @@
-//! Questions of unknown length. They end in time, and so does the work in the
-//! database: PostgreSQL is told the limit, and SQLite, which runs in this process,
-//! is stopped when nobody waits for its answer any more.
+//! Questions of unknown length. They end in time, and when nobody waits for the
+//! answer any more, and so does the work in the database: PostgreSQL is told the limit
+//! and sees that the connection is closed; SQLite, which runs in this process, is
+//! stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,12 @@ use super::StoreError;
 /// Instructions of SQLite's machine between two looks at whether anybody waits:
 /// less than a millisecond.
 const INSTRUCTIONS: i32 = 10_000;
+
+/// PostgreSQL: has it look every second whether the connection is still there, and
+/// stop if not. Servers before 14 cannot, nor can some systems; there, a question
+/// goes on until its time is over.
+const LOOK_FOR_CLIENT: &str = "DO $$ BEGIN SET LOCAL client_connection_check_interval = 1000;
+    EXCEPTION WHEN OTHERS THEN NULL; END $$";
 
 /// Rows of a question that must not take longer than `limit`.
 ///
@@ -108,7 +115,10 @@ async fn ask_postgres(
     let connection = held.connection()?;
     // In a transaction, so that the limit is this question's alone, also where a
     // pooler between lends its connections by the transaction.
-    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {}", limit.as_millis());
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; {LOOK_FOR_CLIENT}",
+        limit.as_millis()
+    );
     sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut **connection).await?;
     let query = sqlx::query_with(sqlx::AssertSqlSafe(statement.sql), values(statement.values));
     let rows = query.fetch_all(&mut **connection).await?;
