@@ -237,3 +237,15 @@ fn assert_nowhere(stack: &mut Stack, answers: &[(String, Answer)], place: &str) 
         assert!(!answer.body.contains(CANARY), "{what}: {answer:?}");
     }
 }
+
+/// Whoever looks finds what is there.
+#[test]
+#[should_panic(expected = "a secret is in ")]
+fn a_secret_in_a_file_is_found() {
+    let scratch = support::scratch::Scratch::new("sg-leak");
+    std::fs::create_dir(scratch.path().join("deep")).unwrap();
+    std::fs::write(scratch.path().join("deep/file"), "before c4nary after").unwrap();
+    let mut found = Vec::new();
+    leak::files(scratch.path(), &mut found);
+    leak::assert_in_none(&found, &["absent", CANARY]);
+}
