@@ -67,6 +67,9 @@ pub(super) struct Journal {
     /// Never locked while waiting for `files`: it is the other way round.
     queue: Mutex<Queue>,
     files: Mutex<Files>,
+    /// Locked while something is brought to the disk, before `files`: who comes
+    /// second finds nothing to do, and must not take that for done.
+    syncing: Mutex<()>,
     /// Bytes written to this chain, and how many of them are in the database.
     written: AtomicU64,
     shipped: AtomicU64,
@@ -105,6 +108,7 @@ impl Journal {
             notary,
             queue: Mutex::new(Queue::begin()),
             files: Mutex::new(files),
+            syncing: Mutex::default(),
             written: AtomicU64::new(0),
             shipped: AtomicU64::new(0),
             left: AtomicU64::new(0),
@@ -243,6 +247,7 @@ impl Journal {
     /// Brings everything written to the disk. Nobody who writes waits for it,
     /// but the next write fails if this does.
     pub(super) fn sync(&self) -> io::Result<()> {
+        let _turn = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let (segments, folder) = {
             let mut files = self.files();
             let live = files.live.clone();
@@ -302,8 +307,8 @@ impl Journal {
         for segment in files.full.iter().chain([&files.live]) {
             segments.push(segment.on_disk());
             if segment.synced < segment.len {
-                // Of two who sync at once, one may be done with a later segment
-                // first; what lies between must not be passed over.
+                // The disk may have a later segment first; what lies between must
+                // not be passed over.
                 break;
             }
         }
@@ -346,6 +351,12 @@ impl Journal {
     fn files(&self) -> MutexGuard<'_, Files> {
         // A panic in between leaves at worst a torn line, which `mend` cuts.
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where its files lie.
+    #[cfg(test)]
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A disk that takes its time: nothing is written as long as this is held.
