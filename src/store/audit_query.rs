@@ -130,6 +130,8 @@ pub(crate) enum CallKind {
     Request,
     /// Refused attempts of a flood, counted together.
     Folded,
+    /// Policy, registry or keys were read anew.
+    Reload,
 }
 
 impl CallKind {
@@ -142,6 +144,7 @@ impl CallKind {
             Self::Admin => "admin",
             Self::Request => "request",
             Self::Folded => "folded",
+            Self::Reload => "reload",
         }
     }
 }

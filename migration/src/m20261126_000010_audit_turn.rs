@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::m20261121_000002_audit_events::COLUMNS;
-use crate::m20261126_000007_audit_reading::calls;
+use crate::m20261126_000009_audit_reloads::calls;
 
 #[derive(DeriveMigrationName, Debug, Clone, Copy)]
 pub(crate) struct Migration;
