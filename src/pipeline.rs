@@ -376,23 +376,29 @@ async fn walk_invoke(
     let (caller, body) = receive(gw, inbound, known, entry).await?;
     let invocation = Invocation::read(&body)?;
     let brought = head.chosen_request_id();
-    let id = invocation.id(brought, request_id)?;
-    known.message.id = Some(id.clone());
     entry.method("tools/call");
     let now = gw.now();
-    let active = now.policy.active();
-    let scope = invocation.scope(&now.registry, |tool| active.allows(&caller, tool));
-    // What is refused for want of a scope is a call, too.
-    if let (Err(_), Some(name)) = (&scope, invocation.name()) {
+    let placed = invocation.id(brought, request_id).and_then(|id| {
+        known.message.id = Some(id.clone());
+        let active = now.policy.active();
+        let scope = invocation.scope(&now.registry, |tool| active.allows(&caller, tool))?;
+        Ok((id, scope))
+    });
+    // What is refused for its id, or for want of a scope, is a call, too.
+    if let (Err(_), Some(name)) = (&placed, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
             let hidden = now.registry.snapshot().redactions_of(name);
             entry.arguments(arguments, hidden.as_deref());
         }
     }
-    let scope = scope?;
+    let turn_id = head.one(headers::TURN_ID);
+    if let Ok(Some(turn)) = turn_id {
+        entry.turn(turn);
+    }
+    let (id, scope) = placed?;
     let mut call = invocation.into_call(&id, brought)?;
-    call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
+    call.turn_id = turn_id?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let trail = trail(head, request_id);
     let visitor = Visitor { now, caller, scope, seat: None, client: None, trail };
@@ -425,6 +431,9 @@ async fn call_subject(
     known.asked = Some(call.name.as_ref().into());
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
+    if let Some(turn) = &call.turn_id {
+        entry.turn(turn);
+    }
     if let Some(arguments) = call.arguments {
         let hidden = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
         entry.arguments(arguments, hidden.as_deref());

@@ -8,6 +8,8 @@ mod client;
 #[path = "e2e/http.rs"]
 #[expect(dead_code, reason = "shared with tests/e2e, which needs more of it")]
 mod http;
+#[path = "e2e/leak.rs"]
+mod leak;
 #[path = "e2e/recorder.rs"]
 #[expect(dead_code, reason = "shared with tests/e2e, which needs more of it")]
 mod recorder;

@@ -17,6 +17,7 @@ mod m20261125_000006_audit_retention;
 mod m20261126_000007_audit_reading;
 mod m20261126_000008_audit_announcements;
 mod m20261126_000009_audit_reloads;
+mod m20261126_000010_audit_turn;
 
 /// All migrations, in order.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000007_audit_reading::Migration),
             Box::new(m20261126_000008_audit_announcements::Migration),
             Box::new(m20261126_000009_audit_reloads::Migration),
+            Box::new(m20261126_000010_audit_turn::Migration),
         ]
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Migration;
 /// Columns after `chain_id`, `seq`, `line`, `event_id`, `time`, `kind` and
 /// `call_id`, with their PostgreSQL types. Indexed text compares byte by byte:
 /// a language's order costs several times as much.
-const COLUMNS: [(&str, &str); 32] = [
+pub(crate) const COLUMNS: [(&str, &str); 32] = [
     ("request_id", "text"),
     ("trace_id", "text"),
     ("surface", "text"),

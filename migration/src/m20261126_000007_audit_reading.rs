@@ -24,6 +24,11 @@ pub(crate) const MORE_STATUS: &str = "        WHEN d.kind <> 'decision' THEN 'su
 /// The last column of `audit_folded` before.
 const LAST: &str = "    seq\nFROM";
 
+/// `audit_calls` as it is from here on.
+pub(crate) fn calls() -> String {
+    CALLS.replace(WHERE, MORE_WHERE).replace(STATUS, MORE_STATUS)
+}
+
 async fn anew(database: &SchemaManagerConnection<'_>, views: [String; 2]) -> Result<(), DbErr> {
     database.execute_unprepared("DROP VIEW audit_folded").await?;
     database.execute_unprepared("DROP VIEW audit_calls").await?;
@@ -40,8 +45,7 @@ impl MigrationTrait for Migration {
         let json = if backend == DbBackend::Sqlite { "line" } else { "line::json" };
         let column =
             format!("    seq,\n    {json} ->> 'folded_addresses' AS folded_addresses\nFROM");
-        let calls = CALLS.replace(WHERE, MORE_WHERE).replace(STATUS, MORE_STATUS);
-        let views = [calls, folded(backend).replace(LAST, &column)];
+        let views = [calls(), folded(backend).replace(LAST, &column)];
         let database = manager.get_connection();
         if backend == DbBackend::Sqlite {
             return anew(database, views).await;

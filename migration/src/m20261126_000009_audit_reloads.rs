@@ -12,6 +12,11 @@ pub(crate) struct Migration;
 const WITH_RELOADS: &str = "WHERE d.kind IN ('decision', 'admin', 'folded', 'reload')
     OR (";
 
+/// `audit_calls` as it is from here on.
+pub(crate) fn calls() -> String {
+    CALLS.replace(WHERE, WITH_RELOADS).replace(STATUS, MORE_STATUS)
+}
+
 async fn anew(manager: &SchemaManager<'_>, which: &str) -> Result<(), DbErr> {
     let view = CALLS.replace(WHERE, which).replace(STATUS, MORE_STATUS);
     let database = manager.get_connection();

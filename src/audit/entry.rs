@@ -94,6 +94,12 @@ impl Entry {
         self.facts.session = Some(id.to_string().into());
     }
 
+    /// The turn of its conversation, as the client names it, without what is
+    /// secret in that.
+    pub(crate) fn turn(&mut self, name: &str) {
+        self.facts.turn = Some(kept(&redact::name(name)));
+    }
+
     /// The name of the tool that is asked for, before (or without) its being
     /// found. From here on, this is a call. A URI is kept without what is secret
     /// in it.
@@ -196,24 +202,13 @@ impl Entry {
         self.missed(attempt, appended)
     }
 
-    /// Ends the record, at once: for ends that come where nothing can be
-    /// waited for.
-    ///
-    /// # Errors
-    /// As [`seal`](Self::seal).
-    pub(crate) fn seal_now(mut self, outcome: &Outcome) -> Result<(), Refusal> {
-        let decision = Decision::of(outcome.reason, self.call_id.is_some());
-        let Some(End { event, room, attempt }) = self.end(decision, outcome) else { return Ok(()) };
-        let appended = self.auditor.append(&self.facts, &event, room);
-        self.missed(attempt, appended)
-    }
-
     /// The event that ends it; `None` where it is one of a flood, and counted.
     fn end<'a>(&mut self, decision: Decision, outcome: &'a Outcome) -> Option<End<'a>> {
         self.sealed = true;
         // What was allowed, went on, or failed is never counted only: that is for
         // what was refused, and for whoever comes and goes without a name.
-        let is_refused = matches!(decision, Decision::Deny | Decision::RateLimited);
+        let is_refused =
+            matches!(decision, Decision::Deny | Decision::RateLimited | Decision::BudgetExceeded);
         let is_anonymous = self.facts.caller.is_none() && decision != Decision::Allow;
         let is_own = self.facts.opening.surface == Surface::Process;
         let is_attempt = self.call_id.is_none() && !is_own && (is_refused || is_anonymous);

@@ -284,6 +284,7 @@ pub(super) struct Facts {
     pub(super) target: Option<TargetFacts>,
     pub(super) scope: Option<Arc<str>>,
     pub(super) session: Option<Box<str>>,
+    pub(super) turn: Option<Box<str>>,
     pub(super) asked: Option<Box<str>>,
     /// Whether the tool is one that the registry declares.
     pub(super) declared: bool,
@@ -319,6 +320,7 @@ impl Facts {
             target: None,
             scope: None,
             session: None,
+            turn: None,
             asked: None,
             declared: false,
             client_name: None,
@@ -402,6 +404,7 @@ impl Facts {
         line.time("time", event.time);
         line.text("tool", self.tool().filter(|_| whole), most::NAME);
         line.text("trace_id", self.opening.trace_id.as_deref().filter(|_| whole), most::NAME);
+        line.text("turn", self.turn.as_deref().filter(|_| whole), most::NAME);
         line.number("upstream_us", outcome.and_then(|end| end.upstream_took).map(micros));
         line.text("user_id", caller.map(|caller| &*caller.user_id), most::NAME);
         line.end();

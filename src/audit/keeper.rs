@@ -55,6 +55,16 @@ pub(super) fn start(journal: &Arc<Journal>, woken: Woken) -> io::Result<()> {
     thread("journal").spawn(move || keep(&journal, &woken.keeper)).map(drop)
 }
 
+/// Has a journal do what may wait for a disk, off the threads that run futures.
+/// Nothing is done by a runtime that shuts down.
+pub(super) async fn aside<T: Send + 'static>(
+    journal: &Arc<Journal>,
+    work: impl FnOnce(&Journal) -> T + Send + 'static,
+) -> Option<T> {
+    let journal = Arc::clone(journal);
+    tokio::task::spawn_blocking(move || work(&journal)).await.ok()
+}
+
 fn write(journal: &Weak<Journal>, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         let Some(journal) = journal.upgrade() else { return };

@@ -59,6 +59,7 @@ use facts::{Event, Facts};
 use flood::{Attempt, Floods, Fold, Verdict};
 use ids::Ids;
 use journal::{Journal, JournalError, Limits, Queued, Room};
+use keeper::aside;
 use line::Body;
 use recover::Finder;
 use redact::Keeping;
@@ -260,8 +261,11 @@ impl Auditor {
     /// processes left behind included. `false`: not within `deadline`; it stays
     /// in the journal for the next start.
     pub(crate) async fn flush(&self, deadline: Duration) -> bool {
-        self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Limited);
-        self.journal.write_queued();
+        self.settle_folds(
+            self.queue_folds(self.floods.take_all(self.clock.monotonic()), Room::Limited),
+        )
+        .await;
+        aside(&self.journal, Journal::write_queued).await;
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
         self.report.hurry.notify_one();
@@ -273,13 +277,14 @@ impl Auditor {
     /// is found out, and waits as [`flush`](Self::flush) does. Nothing can be
     /// recorded afterwards.
     pub(crate) async fn finish(&self, deadline: Duration) -> bool {
-        {
+        let last = {
             let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
             *ending = true;
             // The last chance: they are few, and memory is about to go.
-            self.write_folds(self.floods.take_all(self.clock.monotonic()), Room::Granted);
-        }
-        self.journal.end();
+            self.queue_folds(self.floods.take_all(self.clock.monotonic()), Room::Granted)
+        };
+        self.settle_folds(last).await;
+        aside(&self.journal, Journal::end).await;
         self.flush(deadline).await
     }
 
@@ -288,7 +293,11 @@ impl Auditor {
     fn is_of_a_flood(&self, attempt: Attempt<'_>) -> bool {
         let (now, mono) = (self.clock.now(), self.clock.monotonic());
         let (verdict, closed) = self.floods.judge(attempt, now, mono);
-        self.write_folds(closed, Room::Limited);
+        if let Some(closed) = closed {
+            // Whoever looks after them next writes it: a request is not to wait
+            // for others' counts.
+            self.floods.put_back(closed);
+        }
         verdict == Verdict::Counted
     }
 
@@ -299,14 +308,23 @@ impl Auditor {
     }
 
     /// Writes the counts of windows that are over.
-    fn close_windows(&self) {
-        let ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*ending {
-            self.write_folds(self.floods.take_closed(self.clock.monotonic()), Room::Limited);
-        }
+    async fn close_windows(&self) {
+        let closed = {
+            let ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            if *ending {
+                return;
+            }
+            // In the queue before the chain ends, they are written with its end.
+            self.queue_folds(self.floods.take_closed(self.clock.monotonic()), Room::Limited)
+        };
+        self.settle_folds(closed).await;
     }
 
-    fn write_folds(&self, folds: impl IntoIterator<Item = Fold>, room: Room) {
+    fn queue_folds(
+        &self,
+        folds: Vec<Fold>,
+        room: Room,
+    ) -> Vec<(Fold, Result<Queued, JournalError>)> {
         let append = |fold: Fold| {
             let now = self.clock.now();
             let mut body = Body::default();
@@ -314,20 +332,21 @@ impl Auditor {
             let queued = self.journal.append(&body, room);
             (fold, queued)
         };
-        // The first that is settled writes them all.
-        let folds: Vec<_> = folds.into_iter().map(append).collect();
+        folds.into_iter().map(append).collect()
+    }
+
+    /// The first that is settled has them all written.
+    async fn settle_folds(&self, folds: Vec<(Fold, Result<Queued, JournalError>)>) {
         for (fold, queued) in folds {
-            if queued.and_then(|queued| self.journal.settle(&queued)).is_err() {
+            let settled = match queued {
+                Ok(queued) => self.journal.settle_soon(&queued).await,
+                Err(error) => Err(error),
+            };
+            if settled.is_err() {
                 // The journal has said what is wrong.
                 self.floods.put_back(fold);
             }
         }
-    }
-
-    /// Writes an event at once.
-    fn append(&self, facts: &Facts, event: &Event<'_>, room: Room) -> Result<(), Refusal> {
-        let queued = self.queue(facts, event, room)?;
-        self.journal.settle(&queued).map_err(unavailable)
     }
 
     /// Writes an event together with those of the calls that this thread
@@ -371,7 +390,7 @@ async fn close_floods(auditor: Weak<Auditor>) {
     loop {
         tokio::time::sleep(flood::SWEEP).await;
         let Some(auditor) = auditor.upgrade() else { return };
-        auditor.close_windows();
+        auditor.close_windows().await;
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::chain::Removal;
 use super::expiry::{Border, Examiner, Kept};
 use super::journal::{Journal, Room};
+use super::keeper::aside;
 use super::keys::KeyRing;
 use super::shipper::Report;
 use crate::clock::Clock;
@@ -67,7 +68,7 @@ impl Janitor {
         self.store.prepare_months(now).await?;
         let Some(days) = self.days else { return Ok(()) };
         // A chain that is alive is never cut as a whole.
-        self.journal.beat();
+        aside(&self.journal, Journal::beat).await;
         let cutoff = cutoff(now, days);
         let mut cuts = self.cuts(cutoff).await?;
         if !self.announce(&mut cuts, days).await {
@@ -124,12 +125,12 @@ impl Janitor {
             let removal = Removal { chain_id: &cut.chain_id, seq, hash, time, days };
             let queued = self.journal.append(&notary.retention(chain_id, &removal), Room::Granted);
             let Ok(queued) = queued else { return false };
-            if self.journal.settle(&queued).is_err() {
+            if self.journal.settle_soon(&queued).await.is_err() {
                 return false;
             }
             cut.by = Some((chain_id.to_owned(), queued.seq()));
         }
-        self.journal.checkpoint();
+        aside(&self.journal, Journal::checkpoint).await;
         let last = self.journal.last_seq();
         let mut progress = self.report.progress.subscribe();
         self.report.hurry.notify_one();

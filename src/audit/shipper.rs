@@ -10,6 +10,7 @@ use super::expiry::{self, is_bare};
 use super::facts::Kind;
 use super::ids::Ids;
 use super::journal::{Journal, JournalError, Room};
+use super::keeper::aside;
 use super::line::Body;
 use super::recover::{Aside, Finder, Left};
 use super::segment::Segment;
@@ -124,8 +125,11 @@ impl Shipper {
                 () = self.report.hurry.notified() => self.hurried = true,
                 () = self.journal.enough(), if !failing => {}
             }
-            self.journal.probe();
-            self.journal.write_queued();
+            let tidy = |journal: &Journal| {
+                journal.probe();
+                journal.write_queued();
+            };
+            aside(&self.journal, tidy).await;
             self.look_around().await;
             let drained = self.drain(&mut position).await;
             pause = match (&drained, failing) {
@@ -178,8 +182,8 @@ impl Shipper {
         let Some((seq, sum)) = expiry::sum_of(&self.store, chain_id).await? else { return Ok(()) };
         let body = self.journal.notary().adopted(self.journal.chain_id(), chain_id, seq, sum);
         let queued = self.journal.append(&body, Room::Granted)?;
-        self.journal.settle(&queued)?;
-        self.journal.checkpoint();
+        self.journal.settle_soon(&queued).await?;
+        aside(&self.journal, Journal::checkpoint).await;
         tracing::info!(
             chain_id,
             seq,
@@ -275,9 +279,8 @@ impl Shipper {
         if last_seq <= self.report.progress.borrow().shipped_seq {
             return Ok(());
         }
-        let journal = Arc::clone(&self.journal);
-        let synced = tokio::task::spawn_blocking(move || journal.sync()).await;
-        synced.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+        let synced = aside(&self.journal, Journal::sync).await;
+        synced.unwrap_or_else(|| Err(std::io::Error::other("the gateway stops")))?;
         let here = if let Some(here) = position {
             here
         } else {

@@ -11,7 +11,7 @@ Where it reads:
 Filters:
   The same as those of GET /admin/audit-logs, each exactly, all of them together:
   kind, user_id, tool_name, endpoint_path, status, decision, reason, error_code,
-  tenant, scope, backend, agent, client_addr, request_id, call_id,
+  tenant, scope, backend, agent, client_addr, request_id, call_id, session, turn,
   arguments_digest, policy_digest. Times are given by --since and --until.
 
 Times:

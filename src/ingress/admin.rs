@@ -67,6 +67,8 @@ struct Page {
         ("client_addr" = Option<String>, Query, description = "Calls from this address"),
         ("request_id" = Option<String>, Query, description = "The call with this request id"),
         ("call_id" = Option<String>, Query, description = "The call with this id"),
+        ("session" = Option<String>, Query, description = "Calls in this legacy session, as the rows name it"),
+        ("turn" = Option<String>, Query, description = "Calls of this turn of a conversation"),
         ("arguments_digest" = Option<String>, Query, description = "Calls whose arguments have this SHA-256 digest"),
         ("policy_digest" = Option<String>, Query, description = "Calls decided under this policy"),
         ("start_time" = Option<String>, Query, description = "At or after this time: RFC 3339, a day, or so long ago (`30d`, `2h`)"),

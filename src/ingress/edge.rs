@@ -84,9 +84,10 @@ impl Edge {
     }
 
     /// Where the request comes from: the connection's peer, or, where that is
-    /// a trusted proxy, the last address before the trusted ones.
+    /// a trusted proxy, the last address before the trusted ones. An IPv4 address
+    /// that is written as one of IPv6 is one of IPv4.
     pub(crate) fn client_addr(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip();
+        let peer = request.peer_addr()?.ip().to_canonical();
         if !self.trusts(peer) {
             return Some(peer);
         }
@@ -99,8 +100,8 @@ impl Edge {
             .flat_map(|list| list.rsplit(',').map(str::trim))
         {
             let Ok(address) = hop.parse::<IpAddr>() else { break };
-            client = address;
-            if !self.trusts(address) {
+            client = address.to_canonical();
+            if !self.trusts(client) {
                 break;
             }
         }
@@ -198,6 +199,7 @@ mod tests {
             ("10.0.0.1:9", "203.0.113.7", "203.0.113.7"),
             ("10.0.0.1:9", "1.1.1.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
             ("10.0.0.1:9", "203.0.113.7, nonsense", "10.0.0.1"),
+            ("[::ffff:10.0.0.1]:9", "::ffff:203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
         ];
         for (peer, forwarded, expected) in cases {
             assert_eq!(trusting.client_addr(&request(peer, forwarded)), addr(expected));

@@ -1,7 +1,7 @@
 //! Answers that come event by event: the audit entry rides with them and is
 //! sealed at their end, whichever that is.
 
-use std::future::ready;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,6 +40,10 @@ pub(super) struct Streaming {
     seat: Option<Arc<Opened>>,
     /// Until it is sealed. One that is dropped has been aborted.
     entry: Option<Entry>,
+    /// The end of its record, while that is written.
+    sealing: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// What is said when that is done.
+    last: Option<Bytes>,
     known: Known,
     site: web::Data<Site>,
     surface: Surface,
@@ -163,6 +167,8 @@ pub(super) fn body(start: Start) -> Streaming {
         pieces,
         seat,
         entry: Some(entry),
+        sealing: None,
+        last: None,
         known,
         site,
         surface,
@@ -188,23 +194,23 @@ impl Streaming {
 
     /// Whether the stream's session is over, in which nothing is told any
     /// more; it is in use otherwise.
-    fn is_over(&mut self) -> bool {
+    fn is_over(&self) -> bool {
         let Some(seat) = &self.seat else { return false };
         let sessions = &self.site.gateway.sessions;
         sessions.touch(seat);
-        if self.wants_answer || sessions.is_live(seat) {
-            return false;
-        }
-        let outcome = self.outcome(None, None);
-        self.seal(&outcome, None);
-        true
+        !self.wants_answer && !sessions.is_live(seat)
     }
 
-    fn seal(&mut self, outcome: &Outcome, refusal: Option<&Refusal>) {
-        let Some(entry) = self.entry.take() else { return };
-        // What was said is said: that it is not on record is the journal's
-        // trouble, and the next request's.
-        let _ = entry.seal_now(outcome);
+    /// Seals the entry, and then says the last there is to say.
+    fn end(
+        &mut self,
+        outcome: Outcome,
+        refusal: Option<&Refusal>,
+        last: Option<Bytes>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, actix_web::Error>>> {
+        let Some(entry) = self.entry.take() else { return Poll::Ready(None) };
+        self.last = last;
         let took = self.site.gateway.clock.monotonic().saturating_sub(self.began);
         count(
             &self.site,
@@ -214,6 +220,24 @@ impl Streaming {
             refusal,
             Some(took),
         );
+        // A call that went through has its intent on record and its effect cannot
+        // be taken back: that its end is not there is the journal's trouble, and the
+        // next request's.
+        self.sealing = Some(Box::pin(async move {
+            let _ = entry.seal(&outcome).await;
+        }));
+        self.poll_end(context)
+    }
+
+    fn poll_end(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, actix_web::Error>>> {
+        if let Some(sealing) = &mut self.sealing {
+            std::task::ready!(sealing.as_mut().poll(context));
+            self.sealing = None;
+        }
+        Poll::Ready(self.last.take().map(Ok))
     }
 
     fn outcome(&self, is_error: Option<bool>, message: Option<&Bytes>) -> Outcome {
@@ -233,20 +257,20 @@ impl Stream for Streaming {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if this.entry.is_none() {
-            return Poll::Ready(None);
+            return this.poll_end(context);
         }
         match this.pieces.as_mut().poll_next(context) {
             Poll::Ready(Some(Ok(Piece::Event(event)))) => {
                 if this.is_over() {
-                    return Poll::Ready(None);
+                    let outcome = this.outcome(None, None);
+                    return this.end(outcome, None, None, context);
                 }
                 Poll::Ready(Some(Ok(this.say(&event))))
             }
             Poll::Ready(Some(Ok(Piece::Answer { event, is_error }))) => {
                 let text = this.say(&event);
                 let outcome = this.outcome(Some(is_error), event.data.as_ref());
-                this.seal(&outcome, None);
-                Poll::Ready(Some(Ok(text)))
+                this.end(outcome, None, Some(text), context)
             }
             Poll::Ready(Some(Err(refusal))) => {
                 let outcome = Outcome::refused(&refusal, 200);
@@ -261,13 +285,11 @@ impl Stream for Streaming {
                     let rendered = render::refusal(&refusal, &this.known, around);
                     this.say(&Event::message(rendered.body))
                 });
-                this.seal(&outcome, Some(&refusal));
-                Poll::Ready(told.map(Ok))
+                this.end(outcome, Some(&refusal), told, context)
             }
             Poll::Ready(None) => {
                 let outcome = this.outcome(None, None);
-                this.seal(&outcome, None);
-                Poll::Ready(None)
+                this.end(outcome, None, None, context)
             }
             Poll::Pending => {
                 if this.quiet.as_mut().poll(context).is_pending() {
@@ -275,7 +297,8 @@ impl Stream for Streaming {
                 }
                 this.quiet.as_mut().reset(tokio::time::Instant::now() + KEEP_ALIVE);
                 if this.is_over() {
-                    return Poll::Ready(None);
+                    let outcome = this.outcome(None, None);
+                    return this.end(outcome, None, None, context);
                 }
                 // The new silence has to be waited for as well.
                 let _ = this.quiet.as_mut().poll(context);

@@ -17,7 +17,8 @@ pub struct DatabaseSettings {
     /// since it may hold a password.
     #[serde(serialize_with = "masked_url")]
     pub url: Secret,
-    /// Most connections held.
+    /// Most connections held for questions. On PostgreSQL there are two more: one
+    /// ships the audit trail, and one tells `/ready` whether the database answers.
     pub max_connections: u32,
     /// Longest wait for a connection, in milliseconds.
     pub connect_timeout_ms: u64,

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait};
 use sea_orm::{DbBackend, FromQueryResult, QueryResult, Statement, Value};
 
-use super::audit_query::{bounded, count, filtered};
+use super::asking::bounded;
+use super::audit_query::{count, filtered};
 use super::{AuditCall, AuditQuery, Store, StoreError, WORK_LIMIT, dialect};
 
 /// A place in the order of calls: that of a row, after which to go on.

@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement,
-    TransactionTrait, Value,
-};
+use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult, Value};
 
+use super::asking::bounded;
 use super::{Store, StoreError, WORK_LIMIT, dialect};
 
 /// Up to how many calls are counted. Beyond, nobody waits for the sum.
@@ -42,6 +40,10 @@ pub(crate) struct AuditQuery {
     pub(crate) request_id: Option<String>,
     /// The id of the call.
     pub(crate) call_id: Option<String>,
+    /// The legacy session.
+    pub(crate) session: Option<String>,
+    /// The turn of the conversation.
+    pub(crate) turn: Option<String>,
     /// The agent profile.
     pub(crate) agent: Option<String>,
     /// The backend.
@@ -195,6 +197,7 @@ pub(crate) struct AuditCall {
     pub(crate) issuer: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) session: Option<String>,
+    pub(crate) turn: Option<String>,
     pub(crate) client_name: Option<String>,
     pub(crate) client_version: Option<String>,
     pub(crate) client_addr: Option<String>,
@@ -288,34 +291,6 @@ async fn counted(
     Ok(Some(total.unsigned_abs()).filter(|total| *total <= MOST_COUNTED))
 }
 
-/// Rows of a question that must not take longer than `limit`: PostgreSQL gives it
-/// up itself then, instead of going on for a client that has left.
-///
-/// # Errors
-/// [`StoreError::Timeout`], or the database's failure.
-pub(super) async fn bounded(
-    reader: &DatabaseConnection,
-    statement: Statement,
-    limit: Duration,
-) -> Result<Vec<QueryResult>, StoreError> {
-    if reader.get_database_backend() == DbBackend::Sqlite {
-        return Ok(reader.query_all_raw(statement).await?);
-    }
-    let asking = reader.begin().await?;
-    let limit = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
-    asking.execute_unprepared(&limit).await?;
-    let asked = asking.query_all_raw(statement).await.map_err(StoreError::from);
-    let rows = match asked {
-        // `query_canceled`.
-        Err(StoreError::Unavailable(why)) if why.ends_with("(57014)") => {
-            return Err(StoreError::Timeout);
-        }
-        asked => asked?,
-    };
-    asking.commit().await?;
-    Ok(rows)
-}
-
 /// How many calls fit.
 pub(super) async fn count(
     reader: &DatabaseConnection,
@@ -344,6 +319,8 @@ pub(super) fn filtered(query: &AuditQuery, backend: DbBackend) -> SelectStatemen
         ("scope", &query.scope),
         ("request_id", &query.request_id),
         ("call_id", &query.call_id),
+        ("session", &query.session),
+        ("turn", &query.turn),
         ("agent", &query.agent),
         ("backend", &query.backend),
         ("client_addr", &query.client_addr),

@@ -15,7 +15,7 @@ use super::ship::Batch;
 
 /// Members of a line that are columns of `audit_events`, sorted, as those of a
 /// line are.
-pub(super) const COLUMNS: [&str; 36] = [
+pub(super) const COLUMNS: [&str; 37] = [
     "agent",
     "arguments",
     "arguments_digest",
@@ -50,6 +50,7 @@ pub(super) const COLUMNS: [&str; 36] = [
     "time",
     "tool",
     "trace_id",
+    "turn",
     "upstream_us",
     "user_id",
 ];

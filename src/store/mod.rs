@@ -6,6 +6,7 @@
 //! runtime only wait for the answer. A caller that stops waiting cancels the
 //! work.
 
+mod asking;
 mod audit_export;
 mod audit_query;
 mod connect;
@@ -14,6 +15,7 @@ mod dialect;
 mod error;
 mod io;
 mod migrate;
+mod probe;
 mod retention;
 mod ship;
 #[cfg(test)]
@@ -25,7 +27,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend};
 
 pub(crate) use audit_export::{CallPlace, Line, LineRange, Order};
 #[cfg(test)]
@@ -62,6 +64,8 @@ pub(crate) struct Store {
     reader: DatabaseConnection,
     /// The connection that ships the audit trail.
     carrier: ship::Carrier,
+    /// The connection that says whether the database answers.
+    probe: probe::Probe,
     connect_limit: Duration,
     clock: Clock,
 }
@@ -83,8 +87,8 @@ impl Store {
         let opening = async move { connect::open(&settings).await };
         // Opening makes several connections, each with a limit of its own.
         let Pools { writer, reader } = io.run(connect_limit.saturating_mul(3), opening).await?;
-        let carrier = ship::Carrier::default();
-        Ok(Arc::new(Self { io, writer, reader, carrier, connect_limit, clock }))
+        let (carrier, probe) = (ship::Carrier::default(), probe::Probe::default());
+        Ok(Arc::new(Self { io, writer, reader, carrier, probe, connect_limit, clock }))
     }
 
     /// Connects to read only: makes no file, changes nothing, and needs no right
@@ -103,8 +107,9 @@ impl Store {
         let settings = settings.clone();
         let opening = async move { connect::open_to_read(&settings).await };
         let reader = io.run(connect_limit, opening).await?;
-        let carrier = ship::Carrier::default();
-        let store = Self { io, writer: reader.clone(), reader, carrier, connect_limit, clock };
+        let (carrier, probe) = (ship::Carrier::default(), probe::Probe::default());
+        let writer = reader.clone();
+        let store = Self { io, writer, reader, carrier, probe, connect_limit, clock };
         let pending: Vec<String> = store
             .migration_status()
             .await?
@@ -125,14 +130,14 @@ impl Store {
         if self.backend() == DbBackend::Sqlite { "sqlite" } else { "postgres" }
     }
 
-    /// Whether the database answers, within `connect_timeout_ms`.
+    /// Whether the database answers, within `connect_timeout_ms`, however busy its
+    /// other connections are.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Timeout`].
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let reader = self.reader.clone();
-        let ping = async move { Ok(reader.execute_unprepared("SELECT 1").await.map(drop)?) };
-        self.io.run(self.connect_limit, ping).await
+        let (probe, pool) = (probe::Probe::clone(&self.probe), self.reader.clone());
+        self.io.run(self.connect_limit, async move { probe::ask(&probe, &pool).await }).await
     }
 
     /// Runs background work of another room on the store's runtime, next to

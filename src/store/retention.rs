@@ -5,6 +5,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, TransactionTrait, Value,
 };
 
+use super::asking::bounded;
 use super::{MIGRATION_LIMIT, Store, StoreError, dialect};
 
 /// Rows that are removed at once: the shipper may wait meanwhile.
@@ -73,7 +74,7 @@ impl Store {
         let values = [dialect::audit_time(backend, cutoff)];
         let chains = Statement::from_sql_and_values(backend, sql, values);
         let expired = async move {
-            let rows = reader.query_all_raw(chains).await?;
+            let rows = bounded(&reader, chains, MIGRATION_LIMIT).await?;
             Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
         };
         self.io.run(MIGRATION_LIMIT, expired).await
@@ -119,7 +120,7 @@ impl Store {
         let words = async move {
             let place =
                 |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
-            reader.query_all_raw(select).await?.iter().map(place).collect()
+            bounded(&reader, select, MIGRATION_LIMIT).await?.iter().map(place).collect()
         };
         self.io.run(MIGRATION_LIMIT, words).await
     }

@@ -6,7 +6,7 @@ use crate::clock::rfc3339;
 use crate::store::AuditCall;
 
 /// The columns, in their order.
-pub(super) const COLUMNS: [&str; 38] = [
+pub(super) const COLUMNS: [&str; 39] = [
     "timestamp",
     "kind",
     "status",
@@ -40,6 +40,7 @@ pub(super) const COLUMNS: [&str; 38] = [
     "client_version",
     "client_addr",
     "session",
+    "turn",
     "request_id",
     "call_id",
     "trace_id",
@@ -107,6 +108,7 @@ fn cells(call: &AuditCall) -> [Option<Cow<'_, str>>; COLUMNS.len()] {
         text(call.client_version.as_ref()),
         text(call.client_addr.as_ref()),
         text(call.session.as_ref()),
+        text(call.turn.as_ref()),
         text(call.request_id.as_ref()),
         text(call.call_id.as_ref()),
         text(call.trace_id.as_ref()),

@@ -253,6 +253,8 @@ fn tell(event: &Event, outcome: Option<&Event>, text: &mut String) {
             event.text("client_addr").map(str::to_owned),
             with("with ", event.text("client_name")),
             event.text("client_version").map(str::to_owned),
+            with("in session ", event.text("session")),
+            with("in turn ", event.text("turn")),
         ],
     );
     say(
@@ -273,6 +275,7 @@ fn tell(event: &Event, outcome: Option<&Event>, text: &mut String) {
         "allow" => "allowed".to_owned(),
         "deny" => "denied".to_owned(),
         "rateLimited" => "a limit was exhausted".to_owned(),
+        "budgetExceeded" => "a budget is used up".to_owned(),
         other => other.to_owned(),
     });
     say(

@@ -8,7 +8,7 @@ use crate::store::{AuditQuery, CallKind, CallStatus};
 const MOST_VALUE: usize = 1024;
 
 /// What a filter is called.
-pub(super) const NAMES: [&str; 19] = [
+pub(super) const NAMES: [&str; 21] = [
     "kind",
     "user_id",
     "tool_name",
@@ -24,6 +24,8 @@ pub(super) const NAMES: [&str; 19] = [
     "client_addr",
     "request_id",
     "call_id",
+    "session",
+    "turn",
     "arguments_digest",
     "policy_digest",
     "start_time",
@@ -104,6 +106,8 @@ impl Filters {
             "client_addr" => query.client_addr = text,
             "request_id" => query.request_id = text,
             "call_id" => query.call_id = text,
+            "session" => query.session = text,
+            "turn" => query.turn = text,
             "arguments_digest" => query.arguments_digest = text,
             "policy_digest" => query.policy_digest = text,
             _ => return Err(unknown(name)),

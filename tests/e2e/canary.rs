@@ -1,15 +1,11 @@
 //! A secret that goes in by every door comes out by none but the one to the
 //! tool it was meant for.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::http::{Answer, ask};
+use crate::leak::{self, CANARY, Written};
 use crate::stack::{Stack, call};
-
-/// In every secret of this test.
-const CANARY: &str = "c4nary";
 
 /// Arguments, each with a secret that another rule hides.
 fn arguments() -> Vec<(&'static str, Value)> {
@@ -55,31 +51,33 @@ fn modern(tool: &str, arguments: &Value) -> Value {
             "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {},
+                "turnId": "https://c4nary@turn/",
             },
         },
     })
 }
 
-/// Every file below a folder, but for what a test itself put there.
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.is_file() {
-            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
-        }
-    }
+#[test]
+fn a_secret_is_nowhere_but_at_its_tool_on_sqlite() {
+    hunt(&[], "scopegate.db");
 }
 
 #[test]
-fn a_secret_is_nowhere_but_at_its_tool() {
+fn a_secret_is_nowhere_but_at_its_tool_on_postgres() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(support::postgres::database());
+    hunt(&[("DATABASE_URL", database.url())], "table audit_events");
+}
+
+/// `place` is where the database's events are found.
+fn hunt(settings: &[(&str, &str)], place: &str) {
     let metrics = support::ports::free();
     let listen = format!("127.0.0.1:{metrics}");
-    let mut stack = Stack::with(&[
+    let own = [
         ("SCOPEGATE__SERVER__METRICS_LISTEN", listen.as_str()),
         ("SCOPEGATE__TELEMETRY__LOG_LEVEL", "debug"),
-    ]);
+    ];
+    let mut stack = Stack::with(&[&own[..], settings].concat());
     let (token, port) = (stack.token("ann", "developer"), stack.nginx.port());
     let viewer = stack.token("vic", "viewer");
     let mut answers: Vec<(String, Answer)> = Vec::new();
@@ -171,7 +169,7 @@ fn a_secret_is_nowhere_but_at_its_tool() {
     let exposition = ask(metrics, "GET /metrics", &[], b"");
     assert!(exposition.body.contains("scopegate_requests_total"), "{exposition:?}");
     answers.push(("metrics".to_owned(), exposition));
-    assert_nowhere(&mut stack, &answers);
+    assert_nowhere(&mut stack, &answers, place);
 }
 
 /// Headers, tokens, queries and what is no message.
@@ -189,6 +187,7 @@ fn knock(stack: &Stack, token: &str, answers: &mut Vec<(String, Answer)>) {
     header("Proxy-Authorization", "Basic c4nary");
     header("Mcp-Session-Id", "c4nary");
     header("Last-Event-ID", "c4nary");
+    header("X-Mcp-Turn-Id", "token=c4nary");
     for authorization in
         ["Bearer c4nary", "Bearer eyJc4nary.eyJc4nary.c4nary", "Basic c4nary", "c4nary"]
     {
@@ -219,29 +218,34 @@ fn knock(stack: &Stack, token: &str, answers: &mut Vec<(String, Answer)>) {
     }
 }
 
-/// Looks into every file and answer there is, also after a stop.
-fn assert_nowhere(stack: &mut Stack, answers: &[(String, Answer)]) {
-    let mut found = Vec::new();
-    files(stack.folder(), &mut found);
-    files(stack.nginx.server().folder(), &mut found);
-    found.push(("the gateway's log".to_owned(), stack.gateway().log().into_bytes()));
-    found.push(("nginx's log".to_owned(), stack.nginx.server().log().into_bytes()));
-    // And again when it has stopped, with counts of floods written.
+/// Looks into everything that was written and every answer, also after a stop, when
+/// counts of floods are there.
+fn assert_nowhere(stack: &mut Stack, answers: &[(String, Answer)], place: &str) {
+    let mut found: Vec<Written> = stack.written();
     stack.restart(&[]);
-    files(stack.folder(), &mut found);
-    let holds =
-        |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    for name in ["jsonl", "scopegate.db", "access.log"] {
-        assert!(found.iter().any(|(file, _)| file.contains(name)), "{name} was looked at");
+    found.extend(stack.written());
+    for name in ["jsonl", place, "access.log", "the gateway's log"] {
+        let mut places = found.iter().filter(|(file, _)| file.contains(name));
+        assert!(places.any(|(_, bytes)| !bytes.is_empty()), "{name} was looked at");
     }
-    assert!(found.iter().any(|(_, bytes)| holds(bytes, "[redacted]")), "the trail holds arguments");
-    for (file, bytes) in &found {
-        if let Some(at) = bytes.windows(CANARY.len()).position(|part| part == CANARY.as_bytes()) {
-            let near = &bytes[at.saturating_sub(300)..(at + 50).min(bytes.len())];
-            panic!("a secret is in {file}: {}", String::from_utf8_lossy(near));
-        }
-    }
+    let kept = |(file, bytes): &Written| {
+        file.contains(place) && memchr::memmem::find(bytes, b"[redacted]").is_some()
+    };
+    assert!(found.iter().any(kept), "the trail holds arguments");
+    leak::assert_in_none(&found, &[CANARY]);
     for (what, answer) in answers {
         assert!(!answer.body.contains(CANARY), "{what}: {answer:?}");
     }
+}
+
+/// Whoever looks finds what is there.
+#[test]
+#[should_panic(expected = "a secret is in ")]
+fn a_secret_in_a_file_is_found() {
+    let scratch = support::scratch::Scratch::new("sg-leak");
+    std::fs::create_dir(scratch.path().join("deep")).unwrap();
+    std::fs::write(scratch.path().join("deep/file"), "before c4nary after").unwrap();
+    let mut found = Vec::new();
+    leak::files(scratch.path(), &mut found);
+    leak::assert_in_none(&found, &["absent", CANARY]);
 }

@@ -6,6 +6,7 @@ mod canary;
 mod clients;
 mod edge;
 mod http;
+mod leak;
 mod leaving;
 mod recorder;
 mod stack;

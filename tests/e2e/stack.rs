@@ -3,21 +3,28 @@
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::eventually::wait_until;
+use support::eventually::{wait_until, within};
 use support::nginx::Nginx;
 use support::process::{PATIENCE, Server, on_free_port};
 use support::scratch::Scratch;
 
 use crate::http::{Answer, ask};
+use crate::leak::{self, CANARY, Written};
 use crate::recorder::Recorder;
+
+/// Longest wait for a gateway that is done with to leave.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// nginx's and the gateway's limit of a body, in bytes.
 pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Two scopes: `calculator`, served by the real service as `config/tools.yaml`
-/// says, and `git`, served by a recorder that stands in for another tool.
+/// says, and `git`, served by a recorder that stands in for another tool. When it
+/// is done with, no secret may be in anything it has written.
 pub(crate) struct Stack {
     pub(crate) nginx: Nginx,
     gateway: Option<Server>,
@@ -26,8 +33,12 @@ pub(crate) struct Stack {
     /// What backends must be shown.
     pub(crate) secret: String,
     environment: Vec<(String, String)>,
+    /// Tokens that were given out.
+    tokens: Mutex<Vec<String>>,
+    /// What gateways before this one have said.
+    past: Vec<Written>,
     pub(crate) issuer: (Server, u16),
-    _calculator: (Server, u16),
+    calculator: (Server, u16),
     scratch: Scratch,
 }
 
@@ -89,8 +100,10 @@ impl Stack {
             recorder,
             secret,
             environment,
+            tokens: Mutex::default(),
+            past: Vec::new(),
             issuer,
-            _calculator: calculator,
+            calculator,
             scratch,
         };
         stack.wait_until_ready();
@@ -118,12 +131,38 @@ impl Stack {
     /// Starts the gateway again, on what the last one left behind, with these
     /// settings changed.
     pub(crate) fn restart(&mut self, settings: &[(&str, &str)]) {
-        self.gateway = None;
+        self.end();
         self.environment.extend(settings.iter().map(|(name, value)| pair(name, value)));
         let gateway = launch(&self.environment, self.gateway_port);
         assert!(gateway.accepts_on(self.gateway_port), "{}", gateway.log());
         self.gateway = Some(gateway);
         self.wait_until_ready();
+    }
+
+    /// Has the gateway leave, if it has not.
+    fn end(&mut self) {
+        let Some(gateway) = self.gateway.take() else { return };
+        if gateway.exit_code().is_none() {
+            gateway.signal("TERM");
+            within(LEAVE, || gateway.exit_code());
+        }
+        self.past.push(("the gateway's log".to_owned(), gateway.log().into_bytes()));
+    }
+
+    /// Everything that was written so far.
+    pub(crate) fn written(&self) -> Vec<Written> {
+        let mut found = self.past.clone();
+        leak::files(self.folder(), &mut found);
+        let servers = [self.nginx.server(), &self.issuer.0, &self.calculator.0];
+        for server in servers.into_iter().chain(&self.gateway) {
+            // Their logs are among them.
+            leak::files(server.folder(), &mut found);
+        }
+        let url = self.environment.iter().rev().find(|(name, _)| name == "DATABASE_URL");
+        if let Some((_, url)) = url {
+            leak::database(url, &mut found);
+        }
+        found
     }
 
     fn wait_until_ready(&self) {
@@ -143,7 +182,9 @@ impl Stack {
         let wanted = json!({ "user_id": user, "roles": [role], "workspace": "e2e" });
         let headers = [("Content-Type", "application/json")];
         let answer = ask(self.issuer.1, "POST /token", &headers, wanted.to_string().as_bytes());
-        answer.json()["access_token"].as_str().expect("a token").to_owned()
+        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        self.tokens.lock().unwrap().push(token.clone());
+        token
     }
 
     /// A message to a path through nginx, with a token.
@@ -176,6 +217,21 @@ impl Stack {
         });
         assert_eq!(rows.len(), count, "{filter}: {rows:?}");
         rows
+    }
+}
+
+impl Drop for Stack {
+    /// No secret is in anything the stack has written.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.end();
+        let tokens = self.tokens.lock().unwrap();
+        // Their claims, and what proves them.
+        let parts = tokens.iter().flat_map(|token| token.split('.').skip(1));
+        let secrets: Vec<&str> = parts.chain([CANARY, self.secret.as_str()]).collect();
+        leak::assert_in_none(&self.written(), &secrets);
     }
 }
 

@@ -87,6 +87,34 @@ fn refusals_before_a_tool_is_named_are_rows() {
     gateway.get("/admin/audit-logs?kind=nonsense", &admin).assert_refused(400, "invalid_request");
 }
 
+/// Whatever is wrong with a call of REST, it is on record as one.
+#[test]
+fn a_call_that_is_refused_before_its_scope_is_found_is_one() {
+    let gateway = Gateway::start();
+    let long = "r".repeat(129);
+    for (tool, more) in [
+        ("echo", json!({ "scope": "main", "request_id": long })),
+        ("wipe", json!({ "scope": "nowhere" })),
+        ("both", json!({})),
+    ] {
+        let mut body = json!({ "tool_name": tool, "arguments": { "text": "hi" } });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        gateway.post("/mcp/invoke", &developer(), &body);
+    }
+    let rows = gateway.audit_rows("user_id=dora&kind=decision", 3);
+    let told: Vec<_> = rows
+        .iter()
+        .rev()
+        .map(|row| {
+            assert!(row["arguments_digest"].is_string(), "{row}");
+            (row["tool_name"].as_str().unwrap(), row["reason"].as_str().unwrap())
+        })
+        .collect();
+    let expected =
+        [("echo", "invalid_request"), ("wipe", "unknown_scope"), ("both", "ambiguous_tool")];
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn outcomes_are_told_apart() {
     let gateway = Gateway::start();

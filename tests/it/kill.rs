@@ -12,13 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::Value;
 use support::eventually::wait_until;
 use support::process::{PATIENCE, Server, on_free_port};
 use support::scratch::Scratch;
 
 use crate::harness::Backend;
+use crate::harness::database::column;
 use crate::harness::http;
 use crate::harness::tokens::{AUDIENCE, ISSUER, SECRET, Token};
 
@@ -196,6 +196,14 @@ fn kill(folder: &Scratch, url: &str) {
     }
     let doubled = "SELECT event_id FROM audit_events GROUP BY event_id HAVING count(*) > 1";
     assert!(column(url, doubled).is_empty());
+    println!(
+        "{kills} kills: {} calls reached the backend, {} were written down before; {} events in \
+         {} chains verify",
+        seen.len(),
+        intents.len(),
+        verdict["events"],
+        chains.len()
+    );
 }
 
 fn environment(folder: &Path, url: &str) -> Vec<(&'static str, String)> {
@@ -264,18 +272,6 @@ fn command(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, String
     command.args(arguments).env_clear().envs(environment(folder, url));
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
-}
-
-/// The first column of what a statement selects.
-#[expect(clippy::disallowed_methods, reason = "not a connection of the gateway's")]
-fn column(url: &str, sql: &str) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let connection: DatabaseConnection = sea_orm::Database::connect(url).await.unwrap();
-        let statement = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
-    })
 }
 
 fn pause(time: Duration) {

@@ -11,6 +11,7 @@ mod harness;
 
 mod access_matrix;
 mod audit;
+mod audit_both;
 mod audit_reading;
 mod authn;
 mod bad_input;

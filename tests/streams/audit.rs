@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Client, EITHER, Era, call, request};
-use crate::world::WORLD;
+use crate::world::{STRICT, WORLD};
 
 /// The only row of a user.
 fn row(client: &Client<'_>) -> Value {
@@ -44,6 +44,30 @@ fn a_streamed_call_is_one_record() {
         assert!(row["duration_ms"].as_f64().is_some_and(|ms| ms >= 200.0), "{row}");
         assert!(row["upstream_ms"].as_f64().is_some_and(|ms| ms >= 100.0), "{row}");
     }
+}
+
+/// The end of the record is awaited, and then the answer is given.
+#[test]
+fn a_streamed_call_is_one_record_where_the_disk_is_waited_for() {
+    let clients: Vec<_> = (0..8).map(|_| Client::new(&STRICT.stack, "plain")).collect();
+    std::thread::scope(|scope| {
+        for client in &clients {
+            STRICT.scripted.script(&client.user, |seen, reply| {
+                reply.stream();
+                reply.event(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#);
+                reply.event(&seen.response(r#"{"content":[]}"#));
+            });
+            scope.spawn(|| {
+                let events = client.post(&call(1, "any", json!({}))).events().rest();
+                assert_eq!(events.len(), 2, "{events:?}");
+                let answer = events[1].data.clone().unwrap();
+                // It is not in the database yet, perhaps, but on its way.
+                let row = STRICT.stack.audited(&client.user, 1).remove(0);
+                assert_eq!(row["status"], "success", "{row}");
+                assert_eq!(row["result_bytes"], answer.len(), "{row}");
+            });
+        }
+    });
 }
 
 #[test]

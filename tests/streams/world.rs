@@ -92,7 +92,7 @@ scopes:
     }
 }
 
-/// A stack with strict settings.
+/// A stack with strict settings: its audit trail waits for the disk, too.
 pub(crate) struct Strict {
     pub(crate) stack: Stack,
     /// Scope `rust`.
@@ -123,6 +123,7 @@ scopes:
             ("SCOPEGATE__SESSIONS__IDLE_SECONDS", "4"),
             ("SCOPEGATE__SESSIONS__MAX_PER_CALLER", "2"),
             ("SCOPEGATE__UPSTREAM__MAX_REPLY_BYTES", &Self::LONGEST.to_string()),
+            ("SCOPEGATE__AUDIT__DURABILITY", "disk"),
         ];
         Self { stack: Stack::start(&tools, &settings), rust, scripted }
     }

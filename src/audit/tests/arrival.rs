@@ -177,6 +177,25 @@ async fn a_segment_that_the_disk_lacks_is_not_passed_over(db: TestDb) {
     assert_dense(&store, auditor.journal.chain_id(), 20).await;
 }
 
+/// The shipper asks for what the disk has while the keeper brings it there, and gets
+/// all of it: it is not asked twice here.
+#[tokio::test]
+async fn what_the_disk_is_just_getting_is_waited_for() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    // Each line is a file, and the keeper is woken by the first.
+    let auditor = open(&AuditSettings { segment_bytes: 1, ..unhurried() }, &db.scratch, &store);
+    for round in 0..40 {
+        for _ in 0..10 {
+            call(&auditor, "r").await.unwrap();
+        }
+        // About when the keeper has waited long enough for further lines.
+        tokio::time::sleep(Duration::from_millis(35 + round)).await;
+        flushed(&auditor).await;
+    }
+    assert_dense(&store, auditor.journal.chain_id(), 800).await;
+}
+
 async fn a_database_restored_from_a_backup_leaves_a_gap(db: TestDb) {
     let store = db.store().await;
     let small = AuditSettings { segment_bytes: 2000, ..unhurried() };

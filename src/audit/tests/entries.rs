@@ -56,6 +56,7 @@ async fn a_call_is_two_events_and_one_row(db: TestDb) {
         (&call.issuer, "https://issuer.example"),
         (&call.agent, "copilot"),
         (&call.session, "5e5510"),
+        (&call.turn, "turn-7"),
         (&call.client_name, "vscode"),
         (&call.client_version, "1.99"),
         (&call.client_addr, "127.0.0.1"),
@@ -224,6 +225,7 @@ async fn names_hold_no_secrets(db: TestDb) {
         opening.endpoint_path = format!("/x;{secret}").into();
         let mut entry = auditor.begin(opening);
         entry.client(Some(secret), Some(secret));
+        entry.turn(secret);
         entry.asked(secret);
         let why = Refusal::new(Reason::UnsupportedVersion, format!("`{secret}` is not known"));
         entry.seal(&Outcome::refused(&why, 400)).await.unwrap();
@@ -348,7 +350,7 @@ async fn members_of_a_line_are_in_canonical_order() {
         let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
         assert_eq!(event["kind"], kind);
         // Every column but the line itself, the roles, and the hash.
-        assert!(kind != "decision" || event.len() == 40);
+        assert!(kind != "decision" || event.len() == 41);
         let canonical = canon_json::CanonJsonSerialize::to_canon_json_vec(&event).unwrap();
         assert_eq!(line.as_bytes(), canonical);
     }

@@ -6,6 +6,7 @@ use crate::error::Refusal;
 on_both!(
     a_flood_is_counted_and_nothing_is_lost,
     allowed_calls_are_never_counted_only,
+    a_budget_that_is_used_up_is_no_way_to_flood,
     what_a_full_journal_takes_not_is_counted
 );
 
@@ -107,6 +108,25 @@ async fn allowed_calls_are_never_counted_only(db: TestDb) {
     crash(auditor).await;
 }
 
+async fn a_budget_that_is_used_up_is_no_way_to_flood(db: TestDb) {
+    let store = db.store().await;
+    let auditor = open(&few(), &db.scratch, &store);
+    for _ in 0..20 {
+        let mut entry = entry(&auditor, "spent");
+        entry.declared();
+        resolve(&mut entry);
+        let why = Refusal::new(Reason::BudgetExceeded, "no");
+        entry.seal(&Outcome::refused(&why, 429)).await.unwrap();
+    }
+    flushed(&auditor).await;
+    let counts = "SELECT CAST(count(*) AS text) || ' ' || decision FROM audit_events
+                  WHERE kind IN ('decision', 'folded') GROUP BY kind, decision ORDER BY kind";
+    assert_eq!(store.column::<String>(counts).await, ["5 budgetExceeded", "1 budgetExceeded"]);
+    let told = "SELECT CAST(folded_count AS text) || ' ' || folded_reasons FROM audit_folded";
+    assert_eq!(store.column::<String>(told).await, ["15 budget_exceeded 15"]);
+    crash(auditor).await;
+}
+
 /// What is refused for want of room is counted, and the count waits for room, too.
 async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
     let store = db.store().await;
@@ -127,7 +147,8 @@ async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
     assert!(written > 0 && missed > 0, "{written} {missed}");
     assert_eq!(auditor.health().folded, missed);
     let backlog = auditor.health().backlog_bytes;
-    auditor.write_folds(auditor.floods.take_all(Duration::ZERO), Room::Limited);
+    let counts = auditor.queue_folds(auditor.floods.take_all(Duration::ZERO), Room::Limited);
+    auditor.settle_folds(counts).await;
     assert_eq!(auditor.health().backlog_bytes, backlog, "counts grow no full journal");
     store.execute("ALTER TABLE elsewhere RENAME TO audit_cursor").await.unwrap();
     // So many as fit, and those that did not with the next.
@@ -153,7 +174,7 @@ async fn what_a_full_journal_takes_not_is_counted(db: TestDb) {
         Duration::ZERO,
     );
     *auditor.ending.lock().unwrap() = true;
-    auditor.close_windows();
+    auditor.close_windows().await;
     assert_eq!(auditor.floods.take_all(Duration::ZERO).len(), 1);
     crash(auditor).await;
 }

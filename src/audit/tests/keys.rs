@@ -171,27 +171,31 @@ async fn a_checkpoint_is_signed_in_time_and_an_old_segment_is_closed() {
     assert_eq!(auditor.journal.segments().len(), 2);
 }
 
+/// Has the disk take its time until it is let go. Whether it was, in time, is said
+/// then: these tests have one thread, as a worker does, and whoever waits for the
+/// disk there holds up who would let it go.
+fn slow_disk(auditor: &Auditor) -> (std::sync::mpsc::Sender<()>, std::thread::JoinHandle<bool>) {
+    let (held, holding) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let journal = Arc::clone(&auditor.journal);
+    let slow = std::thread::spawn(move || {
+        let disk = journal.hold();
+        held.send(()).unwrap();
+        let let_go = released.recv_timeout(Duration::from_secs(5)).is_ok();
+        drop(disk);
+        let_go
+    });
+    holding.recv().unwrap();
+    (release, slow)
+}
+
 #[tokio::test]
 async fn who_waits_for_the_disk_holds_up_nobody_else() {
     let db = TestDb::sqlite();
     let store = db.store().await;
     let durable = AuditSettings { durability: Durability::Disk, ..unhurried() };
     let auditor = open(&durable, &db.scratch, &store);
-    // This test has one thread, as a worker does.
-    let (held, holding) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let slow = {
-        let journal = Arc::clone(&auditor.journal);
-        std::thread::spawn(move || {
-            let disk = journal.hold();
-            held.send(()).unwrap();
-            // If nobody lets go, the call waits for it and the rest for the call.
-            let let_go = released.recv_timeout(Duration::from_secs(5)).is_ok();
-            drop(disk);
-            let_go
-        })
-    };
-    holding.recv().unwrap();
+    let (release, slow) = slow_disk(&auditor);
     let waiting = call(&auditor, "slow");
     let other = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -204,6 +208,37 @@ async fn who_waits_for_the_disk_holds_up_nobody_else() {
     drop(entry(&auditor, "left"));
     flushed(&auditor).await;
     assert_dense(&store, auditor.journal.chain_id(), 3).await;
+}
+
+/// Nor do the counts of floods, nor what is done when the gateway leaves.
+#[tokio::test]
+async fn counts_of_floods_wait_for_the_disk_and_hold_up_nobody() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    let durable =
+        AuditSettings { durability: Durability::Disk, refusals_per_minute: 1, ..unhurried() };
+    let auditor = open(&durable, &db.scratch, &store);
+    let refuse = async || {
+        let why = Refusal::new(Reason::InvalidToken, "no");
+        auditor.begin(opening("r")).seal(&Outcome::refused(&why, 401)).await.unwrap();
+    };
+    refuse().await;
+    for round in 1..=2 {
+        let (release, slow) = slow_disk(&auditor);
+        // Nothing is written for these.
+        refuse().await;
+        let other = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            release.send(()).unwrap();
+        };
+        let done = async {
+            if round == 1 { auditor.flush(PATIENCE).await } else { auditor.finish(PATIENCE).await }
+        };
+        let (done, ()) = tokio::join!(done, other);
+        assert!(done && slow.join().unwrap(), "round {round}");
+    }
+    assert_eq!(store.column::<i64>("SELECT folded_count FROM audit_folded").await, [1, 1]);
+    assert_whole(&db, &store).await;
 }
 
 #[tokio::test]

@@ -57,10 +57,16 @@ fn open(settings: &AuditSettings, folder: &Scratch, store: &Arc<Store>) -> Arc<A
 /// Ends an auditor as a crash would: nothing is waited for or written.
 async fn crash(auditor: Arc<Auditor>) {
     let journal = Arc::downgrade(&auditor.journal);
+    let lock = auditor.journal.folder().join("lock");
     assert_eq!(Arc::strong_count(&auditor), 1);
     drop(auditor);
+    // Whoever held it last lets go of the lock a moment later than of the journal.
+    let is_free = || match std::fs::File::open(&lock) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(_) => true,
+    };
     let gone = || {
-        let gone = journal.strong_count() == 0;
+        let gone = journal.strong_count() == 0 && is_free();
         async move { gone }
     };
     wait_until_async(PATIENCE, "the shipper to be gone", gone).await;
@@ -90,6 +96,7 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         roles: Some(r#"["viewer"]"#.into()),
     });
     entry.session(&"5e5510");
+    entry.turn("turn-7");
     entry.asked("exact_calculate");
     entry
 }

@@ -161,10 +161,7 @@ async fn a_small_disk_that_fills_up_refuses_until_there_is_room() {
     let store = db.store().await;
     let disk = Disk::mount(db.scratch.path(), "size=256k");
     let Some(disk) = disk else {
-        // Not by `println!`, which a test that passes keeps to itself.
-        let why = "SKIPPED a_small_disk_that_fills_up_refuses_until_there_is_room: \
-                   mounting a file system is not allowed here\n";
-        std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()).unwrap();
+        skipped("a_small_disk_that_fills_up_refuses_until_there_is_room");
         return;
     };
     let ballast = disk.0.join("ballast");
@@ -194,18 +191,62 @@ async fn a_small_disk_that_fills_up_refuses_until_there_is_room() {
     drop(auditor);
 }
 
-/// A file system in memory.
+/// A disk that takes nothing any more, as one does that has failed; needs the right
+/// to mount one.
+#[tokio::test]
+async fn a_disk_that_becomes_read_only_refuses_until_it_is_not() {
+    let db = TestDb::sqlite();
+    let store = db.store().await;
+    // Each line is a file.
+    let auditor = open(&AuditSettings { segment_bytes: 1, ..unhurried() }, &db.scratch, &store);
+    call(&auditor, "before").await.unwrap();
+    let folder = db.scratch.path().join("journal").join(auditor.journal.chain_id());
+    let Some(disk) = Disk::read_only(&folder) else {
+        skipped("a_disk_that_becomes_read_only_refuses_until_it_is_not");
+        return;
+    };
+    let refusal = call(&auditor, "meanwhile").await.unwrap_err();
+    assert_eq!(refusal.reason, Reason::AuditUnavailable);
+    auditor.journal.probe();
+    let shown = auditor.health();
+    assert!(!shown.records(), "{shown:?}");
+    assert!(shown.write_error.is_some_and(|error| error.contains("Read-only file system")));
+    drop(disk);
+    auditor.journal.probe();
+    assert!(auditor.health().records());
+    call(&auditor, "after").await.unwrap();
+    assert!(auditor.finish(PATIENCE).await);
+    assert_whole(&db, &store).await;
+}
+
+/// Says that a test could not be made. Not by `println!`, which a test that passes
+/// keeps to itself.
+fn skipped(test: &str) {
+    let why = format!("SKIPPED {test}: mounting a file system is not allowed here\n");
+    std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()).unwrap();
+}
+
+/// A file system that was mounted.
 struct Disk(PathBuf);
 
 impl Disk {
     fn mount(folder: &Path, options: &str) -> Option<Self> {
         let path = folder.join("disk");
         std::fs::create_dir(&path).unwrap();
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path);
-        let mounted = mount.stderr(std::process::Stdio::null()).status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(path))
+        mounted(&["-t", "tmpfs", "-o", options, "tmpfs"], &path).then_some(Self(path))
     }
+
+    /// What lies in a folder, once more over itself, where nothing can be written.
+    fn read_only(folder: &Path) -> Option<Self> {
+        let disk = mounted(&["--bind", folder.to_str()?], folder).then(|| Self(folder.into()))?;
+        mounted(&["-o", "remount,bind,ro"], folder).then_some(disk)
+    }
+}
+
+fn mounted(arguments: &[&str], path: &Path) -> bool {
+    let mut mount = std::process::Command::new("mount");
+    let mount = mount.args(arguments).arg(path).stderr(std::process::Stdio::null());
+    mount.status().is_ok_and(|status| status.success())
 }
 
 impl Drop for Disk {

@@ -1,108 +1,19 @@
 //! One chain, line by line.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
 
+use super::line::{Line, introduce, mended};
 use super::report::{ChainSummary, Damage, Finding, Verification};
-use crate::audit::chain::{genesis, kind, signed_bytes};
-use crate::audit::digest::{Digest, unhex};
-use crate::audit::keys::{Endorsement, PublicKey, Trusted};
-
-/// What verification reads of a line.
-#[derive(Deserialize)]
-pub(super) struct Line<'a> {
-    #[serde(borrow)]
-    pub(super) chain_id: Cow<'a, str>,
-    pub(super) seq: i64,
-    #[serde(borrow)]
-    pub(super) kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(super) prev: Option<Cow<'a, str>>,
-    // Of checkpoints.
-    #[serde(borrow, default)]
-    pub(super) key_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    signature: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    checkpoint_hash: Option<Cow<'a, str>>,
-    #[serde(default)]
-    checkpoint_seq: Option<i64>,
-    #[serde(default)]
-    checkpoint_events: Option<i64>,
-    #[serde(default)]
-    checkpoint_seconds: Option<i64>,
-    #[serde(default)]
-    ended: bool,
-    #[serde(borrow, default)]
-    time: Option<Cow<'a, str>>,
-    // Of a chain's first event, and of checkpoints.
-    #[serde(borrow, default)]
-    public_key: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    endorsed_by: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    endorsement: Option<Cow<'a, str>>,
-    // Of what it tells of other chains.
-    #[serde(borrow, default)]
-    pub(super) found_chain_id: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub(super) found_seq: Option<i64>,
-    #[serde(borrow, default)]
-    pub(super) found_hash: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) removed_chain_id: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub(super) removed_seq: Option<i64>,
-    #[serde(borrow, default)]
-    pub(super) removed_hash: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) removed_time: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub(super) retention_days: Option<u32>,
-    #[serde(borrow, default)]
-    pub(super) adopted_chain_id: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub(super) adopted_seq: Option<i64>,
-    #[serde(borrow, default)]
-    pub(super) adopted_hash: Option<Cow<'a, str>>,
-}
-
-impl Line<'_> {
-    pub(super) fn time(&self) -> Option<DateTime<Utc>> {
-        self.time.as_deref().and_then(at)
-    }
-}
-
-/// A time as lines have it.
-pub(super) fn at(text: &str) -> Option<DateTime<Utc>> {
-    text.parse().ok()
-}
-
-/// What a chain says of its own checkpoints, at most, and for a chain that does
-/// not say it: what the settings allow.
-const MOST_EVENTS: i64 = 1_000_000;
-const MOST_SECONDS: i64 = 86_400;
-
-/// Lines that may be written at once before their checkpoint, and how late one
-/// may be, in seconds: the machine may be busy, or the disk.
-const AT_ONCE: i64 = 1024;
-const LATE: i64 = 60;
+use super::signatures::{Signatures, Vouched};
+use crate::audit::chain::{genesis, kind};
+use crate::audit::digest::Digest;
+use crate::audit::keys::Trusted;
 
 /// Gaps that are kept, for lines that come late.
 const MOST_GAPS: usize = 64;
-
-/// What a line's own signature says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Vouched {
-    Not,
-    Good,
-    Bad,
-}
 
 /// The line before, as far as the next is judged by it.
 #[derive(Clone, Copy, Debug)]
@@ -145,23 +56,13 @@ pub(super) struct Chain {
     suspicion: Option<Suspicion>,
     /// Numbers that were skipped: first, last, and whether one has come late.
     gaps: Vec<(i64, i64, bool)>,
-    checkpoint: Option<(i64, Digest)>,
-    checkpoints: u64,
-    signed: (i64, String),
-    unknown_key: Option<String>,
-    /// When the next one is due after the last: lines and seconds.
-    due: (i64, i64),
-    /// Time of the first line behind it, and of the last; empty: there is none.
-    tail_from: String,
-    tail_to: String,
+    signatures: Signatures,
     /// Of a chain whose lines hold no hashes: what all of them amount to.
     bare: Option<Sum>,
     /// Whether the first line is the one that every chain begins with.
     opened: bool,
     /// Numbers somebody asks the hash of.
     watched: BTreeMap<i64, Option<Digest>>,
-    /// Where it says that it ends.
-    ended: Option<i64>,
     pub(super) torn_bytes: usize,
 }
 
@@ -175,17 +76,10 @@ impl Chain {
             tip: None,
             suspicion: None,
             gaps: Vec::new(),
-            checkpoint: None,
-            checkpoints: 0,
-            signed: (0, String::new()),
-            unknown_key: None,
-            due: (MOST_EVENTS, MOST_SECONDS),
-            tail_from: String::new(),
-            tail_to: String::new(),
+            signatures: Signatures::default(),
             bare: None,
             opened: false,
             watched: watched.iter().map(|seq| (*seq, None)).collect(),
-            ended: None,
             torn_bytes: 0,
         }
     }
@@ -212,7 +106,12 @@ impl Chain {
 
     /// Up to where a valid signature vouches for it.
     pub(super) fn signed_seq(&self) -> i64 {
-        self.signed.0
+        self.signatures.good.0
+    }
+
+    /// What is too much behind the last checkpoint, if anything.
+    pub(super) fn overdue(&self) -> Option<String> {
+        self.signatures.overdue(self.first_seq(), self.last_seq())
     }
 
     /// The hash of a line that was asked for beforehand.
@@ -222,7 +121,7 @@ impl Chain {
 
     /// Whether a checkpoint is signed by a key that is not known: said already.
     pub(super) fn has_unknown_key(&self) -> bool {
-        self.unknown_key.is_some()
+        self.signatures.has_unknown_key()
     }
 
     /// Whether it is only just begun, so that its first checkpoint may not be
@@ -234,20 +133,6 @@ impl Chain {
     /// What all lines of a chain without hashes amount to.
     pub(super) fn sum(&self) -> Option<Digest> {
         self.bare.as_ref().map(|sum| Digest::from(sum.0.clone()))
-    }
-
-    /// What is too much behind the last checkpoint, if anything.
-    pub(super) fn overdue(&self) -> Option<String> {
-        let lines = self.last_seq() - self.signed.0.max(self.first_seq() - 1);
-        let (most_lines, most_seconds) = self.due;
-        if lines > most_lines + AT_ONCE {
-            return Some(format!("{lines} lines follow without a signature"));
-        }
-        let span = at(&self.tail_to)? - at(&self.tail_from)?;
-        (span.num_seconds() > most_seconds + LATE).then(|| {
-            let seconds = span.num_seconds();
-            format!("lines of {seconds} seconds follow without a signature")
-        })
     }
 
     pub(super) fn line(
@@ -273,11 +158,11 @@ impl Chain {
         if let Some(watched) = self.watched.get_mut(&line.seq) {
             *watched = Some(hash);
         }
-        let own = self.checkpoint(line, bytes, trusted, report);
-        if let Some(ended) = self.ended.filter(|ended| *ended < line.seq) {
+        let own = self.signatures.judge(line, bytes, trusted, report);
+        if let Some(ended) = self.signatures.ended.filter(|ended| *ended < line.seq) {
             let detail = format!("the chain says that it ends with {ended}");
             self.add(report, line.seq, Damage::Added, detail);
-            self.ended = None;
+            self.signatures.ended = None;
         }
         if self.first.is_none() {
             self.first = Some((line.seq, prev));
@@ -303,17 +188,9 @@ impl Chain {
             self.suspicion = Some(Suspicion { seq, hash, mended, before, own });
         }
         if line.kind == kind::CHECKPOINT {
-            self.note_checkpoint(line, hash, own, report);
+            self.signatures.note(line, hash, own, report);
         }
-        if own == Vouched::Good {
-            self.tail_from.clear();
-            self.tail_to.clear();
-        } else if let Some(time) = &line.time {
-            let tail =
-                if self.tail_from.is_empty() { &mut self.tail_from } else { &mut self.tail_to };
-            tail.clear();
-            tail.push_str(time);
-        }
+        self.signatures.follow(own, line.time.as_deref());
         self.next = line.seq + 1;
         if let Some(sum) = &mut self.bare {
             sum.0.update(bytes);
@@ -408,59 +285,6 @@ impl Chain {
         }
     }
 
-    /// Judges a checkpoint's signature.
-    fn checkpoint(
-        &mut self,
-        line: &Line<'_>,
-        bytes: &[u8],
-        trusted: &Trusted,
-        report: &mut Verification,
-    ) -> Vouched {
-        if line.kind != kind::CHECKPOINT {
-            return Vouched::Not;
-        }
-        let id = line.key_id.as_deref().unwrap_or_default();
-        let Some(key) = trusted.get(id) else {
-            if self.unknown_key.as_deref() != Some(id) {
-                self.unknown_key = Some(id.to_owned());
-                let id: String = id.chars().take(64).collect();
-                self.add(report, line.seq, Damage::UnknownKey, format!("it is signed by key {id}"));
-            }
-            return Vouched::Not;
-        };
-        if is_signed(line, bytes, key) {
-            return Vouched::Good;
-        }
-        self.add(report, line.seq, Damage::BadSignature, format!("it is not signed by key {id}"));
-        Vouched::Bad
-    }
-
-    fn note_checkpoint(
-        &mut self,
-        line: &Line<'_>,
-        hash: Digest,
-        own: Vouched,
-        report: &mut Verification,
-    ) {
-        let before = line.checkpoint_hash.as_deref().and_then(Digest::from_hex);
-        let named = line.checkpoint_seq.zip(before);
-        if own == Vouched::Good && self.checkpoint.is_some() && named != self.checkpoint {
-            let detail = "it follows another checkpoint than the one before it";
-            self.add(report, line.seq, Damage::Forked, detail);
-        }
-        self.checkpoint = Some((line.seq, hash));
-        if own == Vouched::Good {
-            self.checkpoints += 1;
-            self.signed = (line.seq, line.time.as_deref().unwrap_or_default().to_owned());
-            self.ended = line.ended.then_some(line.seq);
-            let bounded = |said: Option<i64>, most: i64| said.unwrap_or(most).clamp(1, most);
-            self.due = (
-                bounded(line.checkpoint_events, MOST_EVENTS),
-                bounded(line.checkpoint_seconds, MOST_SECONDS),
-            );
-        }
-    }
-
     fn add(&self, report: &mut Verification, seq: i64, damage: Damage, detail: impl Into<String>) {
         report.add(Finding::new(&self.id, seq, damage, detail));
     }
@@ -473,10 +297,10 @@ impl Chain {
             first_seq: self.first_seq(),
             last_seq: self.last_seq(),
             last_hash: self.tip().map(|hash| hash.to_string()),
-            checkpoints: self.checkpoints,
-            signed_seq: self.signed.0,
-            signed_at: Some(self.signed.1.clone()).filter(|time| !time.is_empty()),
-            end: if self.ended.is_some() {
+            checkpoints: self.signatures.count,
+            signed_seq: self.signed_seq(),
+            signed_at: Some(self.signatures.good.1.clone()).filter(|time| !time.is_empty()),
+            end: if self.signatures.ended.is_some() {
                 "signed"
             } else if adopted {
                 "adopted"
@@ -487,35 +311,5 @@ impl Chain {
             },
             torn_bytes: self.torn_bytes,
         }
-    }
-}
-
-/// Whether a checkpoint is signed by this key.
-pub(super) fn is_signed(line: &Line<'_>, bytes: &[u8], key: PublicKey) -> bool {
-    let signed = line.signature.as_deref().and_then(|text| {
-        let at = memchr::memmem::rfind(bytes, text.as_bytes())?;
-        Some((signed_bytes(bytes, at)?, unhex::<64>(text)?))
-    });
-    signed.is_some_and(|(message, signature)| key.signed(&message, &signature))
-}
-
-/// Believes the key of a chain that a believed one has endorsed.
-pub(super) fn introduce(line: &Line<'_>, trusted: &mut Trusted) {
-    let (Some(key), Some(by), Some(endorsement)) =
-        (&line.public_key, &line.endorsed_by, &line.endorsement)
-    else {
-        return;
-    };
-    let endorsement =
-        Endorsement { endorsed_by: by.to_string(), endorsement: endorsement.to_string() };
-    trusted.admit(key, &endorsement);
-}
-
-/// The hash of a line if it held the right one of the line before.
-fn mended(bytes: &[u8], prev: Option<&str>, right: Digest) -> Digest {
-    let prev = prev.filter(|prev| prev.len() == 64);
-    match prev.and_then(|prev| memchr::memmem::find(bytes, prev.as_bytes())) {
-        Some(at) => Digest::of_all([&bytes[..at], &right.to_hex()[..], &bytes[at + 64..]]),
-        None => Digest::of(bytes),
     }
 }

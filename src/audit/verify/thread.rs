@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::chain::{Line, introduce, is_signed};
+use super::line::{Line, introduce, is_signed};
 use crate::audit::chain::{genesis, kind};
 use crate::audit::digest::Digest;
 use crate::audit::keys::Trusted;
@@ -99,7 +99,7 @@ impl Word {
                 chain_id: line.removed_chain_id.as_deref()?.to_owned(),
                 seq: line.removed_seq?,
                 hash: hash(line.removed_hash.as_deref())?,
-                time: line.removed_time.as_deref().and_then(super::chain::at)?,
+                time: line.removed_time.as_deref().and_then(super::line::at)?,
                 days: line.retention_days?,
             },
             kind::ADOPTED => Self::Adopted {

@@ -1,5 +1,6 @@
 //! The store, on both databases.
 
+mod asking;
 mod migrations;
 mod query;
 mod ship;

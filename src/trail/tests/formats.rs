@@ -21,6 +21,7 @@ fn call() -> AuditCall {
         issuer: None,
         agent: Some("say \"hi\"".to_owned()),
         session: None,
+        turn: Some("t-1".to_owned()),
         client_name: Some("+1".to_owned()),
         client_version: None,
         client_addr: Some("192.0.2.7".to_owned()),

@@ -134,7 +134,7 @@ async fn one_call(store: &Store) {
     let id = uuid::Uuid::parse_str(CALL).unwrap().get_timestamp().unwrap().to_unix();
     let at = DateTime::from_timestamp(i64::try_from(id.0).unwrap(), id.1).unwrap();
     let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let decision = r#""agent":"coder","arguments":"{\"a\":1}","arguments_digest":"abcd","backend":"calc","client_addr":"192.0.2.7","client_name":"code\u001b[2J","decision":"allow","endpoint_path":"/calculator/mcp","issuer":"https://issuer.example","method":"tools/call","policy_digest":"cafe","policy_generation":3,"quota_us":500,"request_id":"request 1","rule_path":"roles.dev[0]","scope":"calculator","surface":"mcp","tenant":"lab","tool":"exact_calculate","user_id":"ann""#;
+    let decision = r#""agent":"coder","arguments":"{\"a\":1}","arguments_digest":"abcd","backend":"calc","client_addr":"192.0.2.7","client_name":"code\u001b[2J","decision":"allow","endpoint_path":"/calculator/mcp","issuer":"https://issuer.example","method":"tools/call","policy_digest":"cafe","policy_generation":3,"quota_us":500,"request_id":"request 1","rule_path":"roles.dev[0]","scope":"calculator","session":"5e55","surface":"mcp","tenant":"lab","tool":"exact_calculate","turn":"t-1","user_id":"ann""#;
     let outcome = r#""decision":"success","duration_us":12345,"http_status":200,"is_error":true,"request_id":"request 1","result_bytes":77,"result_digest":"beef","upstream_us":10000"#;
     let other = r#""decision":"deny","reason":"unknown_tool","request_id":"request 2","tool":"wipe","user_id":"ann""#;
     let lines = [
@@ -162,7 +162,7 @@ async fn a_call_is_told_whole(db: TestDb) {
         for part in [
             "A call (request request 1, call 019ab000-0000-7000-8000-000000000001)",
             "Who        ann of tenant lab as agent coder according to https://issuer.example",
-            "From       192.0.2.7 with code\\u{1b}[2J",
+            "From       192.0.2.7 with code\\u{1b}[2J in session 5e55 in turn t-1",
             "What       tools/call of exact_calculate in scope calculator served by calc through /calculator/mcp (mcp)",
             "Arguments  {\"a\":1}",
             "Decision   allowed by rule roles.dev[0]",

@@ -2,6 +2,7 @@
 //! backend that does as it is told.
 
 pub(crate) mod backend;
+pub(crate) mod database;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod tokens;

@@ -28,7 +28,7 @@ pub struct TestDatabase {
 #[derive(Debug)]
 struct Cluster {
     /// Held for its life; a static is never dropped, but `process.rs` knows.
-    _server: Server,
+    server: Server,
     url: String,
 }
 
@@ -42,6 +42,12 @@ struct Cluster {
 pub fn server_url() -> String {
     let started = || CLUSTER.get_or_init(Cluster::start).url.clone();
     std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| started())
+}
+
+/// What the server has said so far, where this process has started it.
+#[must_use]
+pub fn log() -> Option<String> {
+    CLUSTER.get().map(|cluster| cluster.server.log())
 }
 
 /// A fresh database.
@@ -179,7 +185,7 @@ impl Cluster {
         });
         let url = format!("postgres://tester@127.0.0.1:{port}/postgres");
         wait_for_answer(&url);
-        Self { _server: server, url }
+        Self { server, url }
     }
 }
 
