@@ -12,6 +12,7 @@ mod model;
 mod once;
 mod outage;
 mod redis;
+mod tls;
 
 use chrono::DateTime;
 
@@ -51,6 +52,7 @@ fn settings() -> QuotaSettings {
 fn redis_settings(url: Option<String>) -> RedisSettings {
     RedisSettings {
         url: url.map(Secret::new),
+        ca_file: None,
         connections_per_worker: 2,
         timeout_ms: 20_000,
         key_prefix: support::redis::unique_prefix(),
