@@ -9,6 +9,7 @@ mod leases;
 mod local;
 mod memory;
 mod model;
+
 mod once;
 mod outage;
 mod redis;
@@ -16,8 +17,13 @@ mod tls;
 
 use chrono::DateTime;
 
+use super::check::{Check, Of, Rule};
+use super::decide::NO_LEASE;
+use super::error::Denied;
+use super::refusal::{RETRY_CONCURRENT, RETRY_UNCOUNTED};
 use super::*;
 use crate::clock::ManualClock;
+use crate::error::Reason;
 use crate::policy::{Asked, Limits};
 use crate::secret::Secret;
 
