@@ -428,6 +428,7 @@ async fn call_subject(
     });
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
+    permit.target().check_mirrored()?;
     let asked_at = gw.clock.monotonic();
     let session = seat.as_ref().map(|seat| seat.uid());
     let session = session.as_ref().map(|uid| uid as &(dyn Display + Sync));

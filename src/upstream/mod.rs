@@ -192,8 +192,8 @@ impl Upstream {
             streams,
             trail,
         };
-        if call.method == Method::ToolsCall {
-            self.check_mirrored(client, &ask, subject.tool.as_deref(), call.arguments).await?;
+        if call.method == Method::ToolsCall && subject.tool.is_none() {
+            self.check_mirrored(client, &ask, call.arguments).await?;
         }
         self.exchange(client, ask).await
     }

@@ -78,6 +78,56 @@ fn denied_calls_cost_nothing_and_discovery_is_never_limited() {
     assert_eq!(reply.header("x-ratelimit-remaining"), Some("2"));
 }
 
+/// What the registry says of headers is judged before anything is charged, or
+/// written down as going on.
+#[test]
+fn a_call_whose_headers_say_something_else_is_not_charged() {
+    let tools = r"
+backends: { main: { url: BACKEND } }
+tools:
+  - name: echo
+    scope: main
+    backend: main
+    input_schema:
+      type: object
+      properties: { text: { type: string, x-mcp-header: Text } }
+";
+    let gateway = limited(Gateway::builder().tools(tools));
+    let dora = Token::of("dora", &["developer"]);
+    let say = |text: &str| {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+            "params": {
+                "name": "echo", "arguments": { "text": "x" },
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        });
+        let headers = [
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", "tools/call"),
+            ("Mcp-Name", "echo"),
+            ("Mcp-Param-Text", text),
+        ];
+        gateway.post_raw("/main/mcp", &dora.bearer(), &headers, body.to_string().as_bytes())
+    };
+    for _ in 0..5 {
+        let refused = say("y");
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        assert_eq!(refused.json()["error"]["code"], -32020, "{}", refused.text());
+        assert_eq!(refused.header("x-ratelimit-remaining"), None);
+    }
+    assert!(gateway.backend.seen().is_empty());
+    let rows = gateway.audit_rows("reason=header_mismatch", 5);
+    assert!(
+        rows.iter().all(|row| row["decision"] == "deny" && row["kind"] == "decision"),
+        "{rows:?}"
+    );
+    assert_eq!(say("x").header("x-ratelimit-remaining"), Some("2"));
+}
+
 #[test]
 fn without_redis_calls_are_refused_unless_told_otherwise() {
     let dead = format!("redis://127.0.0.1:{}", support::ports::free());
