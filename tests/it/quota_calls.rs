@@ -11,16 +11,16 @@ use support::eventually::wait_until;
 use crate::harness::tokens::ISSUER;
 use crate::harness::{Builder, Gateway, Reply, Script, Token, http};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everybody may do everything, within limits.
-fn limited(limits: &str) -> Builder {
+pub(crate) fn limited(limits: &str) -> Builder {
     let roles = "roles: { developer: { allowed_tools: ['*'] }, admin: { allowed_tools: ['*'] } }";
     Gateway::builder().policy(&format!("{roles}\n{limits}"))
 }
 
 /// The same, counted in memory and in Redis.
-fn on_both(limits: &str) -> [Gateway; 2] {
+pub(crate) fn on_both(limits: &str) -> [Gateway; 2] {
     let redis = limited(limits)
         .set("REDIS_URL", &support::redis::shared_url())
         .set("SCOPEGATE__REDIS__TIMEOUT_MS", "20000")
@@ -28,11 +28,11 @@ fn on_both(limits: &str) -> [Gateway; 2] {
     [limited(limits).start(), redis.start()]
 }
 
-fn dora() -> Token {
+pub(crate) fn dora() -> Token {
     Token::of("dora", &["developer"])
 }
 
-fn wipe(gateway: &Gateway) -> Reply {
+pub(crate) fn wipe(gateway: &Gateway) -> Reply {
     gateway.call(&dora(), "main", "wipe", json!({}))
 }
 
@@ -44,11 +44,11 @@ fn wipe_with(gateway: &Gateway, headers: &[(&str, &str)]) -> Reply {
     gateway.post_raw("/main/mcp", &dora().bearer(), headers, body.to_string().as_bytes())
 }
 
-fn left(reply: &Reply) -> u32 {
+pub(crate) fn left(reply: &Reply) -> u32 {
     reply.header("x-ratelimit-remaining").unwrap().parse().unwrap()
 }
 
-fn done() -> Script {
+pub(crate) fn done() -> Script {
     Script::Result(json!({ "content": [], "isError": false }))
 }
 

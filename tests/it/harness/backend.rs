@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -48,6 +49,7 @@ pub(crate) struct Backend {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
+    sessions: Arc<AtomicBool>,
 }
 
 impl Backend {
@@ -58,14 +60,20 @@ impl Backend {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let done = json!({ "content": [{ "type": "text", "text": "done" }], "isError": false });
         let script = Arc::new(Mutex::new(Script::Result(done)));
-        let (log, plan) = (Arc::clone(&seen), Arc::clone(&script));
+        let sessions = Arc::new(AtomicBool::new(false));
+        let (log, plan, gives) = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&sessions));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, plan) = (Arc::clone(&log), Arc::clone(&plan));
-                thread::spawn(move || converse(&stream, &log, &plan));
+                let (log, plan, gives) = (Arc::clone(&log), Arc::clone(&plan), Arc::clone(&gives));
+                thread::spawn(move || converse(&stream, &log, &plan, &gives));
             }
         });
-        Self { addr, seen, script }
+        Self { addr, seen, script, sessions }
+    }
+
+    /// Gives a session to whoever says hello from now on.
+    pub(crate) fn give_sessions(&self) {
+        self.sessions.store(true, Ordering::Relaxed);
     }
 
     /// Changes what is answered from now on.
@@ -79,14 +87,22 @@ impl Backend {
     }
 }
 
-fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
+fn converse(
+    stream: &TcpStream,
+    log: &Mutex<Vec<Seen>>,
+    plan: &Mutex<Script>,
+    gives_sessions: &AtomicBool,
+) {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read_request(&mut reader) {
         let message = serde_json::from_str::<Value>(&seen.body).unwrap_or_default();
         let id = message["id"].clone();
         if let Some(result) = greeting(&message) {
             let told = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
-            if write(stream, 200, "application/json", &told).is_err() {
+            let opens = message["method"] == "initialize" && gives_sessions.load(Ordering::Relaxed);
+            let kind =
+                if opens { "application/json\r\nMcp-Session-Id: s-1" } else { "application/json" };
+            if write(stream, 200, kind, &told).is_err() {
                 return;
             }
             continue;
