@@ -5,6 +5,7 @@
 mod agreement;
 mod both;
 mod cluster;
+mod everything;
 mod leases;
 mod local;
 mod memory;
