@@ -22,5 +22,6 @@ mod quota;
 mod quota_calls;
 mod quota_conversation;
 mod quota_crash;
+mod quota_outage;
 mod quota_replays;
 mod rest;

@@ -14,6 +14,7 @@ mod model;
 mod once;
 mod outage;
 mod redis;
+mod slow;
 mod tls;
 
 use chrono::DateTime;
