@@ -16,6 +16,7 @@ on_both! {
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
+    where_the_settings_say_so_calls_count_that_did_not_reach_their_backend
     v_53_the_call_after_the_budget_is_refused
     turns_and_sessions_have_budgets_of_their_own
     without_a_turn_the_session_is_one
@@ -192,6 +193,26 @@ async fn calls_that_did_not_reach_their_backend_use_up_budgets_only(on: On) {
         wait_until_async(PATIENCE, "a refund", || async { left(&rig).await == 50 }).await;
     }
     assert_eq!(rig.reason(again("r-1")).await, Some(Reason::BudgetExceeded), "A-87");
+}
+
+async fn where_the_settings_say_so_calls_count_that_did_not_reach_their_backend(on: On) {
+    let policy = "quotas: [{ per: user, rate: 1/min, burst: 50, concurrency: 1 }]";
+    let settings = QuotaSettings { refund_unreached: false, ..settings() };
+    let rig = on.rig_with(&settings, Limits::for_test(policy, None));
+    for number in 1..=5 {
+        rig.begins(call("ada", "add")).await.unreached();
+        // Its place is free again all the same.
+        wait_until_async(PATIENCE, "its place", || async {
+            leases::held(&rig, call("ada", "add")).await == 0
+        })
+        .await;
+        assert_eq!(left(&rig).await, 50 - number);
+    }
+    // The gateway's own refusals are refunded whatever the settings say.
+    let mut receipt = rig.begins(call("ada", "add")).await;
+    receipt.refuse();
+    drop(receipt);
+    wait_until_async(PATIENCE, "a refund", || async { left(&rig).await == 45 }).await;
 }
 
 fn turn<'a>(user: &'a str, turn: Option<&'a str>) -> Who<'a> {
