@@ -20,6 +20,7 @@ mod kill;
 mod mcp;
 mod quota;
 mod quota_calls;
+mod quota_commands;
 mod quota_conversation;
 mod quota_crash;
 mod quota_outage;
