@@ -32,8 +32,9 @@ impl Quota {
     /// that is known; what is not known in seconds ends by itself.
     ///
     /// # Errors
-    /// [`Denied`] with [`Reason::RateLimited`], [`Reason::BudgetExceeded`] or
-    /// [`Reason::QuotaUnavailable`].
+    /// [`Denied`] with [`RateLimited`](crate::error::Reason::RateLimited),
+    /// [`BudgetExceeded`](crate::error::Reason::BudgetExceeded) or
+    /// [`QuotaUnavailable`](crate::error::Reason::QuotaUnavailable).
     pub(crate) async fn decide(
         &self,
         io: &QuotaIo,

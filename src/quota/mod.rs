@@ -227,7 +227,7 @@ impl Quota {
     /// Whether the caller has been denied too often lately.
     ///
     /// # Errors
-    /// [`Reason::AbuseLimited`].
+    /// [`AbuseLimited`](crate::error::Reason::AbuseLimited).
     pub(crate) fn bars(&self, caller: &str) -> Result<(), Refusal> {
         let barred = self.inner.abuse.bars(caller, self.inner.now());
         barred.inspect_err(|_| self.inner.tally.other(Other::Abuse))
