@@ -72,6 +72,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "handshake",
             "inbound",
             "invocation",
+            "policy",
             "protocol",
             "quota",
             "registry",
@@ -94,6 +95,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "quota",
+            "review",
             "session",
             "store",
             "trail",
@@ -116,6 +118,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "quota",
             "registry",
+            "review",
             "secret",
             "session",
             "settings",
@@ -128,6 +131,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bridge", &["protocol", "clock", "secret", "outbound", "lifecycle"]),
     ("cli", &["settings", "clock", "bridge"]),
     ("trail", &["cli", "clock", "secret", "store"]),
+    ("review", &["cli", "clock", "policy", "protocol", "registry", "settings", "store", "trail"]),
     ("toolkit", &["protocol", "telemetry", "lifecycle", "clock", "secret"]),
 ];
 

@@ -8,6 +8,7 @@ mod edge;
 mod facade;
 mod health;
 mod mcp;
+mod policy;
 mod quotas;
 mod render;
 mod respond;

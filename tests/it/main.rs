@@ -18,6 +18,7 @@ mod floods;
 mod forward;
 mod kill;
 mod mcp;
+mod policy;
 mod quota;
 mod quota_calls;
 mod quota_commands;
