@@ -479,6 +479,7 @@ async fn call_subject(
     });
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
+    permit.target().check_mirrored()?;
     let (backend, inner) = (&subject.backend, (subject.kind, &*subject.inner));
     pinned::check(gw, io, &now, backend, inner).await?;
     let asked_at = gw.clock.monotonic();

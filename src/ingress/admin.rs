@@ -175,7 +175,7 @@ fn read(site: &Site, query: &str) -> Result<Question, Refusal> {
 }
 
 /// The parameters as JSON, for the record. A cursor says nothing to anybody.
-fn recorded(query: &str) -> String {
+pub(super) fn recorded(query: &str) -> String {
     let parameters = form_urlencoded::parse(query.as_bytes()).take(MOST_PARAMETERS);
     let told = parameters.filter(|(name, _)| name != "cursor");
     let members: serde_json::Map<_, _> =

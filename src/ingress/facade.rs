@@ -23,7 +23,7 @@ use crate::audit::Surface;
 use crate::pipeline::{self, Answer, Begun, Line, Walked};
 use crate::protocol::headers;
 use crate::protocol::sse::{self, Event};
-use crate::session::Listener;
+use crate::session::{Listener, Post};
 use crate::upstream::{Flow, Piece};
 
 /// The parameter of the address that names the session.
@@ -124,7 +124,7 @@ struct Talking {
     first: Option<Bytes>,
     /// Until it is over.
     talk: Option<Rc<Talk>>,
-    inbox: mpsc::Receiver<Bytes>,
+    inbox: mpsc::Receiver<Post>,
     /// Messages whose answers have not begun.
     asked: FuturesUnordered<LocalBoxFuture<'static, Vec<Texts>>>,
     running: SelectAll<Texts>,
@@ -136,7 +136,7 @@ struct Talking {
 
 impl Talk {
     /// What comes of a message.
-    async fn hear(self: Rc<Self>, post: Bytes) -> Vec<Texts> {
+    async fn hear(self: Rc<Self>, post: Post) -> Vec<Texts> {
         let gateway = &self.site.gateway;
         let request_id = Uuid::now_v7().to_string();
         let (walked, flows) = pipeline::say(gateway, &self.io, &self.line, post, request_id).await;

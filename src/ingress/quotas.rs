@@ -4,8 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::admin::recorded;
 use super::{Io, Site, Visit, respond};
-use crate::audit::Surface;
+use crate::audit::{Entry, Surface};
 use crate::error::{Reason, Refusal};
 use crate::pipeline::{self, Answer, Known, Walked, Whom};
 
@@ -94,14 +95,24 @@ async fn answer(
     let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
     entry.method(if forget { "quotas/reset" } else { "quotas/show" });
     let result = match admitted {
-        Ok(_) => page(site, io, request.query_string(), forget).await,
+        Ok(_) => {
+            // Where it cannot be read, this is what is known of it.
+            entry.question(&recorded(request.query_string()));
+            page(site, io, &mut entry, request.query_string(), forget).await
+        }
         Err(refusal) => Err(refusal),
     };
     let walked = Walked { known: Known::default(), entry, result };
     respond::respond(walked, visit.surroundings(), None).await
 }
 
-async fn page(site: &Site, io: &Io, query: &str, forget: bool) -> Result<Answer, Refusal> {
+async fn page(
+    site: &Site,
+    io: &Io,
+    entry: &mut Entry,
+    query: &str,
+    forget: bool,
+) -> Result<Answer, Refusal> {
     let filters = web::Query::<Filters>::from_query(query)
         .map_err(|error| Refusal::telling(Reason::InvalidRequest, error.to_string()))?
         .into_inner();
@@ -116,5 +127,5 @@ async fn page(site: &Site, io: &Io, query: &str, forget: bool) -> Result<Answer,
         turn: filters.turn,
         job: filters.job,
     };
-    pipeline::quotas(&site.gateway, io, &whom, forget).await
+    pipeline::quotas(&site.gateway, io, entry, &whom, forget).await
 }

@@ -13,8 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::HeaderMap;
-use bytes::Bytes;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
@@ -29,15 +28,13 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::generation::Generation;
 use crate::inbound::{self, Head};
 use crate::protocol::accept::Accepts;
+use crate::protocol::headers;
 use crate::registry::Scope;
-use crate::session::{CallerKey, Contents, Listener, Notice, Opened};
+use crate::session::{CallerKey, Contents, Listener, Named, Notice, Opened, Post};
 use crate::upstream::{Flow, Trail};
 
 /// The revision of this transport.
 const REVISION: &str = "2024-11-05";
-
-/// How messages for a conversation are marked on the bus.
-pub(super) const KEY: &str = "conversation";
 
 /// Longest session id in an address, in bytes.
 const LONGEST: usize = 8 * 1024;
@@ -68,7 +65,7 @@ pub(crate) struct Begun {
     /// The session id in the address to post to.
     pub(crate) session: String,
     /// What the client posts.
-    pub(crate) inbox: mpsc::Receiver<Bytes>,
+    pub(crate) inbox: mpsc::Receiver<Post>,
     /// How long the caller's token lets it listen.
     pub(crate) at_most: Duration,
     /// The caller's place among listeners.
@@ -152,9 +149,9 @@ async fn walk_reach(
         }
         let scope = gw.now().registry.scope(inbound.scope)?;
         let seat = gw.sessions.open(session, scope.label(), &with_rights(&caller))?;
-        Ok(seat)
+        Ok((seat, named(inbound.head)?))
     };
-    let seat = match greeted.await {
+    let (seat, named) = match greeted.await {
         Ok(greeted) => greeted,
         Err(refusal) => return turn_away(inbound, refusal).await,
     };
@@ -162,14 +159,16 @@ async fn walk_reach(
     known.accepts = Some(Accepts { json: true, event_stream: false });
     gw.sessions.touch(&seat);
     let body = inbound::read(inbound.body, gw.limits).await?;
-    match gw.conversations.hand_over(seat.uid(), body.clone()) {
+    let post = Post { message: body, named };
+    match gw.conversations.hand_over(seat.uid(), post.clone()) {
         Some(true) => {}
         Some(false) => {
             let detail = "too many messages of this conversation wait; wait for answers";
             return Err(Refusal::telling(Reason::RateLimited, detail));
         }
         None => {
-            let notice = Notice::Answer { uid: seat.uid(), key: KEY.into(), message: body };
+            let Post { message, named } = post;
+            let notice = Notice::Answer { uid: seat.uid(), key: named.mark().into(), message };
             gw.sessions.publish(&notice).map_err(|_| {
                 let detail = "the message is too large for this transport";
                 Refusal::telling(Reason::PayloadTooLarge, detail)
@@ -187,12 +186,35 @@ fn with_rights(caller: &Caller) -> CallerKey {
     CallerKey::of(&serde_json::to_string(&rights).unwrap_or_default())
 }
 
+/// What the headers of a post say of the call that is in it.
+fn named(head: Head<'_>) -> Result<Named, Refusal> {
+    Ok(Named {
+        request_id: head.chosen_request_id().map(Into::into),
+        turn: head.one(headers::TURN_ID)?.map(Into::into),
+        job: head.one(headers::JOB_ID)?.map(Into::into),
+    })
+}
+
+/// The headers of a message that came with these.
+fn heads(named: &Named) -> HeaderMap {
+    let all = [
+        (headers::REQUEST_ID, &named.request_id),
+        (headers::TURN_ID, &named.turn),
+        (headers::JOB_ID, &named.job),
+    ];
+    let all = all.into_iter().filter_map(|(name, value)| {
+        let value = HeaderValue::from_str(value.as_ref()?).ok()?;
+        Some((HeaderName::from_static(name), value))
+    });
+    all.collect()
+}
+
 /// One message of a conversation. What comes of it goes on the stream.
 pub(crate) async fn say(
     gw: &Gateway,
     io: &WorkerIo,
     line: &Line,
-    body: Bytes,
+    post: Post,
     request_id: String,
 ) -> (Walked, Vec<Flow>) {
     let caller = line.caller.clone();
@@ -213,7 +235,7 @@ pub(crate) async fn say(
     });
     let accepts = Some(Accepts { json: true, event_stream: true });
     let mut known = Known { accepts, ..Known::default() };
-    let headers = HeaderMap::new();
+    let headers = heads(&post.named);
     let said = Said {
         caller,
         scope: &line.scope.name,
@@ -221,7 +243,7 @@ pub(crate) async fn say(
         request_id: &request_id,
         seat: line.seat.borrow().clone(),
     };
-    let result = walk_message(gw, io, said, &body, &mut known, &mut entry).await;
+    let result = walk_message(gw, io, said, &post.message, &mut known, &mut entry).await;
     let (result, flows) = match result {
         Ok(Answer::Opened(result, id)) => match gw.settle_in(io, line, &id).await {
             Ok(flows) => (Ok(Answer::Result(result)), flows),

@@ -1,8 +1,9 @@
 //! What an admin sees of limits, and does about them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Answer;
+use crate::audit::Entry;
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
@@ -23,14 +24,19 @@ pub(crate) struct Whom {
     pub(crate) job: Option<String>,
 }
 
+/// Most limits of one reset that are named on record.
+const MOST_NAMED: usize = 64;
+
 /// How somebody stands with every limit; with `forget`, after what it has used
-/// of its own is forgotten.
+/// of its own is forgotten. On record is whose limits these are, and how those
+/// stood that are forgotten.
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`], [`Reason::QuotaUnavailable`].
 pub(crate) async fn quotas(
     gw: &Gateway,
     io: &WorkerIo,
+    entry: &mut Entry,
     whom: &Whom,
     forget: bool,
 ) -> Result<Answer, Refusal> {
@@ -53,12 +59,41 @@ pub(crate) async fn quotas(
         let all = snapshot.scopes().flat_map(|scope| &scope.tools);
         all.map(|tool| Tool { scope: &tool.scope, name: &tool.name, key: &tool.key })
     };
+    let mut asked = told(whom, &issuer);
+    if forget {
+        let mut used = gw.quota.used(&io.quota, whose, tools()).await?;
+        let further = used.len().saturating_sub(MOST_NAMED);
+        used.truncate(MOST_NAMED);
+        asked["forgotten"] = json!(used);
+        if further > 0 {
+            asked["further"] = json!(further);
+        }
+    }
+    // Before it is done: it may be done by half.
+    entry.question(&asked.to_string());
     if forget {
         gw.quota.reset(&io.quota, whose, tools()).await?;
     }
     let limits = gw.quota.show(&io.quota, whose, tools()).await?;
     let page = json!({ "user": whom.user, "issuer": issuer, "limits": limits });
     Ok(Answer::Page(page.to_string().into_bytes()))
+}
+
+/// Whose limits are asked about, for the record.
+fn told(whom: &Whom, issuer: &str) -> Value {
+    let mut asked = json!({ "user": whom.user, "issuer": issuer, "roles": whom.roles });
+    for (name, value) in [
+        ("tenant", &whom.tenant),
+        ("agent", &whom.agent),
+        ("session", &whom.session),
+        ("turn", &whom.turn),
+        ("job", &whom.job),
+    ] {
+        if let Some(value) = value {
+            asked[name] = json!(value);
+        }
+    }
+    asked
 }
 
 fn issuer(gw: &Gateway, whom: &Whom) -> Result<String, Refusal> {

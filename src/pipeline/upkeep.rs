@@ -8,10 +8,9 @@ use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::conversation;
 use crate::gateway::Gateway;
 use crate::registry::Scope;
-use crate::session::{Notice, Opened};
+use crate::session::{Named, Notice, Opened, Post};
 
 /// On whose behalf the sessions of callers end who have left.
 const NOBODY: &str = "scopegate";
@@ -68,14 +67,17 @@ impl Gateway {
     /// Acts upon what another replica tells.
     fn heed(self: &Arc<Self>, client: &awc::Client, notice: Notice) {
         match notice {
-            Notice::Answer { uid, key, message } if &*key == conversation::KEY => {
-                if self.conversations.hand_over(uid, message) == Some(false) {
-                    tracing::warn!("a conversation is too busy: a message for it is dropped");
+            Notice::Answer { uid, key, message } => match Named::marked(&key) {
+                Some(named) => {
+                    let post = Post { message, named };
+                    if self.conversations.hand_over(uid, post) == Some(false) {
+                        tracing::warn!("a conversation is too busy: a message for it is dropped");
+                    }
                 }
-            }
-            Notice::Answer { uid, key, message } => {
-                self.upstream.answered(uid, &key, &message);
-            }
+                None => {
+                    self.upstream.answered(uid, &key, &message);
+                }
+            },
             Notice::Cancel { uid, request_id } => {
                 let (gw, client) = (Arc::clone(self), client.clone());
                 actix_web::rt::spawn(async move {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::check::{Check, Key, Of, Rule, Window};
 use super::gcra::Gcra;
-use super::name::{Name, Tag};
+use super::name::{Name, Tag, shortened};
 use super::{Inner, Store};
 use crate::policy::{Asked, Limits, Measure, Per};
 use crate::settings::TurnFallback;
@@ -57,16 +57,27 @@ pub(crate) struct Answered<'a> {
     pub(crate) state: Option<&'a str>,
 }
 
-/// What identifies a question: with the state that is to come back with the
-/// answer, or else by the arguments of the call.
+/// What tells one question to a caller from another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known<'a> {
+    /// The state that is to come back with the answer.
+    State(&'a str),
+    /// Where there is none, the [digest](super::name::shortened) of the call's
+    /// arguments.
+    Arguments(&'a str),
+}
+
+/// What identifies a question.
 pub(super) fn question<'a>(
     scope: &'a str,
     caller: &'a str,
     (form, subject): (&'static str, &'a str),
-    state: Option<&'a str>,
-    arguments: &'a str,
+    known: Known<'a>,
 ) -> Name<'a> {
-    let (kind, what) = state.map_or(("arguments", arguments), |state| ("state", state));
+    let (kind, what) = match known {
+        Known::State(state) => ("state", state),
+        Known::Arguments(digest) => ("arguments", digest),
+    };
     Name { kind: "question", mark: scope, parts: [caller, form, subject, kind, what] }
 }
 
@@ -155,12 +166,15 @@ impl Inner {
     fn once(&self, charge: &Charge<'_>, place: &Place<'_>, checks: &mut Vec<Check>) {
         let Charge { caller, occasion, asked, subject, .. } = *charge;
         if let Some(Answered { state }) = occasion.answers {
-            let name =
-                question(asked.scope, caller, (occasion.form, subject), state, occasion.arguments);
+            let digest = state.is_none().then(|| shortened(occasion.arguments));
+            let known =
+                state.map_or(Known::Arguments(digest.as_deref().unwrap_or_default()), Known::State);
+            let name = question(asked.scope, caller, (occasion.form, subject), known);
             let rule = Rule::Credit { keep: QUESTION };
             checks.push(Check { rule, key: place.key(&name), of: Of::Call });
         }
-        if let Some(id) = occasion.request_id.filter(|_| self.retry.keep > 0) {
+        if let Some(id) = occasion.request_id.filter(|_| self.retry.keep > 0 && self.retry.free > 0)
+        {
             let parts = [caller, occasion.form, subject, id, occasion.arguments];
             let key = place.key(&Name { kind: "request", mark: asked.scope, parts });
             let rule = Rule::Once { retries: self.retry.free, keep: self.retry.keep };

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::charge::Known;
 use super::check::{Key, Undo};
+use super::name::shortened;
 use super::remote::Link;
 use super::{Charge, Inner, Quota, QuotaIo, Store, charge};
 
@@ -16,7 +18,8 @@ pub(crate) struct Credit {
     caller: Box<str>,
     form: &'static str,
     subject: Box<str>,
-    arguments: Box<str>,
+    /// Their digest: they may be large, and the call may be long.
+    arguments: String,
 }
 
 impl Quota {
@@ -30,7 +33,7 @@ impl Quota {
             caller: charge.caller.into(),
             form: charge.occasion.form,
             subject: charge.subject.into(),
-            arguments: charge.occasion.arguments.into(),
+            arguments: shortened(charge.occasion.arguments),
         }
     }
 }
@@ -41,7 +44,8 @@ impl Credit {
     /// the answer is charged.
     pub(crate) async fn grant(&self, state: Option<&str>) {
         let Self { inner, scope, caller, form, subject, arguments, .. } = self;
-        let name = charge::question(scope, caller, (*form, subject), state, arguments);
+        let known = state.map_or(Known::Arguments(arguments), Known::State);
+        let name = charge::question(scope, caller, (*form, subject), known);
         let key: Key = inner.place(&self.limits, caller).key(&name);
         let undo = Undo::Credit { keep: charge::QUESTION };
         match &inner.store {

@@ -2,6 +2,7 @@
 
 use super::standing::Standing;
 use crate::error::Refusal;
+use crate::redis_link::Unreadable;
 
 /// Why a quota cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +24,9 @@ pub(crate) enum QuotaError {
     /// No connections, or no time to use them.
     #[error("redis.{0}: must be at least 1")]
     Zero(&'static str),
-    /// A URL that cannot be read. It is not shown, since it may hold a
-    /// password.
-    #[error("redis.url: is no redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://… ({0})")]
-    Url(String),
+    /// Where Redis is, or whom to trust there, cannot be read.
+    #[error(transparent)]
+    Redis(#[from] Unreadable),
 }
 
 /// A charge that was refused.

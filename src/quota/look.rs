@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::check::{Check, Of, Rule, Seen};
+use super::remote::RemoteError;
 use super::{Charge, Occasion, Quota, QuotaIo, Store};
 use crate::error::{Reason, Refusal};
 use crate::policy::{Asked, Limits, Measure};
@@ -68,28 +69,24 @@ impl Quota {
         whose: Whose<'_>,
         tools: impl Iterator<Item = Tool<'t>>,
     ) -> Result<Vec<Shown>, Refusal> {
-        let mut shown = Vec::new();
         let checks = self.checks_of(whose, tools);
-        for some in checks.chunks(AT_ONCE) {
-            let only: Vec<Check> = some.iter().map(|(check, _)| check.clone()).collect();
-            let outcome = match &self.inner.store {
-                Store::Memory(memory) => memory.look(&only, self.inner.now()),
-                Store::Redis(remote) => {
-                    Box::pin(remote.look(io.0.as_deref(), &only, self.inner.given_time()))
-                        .await
-                        .map_err(|error| {
-                            Refusal::new(Reason::QuotaUnavailable, error.to_string())
-                        })?
-                }
-            };
-            for ((check, tool), seen) in some.iter().zip(&outcome.seen) {
-                let of_tool = tool.as_ref().filter(|_| seen.value > 0);
-                if tool.is_none() || of_tool.is_some() {
-                    shown.extend(describe(check, of_tool, *seen, outcome.now));
-                }
-            }
-        }
-        Ok(shown)
+        self.look(io, &checks, |tool, seen| tool.is_none() || seen.value > 0).await
+    }
+
+    /// How the caller stands with what [`reset`](Self::reset) would forget, as
+    /// far as something of it is used.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaUnavailable`].
+    pub(crate) async fn used<'t>(
+        &self,
+        io: &QuotaIo,
+        whose: Whose<'_>,
+        tools: impl Iterator<Item = Tool<'t>>,
+    ) -> Result<Vec<Shown>, Refusal> {
+        let mut checks = self.checks_of(whose, tools);
+        checks.retain(|(check, _)| is_own(check));
+        self.look(io, &checks, |_, seen| seen.value > 0).await
     }
 
     /// Forgets what the caller has used: its rates, and its budgets of the day,
@@ -104,26 +101,46 @@ impl Quota {
         whose: Whose<'_>,
         tools: impl Iterator<Item = Tool<'t>>,
     ) -> Result<(), Refusal> {
-        let checks = self.checks_of(whose, tools);
-        let own = |(check, _): &&(Check, Option<String>)| match (&check.of, check.rule) {
-            (Of::Limit(limit), Rule::Rate(_)) => limit.per.is_of_caller(),
-            (Of::Day | Of::Turn | Of::Job, _) => true,
-            (Of::Limit(_) | Of::Call, _) => false,
-        };
-        let own: Vec<_> = checks.iter().filter(own).collect();
-        for some in own.chunks(AT_ONCE) {
+        let mut checks = self.checks_of(whose, tools);
+        checks.retain(|(check, _)| is_own(check));
+        for some in checks.chunks(AT_ONCE) {
             let keys = some.iter().map(|(check, _)| &check.key);
             match &self.inner.store {
                 Store::Memory(memory) => memory.forget(keys),
                 Store::Redis(remote) => {
                     let forgotten = Box::pin(remote.forget(io.0.as_deref(), keys)).await;
-                    forgotten.map_err(|error| {
-                        Refusal::new(Reason::QuotaUnavailable, error.to_string())
-                    })?;
+                    forgotten.map_err(|error| unavailable(&error))?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// How those checks stand that are wanted.
+    async fn look(
+        &self,
+        io: &QuotaIo,
+        checks: &[(Check, Option<String>)],
+        wanted: impl Fn(Option<&String>, Seen) -> bool,
+    ) -> Result<Vec<Shown>, Refusal> {
+        let mut shown = Vec::new();
+        for some in checks.chunks(AT_ONCE) {
+            let only: Vec<Check> = some.iter().map(|(check, _)| check.clone()).collect();
+            let outcome = match &self.inner.store {
+                Store::Memory(memory) => memory.look(&only, self.inner.now()),
+                Store::Redis(remote) => {
+                    Box::pin(remote.look(io.0.as_deref(), &only, self.inner.given_time()))
+                        .await
+                        .map_err(|error| unavailable(&error))?
+                }
+            };
+            for ((check, tool), seen) in some.iter().zip(&outcome.seen) {
+                if wanted(tool.as_ref(), *seen) {
+                    shown.extend(describe(check, tool.as_ref(), *seen, outcome.now));
+                }
+            }
+        }
+        Ok(shown)
     }
 
     /// The caller's checks without a tool, and those of each tool.
@@ -168,6 +185,19 @@ impl Quota {
         }
         found
     }
+}
+
+/// Whether it counts what the caller alone uses up.
+fn is_own(check: &Check) -> bool {
+    match (&check.of, check.rule) {
+        (Of::Limit(limit), Rule::Rate(_)) => limit.per.is_of_caller(),
+        (Of::Day | Of::Turn | Of::Job, _) => true,
+        (Of::Limit(_) | Of::Call, _) => false,
+    }
+}
+
+fn unavailable(error: &RemoteError) -> Refusal {
+    Refusal::new(Reason::QuotaUnavailable, error.to_string())
 }
 
 /// A tool whose counters are looked at.

@@ -63,20 +63,25 @@ mod admission;
 mod charge;
 mod check;
 mod credit;
+mod decide;
 mod describe;
 mod error;
+mod fallback;
 mod gcra;
+mod leases;
 mod look;
 mod memory;
 mod name;
 mod receipt;
+mod refusal;
 mod remote;
 mod standing;
 mod tally;
+mod upkeep;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
@@ -84,35 +89,22 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 pub(crate) use admission::{Account, Admission};
 pub(crate) use charge::{Charge, Occasion};
 pub(crate) use credit::Credit;
+pub(crate) use decide::Counted;
 pub(crate) use describe::describe;
-pub(crate) use error::{Denied, QuotaError};
+pub(crate) use error::QuotaError;
 pub(crate) use look::{Tool, Whose};
 pub(crate) use receipt::Receipt;
 pub(crate) use standing::{Standing, retry_after_seconds};
 
 use crate::clock::Clock;
-use crate::error::{Reason, Refusal};
-use crate::policy::{Defaults, Measure, Rate};
+use crate::error::Refusal;
+use crate::policy::{Defaults, Rate};
 use crate::settings::{OnQuotaFailure, QuotaSettings, RateSettings, RedisSettings, TurnFallback};
 use abuse::Abuse;
-use check::{Check, Of, Outcome, Rule};
+use leases::Leases;
 use memory::Memory;
-use receipt::{Leases, Unheard};
 use remote::{Link, Remote};
 use tally::{Other, Tally};
-
-/// Time between two purges of [`Quota::keep_tidy`].
-const PURGE_INTERVAL: Duration = Duration::from_mins(1);
-
-/// When a caller that could not be counted may try again.
-const RETRY_UNCOUNTED: Duration = Duration::from_millis(500);
-
-/// When a caller with too many calls in progress may try again: nobody knows
-/// when one of them ends.
-const RETRY_CONCURRENT: Duration = Duration::from_secs(1);
-
-/// The name of no lease: the call takes none.
-const NO_LEASE: &str = "-";
 
 /// Where calls are counted. One for all workers.
 #[derive(Clone, Debug)]
@@ -162,16 +154,6 @@ enum Store {
 /// Made on the worker's thread by [`Quota::worker_io`] and used there only,
 /// since a connection is driven by the reactor that opened it.
 pub(crate) struct QuotaIo(Option<Arc<Link>>);
-
-/// A call that may pass.
-#[derive(Default)]
-pub(crate) struct Counted {
-    /// How the caller stands; nothing where no rate bears on the call, or it
-    /// was let pass uncounted.
-    pub(crate) standing: Option<Standing>,
-    /// To be kept as long as the call goes on.
-    pub(crate) receipt: Option<Box<Receipt>>,
-}
 
 /// The limits behind those of the policy (C-37).
 ///
@@ -242,82 +224,10 @@ impl Quota {
         }
     }
 
-    /// Charges one call to all its limits, or, when one refuses, to none.
-    /// Takes at most `redis.timeout_ms`.
-    ///
-    /// A decision that is given up on (no answer in time, caller gone) may be
-    /// made nevertheless. Whatever it charges is then taken back as soon as
-    /// that is known; what is not known in seconds ends by itself.
-    ///
-    /// # Errors
-    /// [`Denied`] with [`Reason::RateLimited`], [`Reason::BudgetExceeded`] or
-    /// [`Reason::QuotaUnavailable`].
-    pub(crate) async fn decide(
-        &self,
-        io: &QuotaIo,
-        charge: &Charge<'_>,
-    ) -> Result<Counted, Denied> {
-        let inner = &self.inner;
-        let mut checks = Arc::new(inner.checks(charge));
-        if checks.is_empty() {
-            return Ok(Counted::default());
-        }
-        let leased = checks.iter().any(|check| matches!(check.rule, Rule::Lease { .. }));
-        let lease = leased.then(|| inner.leases.next());
-        let decided = match &inner.store {
-            Store::Memory(memory) => {
-                memory.decide(&checks, inner.now()).map_err(|error| error.to_string())
-            }
-            // On the heap: the state of a round trip is several kilobytes, and
-            // every future around this one would carry and move it.
-            Store::Redis(remote) => {
-                Box::pin(async {
-                    let name = lease.map(|lease| inner.leases.name(lease));
-                    let name = name.as_deref().unwrap_or(NO_LEASE);
-                    let given = inner.given_time();
-                    let (inner, link) = (Arc::clone(inner), io.0.clone());
-                    let unheard = Unheard { inner, link, checks: Arc::clone(&checks), lease };
-                    let late = move |answer: redis::RedisResult<Vec<u64>>| {
-                        unheard.decided(answer.ok().as_deref());
-                    };
-                    let decided =
-                        remote.decide(io.0.as_deref(), &checks, Some(name), given, late).await;
-                    decided.map_err(|error| error.to_string())
-                })
-                .await
-            }
-        };
-        let (outcome, local) = match decided {
-            Ok(outcome) => {
-                inner.counts_again();
-                (outcome, false)
-            }
-            Err(problem) => match inner.without_store(&checks, problem)? {
-                Some((shares, outcome)) => {
-                    checks = Arc::new(shares);
-                    (outcome, true)
-                }
-                None => return Ok(Counted::default()),
-            },
-        };
-        let standing = Standing::new(&checks, &outcome);
-        if outcome.admitted {
-            if outcome.is_free() {
-                inner.tally.other(Other::Free);
-            } else {
-                inner.tally.admitted(&checks);
-            }
-            let receipt = Receipt::new(inner, io.0.as_ref(), (checks, outcome), lease, local);
-            Ok(Counted { standing, receipt: Some(Box::new(receipt)) })
-        } else {
-            Err(inner.refusal(&checks, &outcome, standing))
-        }
-    }
-
     /// Whether the caller has been denied too often lately.
     ///
     /// # Errors
-    /// [`Reason::AbuseLimited`].
+    /// [`AbuseLimited`](crate::error::Reason::AbuseLimited).
     pub(crate) fn bars(&self, caller: &str) -> Result<(), Refusal> {
         let barred = self.inner.abuse.bars(caller, self.inner.now());
         barred.inspect_err(|_| self.inner.tally.other(Other::Abuse))
@@ -367,125 +277,9 @@ impl Quota {
         };
         (up, self.inner.leases.count())
     }
-
-    /// Forgets counters in memory that are at rest and so say nothing. (The
-    /// reference system forgets after ten idle minutes (C-37), which for a
-    /// slow limit is too early.) Redis does this by itself. Returns how many
-    /// counters are left in memory.
-    pub(crate) fn purge(&self) -> usize {
-        let now = self.inner.now();
-        self.inner.abuse.purge(now);
-        let local = self.inner.local.purge(now);
-        match &self.inner.store {
-            Store::Memory(memory) => memory.purge(now),
-            Store::Redis(_) => local,
-        }
-    }
-
-    /// Purges from time to time, and renews what calls in progress hold, for
-    /// ever. To be run once, in the background.
-    pub(crate) async fn keep_tidy(&self) {
-        let purging = async {
-            let mut ticks = tokio::time::interval(PURGE_INTERVAL);
-            loop {
-                ticks.tick().await;
-                self.purge();
-            }
-        };
-        let renewing = async {
-            let Store::Redis(_) = &self.inner.store else { return };
-            let io = self.worker_io();
-            // Twice may fail before one ends.
-            let mut ticks = tokio::time::interval(self.inner.lease / 3);
-            loop {
-                ticks.tick().await;
-                self.inner.renew(io.0.as_deref()).await;
-            }
-        };
-        futures_util::future::join(purging, renewing).await;
-    }
 }
 
 impl Inner {
-    /// What happens to a call that the store does not decide about: it is
-    /// decided here, by the shares of its limits. `None`: it passes uncounted.
-    fn without_store(
-        &self,
-        checks: &[Check],
-        problem: String,
-    ) -> Result<Option<(Vec<Check>, Outcome)>, Denied> {
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!(problem, on_failure = ?self.on_failure, "quotas cannot be counted");
-        }
-        let unavailable = |problem: String| {
-            self.tally.other(Other::Unavailable);
-            Denied {
-                refusal: Refusal::new(Reason::QuotaUnavailable, problem).after(RETRY_UNCOUNTED),
-                standing: None,
-            }
-        };
-        match (self.on_failure, &self.store) {
-            (OnQuotaFailure::Allow, _) => {
-                self.tally.other(Other::Uncounted);
-                Ok(None)
-            }
-            (OnQuotaFailure::Local, Store::Redis(_)) => {
-                let share = |check: &Check| check.share(self.replicas);
-                let checks: Vec<Check> = checks.iter().map(share).collect();
-                let decided = self.local.decide(&checks, self.now());
-                let outcome = decided.map_err(|full| unavailable(full.to_string()))?;
-                self.tally.other(Other::Local);
-                Ok(Some((checks, outcome)))
-            }
-            // In memory it is the table that is full: there is no other one.
-            (OnQuotaFailure::Local, Store::Memory(_)) | (OnQuotaFailure::Deny, _) => {
-                Err(unavailable(problem))
-            }
-        }
-    }
-
-    fn counts_again(&self) {
-        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("quotas are counted again");
-        }
-    }
-
-    /// Why a call is refused: by a rate, else a concurrency, else a budget
-    /// (T-17).
-    fn refusal(&self, checks: &[Check], outcome: &Outcome, standing: Option<Standing>) -> Denied {
-        let stops = |&(check, seen): &(&Check, &check::Seen)| check.rule.stops(*seen);
-        let stopping = || checks.iter().zip(&outcome.seen).filter(stops);
-        if let Some(standing) = &standing
-            && let Some(wait) = standing.retry_after
-        {
-            let binding = stopping().find(|(check, _)| {
-                matches!((&check.of, check.rule), (Of::Limit(limit), Rule::Rate(_))
-                    if Arc::ptr_eq(limit, &standing.binding))
-            });
-            if let Some((check, _)) = binding {
-                self.tally.refused(check);
-            }
-            let refusal = exhausted(standing, wait);
-            return Denied { refusal, standing: Some(Box::new(standing.clone())) };
-        }
-        let standing = standing.map(Box::new);
-        let of_lease = stopping().find(|(check, _)| check.rule.binds_always());
-        let Some((check, seen)) = of_lease.or_else(|| stopping().next()) else {
-            let refusal = Refusal::new(Reason::QuotaUnavailable, "refused by no limit");
-            return Denied { refusal: refusal.after(RETRY_UNCOUNTED), standing };
-        };
-        self.tally.refused(check);
-        let refusal = match &check.of {
-            Of::Limit(limit) => crowded(limit),
-            Of::Turn => spent("turn", "maxToolCallsPerTurn", check, seen.until, outcome.now),
-            Of::Day => spent("day", "maxToolCallsPerDay", check, seen.until, outcome.now),
-            Of::Job | Of::Call => {
-                spent("job", "maxToolCallsPerJob", check, seen.until, outcome.now)
-            }
-        };
-        Denied { refusal, standing }
-    }
-
     /// The time to tell Redis. The server's own clock is the one that all
     /// gateways share, so it is told none, unless a test moves the time.
     fn given_time(&self) -> Option<u64> {
@@ -499,58 +293,6 @@ impl Inner {
     fn now(&self) -> u64 {
         self.epoch.saturating_add(micros(self.clock.monotonic()))
     }
-}
-
-impl Check {
-    /// The share of one of so many gateways.
-    fn share(&self, replicas: u32) -> Self {
-        let part = |most: u32| (most / replicas.max(1)).max(1);
-        let rule = match self.rule {
-            Rule::Rate(gcra) => Rule::Rate(gcra.share(replicas)),
-            Rule::Lease { most } => Rule::Lease { most: part(most) },
-            Rule::Budget { most, window } => Rule::Budget { most: part(most), window },
-            rule @ (Rule::Once { .. } | Rule::Credit { .. }) => rule,
-        };
-        Self { rule, ..self.clone() }
-    }
-}
-
-fn exhausted(standing: &Standing, wait: Duration) -> Refusal {
-    let Standing { limit, binding, .. } = standing;
-    let window = match &binding.measure {
-        Measure::Rate(Some(rate), _) => rate.window(),
-        Measure::Rate(None, _) | Measure::Concurrency(_) => "",
-    };
-    let (subject, rule, seconds) =
-        (binding.per.subject(), &binding.rule, retry_after_seconds(wait));
-    let text = format!("{limit} {subject} {window} are allowed; try again in {seconds} s");
-    let mut refusal = Refusal::telling(Reason::RateLimited, text);
-    let name = binding.per.name();
-    refusal.detail = format!("limit {name} of {limit} {window} ({rule}) is exhausted").into();
-    refusal.after(wait)
-}
-
-fn crowded(limit: &crate::policy::Limit) -> Refusal {
-    let most = match limit.measure {
-        Measure::Concurrency(Some(most)) => most,
-        Measure::Concurrency(None) | Measure::Rate(..) => 0,
-    };
-    let (subject, name, rule) = (limit.per.subject(), limit.per.name(), &limit.rule);
-    let text = format!("{most} {subject} may be in progress; try again when one has ended");
-    let mut refusal = Refusal::telling(Reason::RateLimited, text);
-    refusal.detail = format!("concurrency {name} of {most} ({rule}) is taken").into();
-    refusal.after(RETRY_CONCURRENT)
-}
-
-fn spent(what: &str, rule: &str, check: &Check, until: u64, now: u64) -> Refusal {
-    let most = match check.rule {
-        Rule::Budget { most, .. } => most,
-        Rule::Rate(_) | Rule::Lease { .. } | Rule::Once { .. } | Rule::Credit { .. } => 0,
-    };
-    let text = format!("tool-call budget exceeded: {most} tool calls a {what} are allowed");
-    let mut refusal = Refusal::telling(Reason::BudgetExceeded, text);
-    refusal.detail = format!("budgets.{rule} exceeded").into();
-    refusal.after(Duration::from_micros(until.saturating_sub(now)))
 }
 
 fn micros(time: Duration) -> u64 {

@@ -1,9 +1,7 @@
 //! What was charged for a call, to be taken back when the call is over, or
 //! was not made.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -14,9 +12,6 @@ use super::{Inner, Store};
 
 /// Leases renewed at the same time.
 const RENEWED_AT_ONCE: usize = 64;
-
-/// Leases remembered that could not be returned.
-const MOST_LOST: usize = 1 << 14;
 
 /// Why a charge is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +90,9 @@ pub(super) fn undo<'c>(
                 Undo::Budget { until: seen.until }
             }
             // What was free as a retry had cost nothing, and spent no credit.
-            Rule::Once { .. } if refunds && free != Free::Retry => Undo::Once,
+            Rule::Once { keep, .. } if refunds && free != Free::Retry => {
+                Undo::Once { until: now.saturating_add(keep) }
+            }
             Rule::Credit { keep } if refunds && free == Free::Answer => Undo::Credit { keep },
             Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
                 continue;
@@ -103,7 +100,7 @@ pub(super) fn undo<'c>(
         };
         undo.push((&check.key, back));
     }
-    undo.sort_by_key(|(_, undo)| *undo != Undo::Once);
+    undo.sort_by_key(|(_, undo)| !matches!(undo, Undo::Once { .. }));
     undo
 }
 
@@ -233,74 +230,4 @@ impl Unheard {
 fn leased(checks: &[Check]) -> Arc<[Key]> {
     let leased = checks.iter().filter(|check| matches!(check.rule, Rule::Lease { .. }));
     leased.map(|check| check.key.clone()).collect()
-}
-
-/// The calls in progress that have leases in Redis.
-#[derive(Debug)]
-pub(super) struct Leases {
-    /// This process, of all that there are and were.
-    process: u64,
-    next: AtomicU64,
-    held: Mutex<HashMap<u64, Arc<[Key]>>>,
-    /// Those of calls that are over, of which nobody knows whether Redis does.
-    lost: Mutex<Vec<(u64, Arc<[Key]>)>>,
-}
-
-impl Leases {
-    pub(super) fn new(process: u64) -> Self {
-        Self { process, next: AtomicU64::new(1), held: Mutex::default(), lost: Mutex::default() }
-    }
-
-    /// One that no other call has.
-    pub(super) fn next(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// What Redis knows it by.
-    pub(super) fn name(&self, lease: u64) -> String {
-        format!("{:016x}-{lease}", self.process)
-    }
-
-    /// How many calls hold one.
-    pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn take(&self, lease: u64, keys: Arc<[Key]>) {
-        self.lock().insert(lease, keys);
-    }
-
-    /// Redis may hold it, though its call is over: it is to be returned later.
-    /// So many at most; those beyond end by themselves.
-    fn lose(&self, lease: u64, keys: Arc<[Key]>) {
-        let mut lost = self.lost();
-        if !keys.is_empty() && lost.len() < MOST_LOST {
-            lost.push((lease, keys));
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn lost_count(&self) -> usize {
-        self.lost().len()
-    }
-
-    fn lost(&self) -> MutexGuard<'_, Vec<(u64, Arc<[Key]>)>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn give_up(&self, lease: u64) {
-        self.lock().remove(&lease);
-    }
-
-    fn holds(&self, lease: u64) -> bool {
-        self.lock().contains_key(&lease)
-    }
-
-    fn all(&self) -> Vec<(u64, Arc<[Key]>)> {
-        self.lock().iter().map(|(lease, keys)| (*lease, Arc::clone(keys))).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<[Key]>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

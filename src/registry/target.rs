@@ -11,9 +11,15 @@ use super::subject::Subject;
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::protocol::call::Call;
+use crate::protocol::mcp::Method;
+use crate::protocol::mirror::{check, plan};
+use crate::protocol::revision::Era;
 
 /// Largest `arguments` of a call, in bytes of JSON (C-16).
 pub(crate) const MOST_ARGUMENTS: usize = 1024 * 1024;
+
+/// What a schema that says anything of headers holds.
+const ANNOTATION: &str = "\"x-mcp-header\"";
 
 /// A call of something that exists in the scope it was asked for, as far as
 /// the registry can tell. Made only by
@@ -87,6 +93,24 @@ impl<'a> Target<'a> {
             // cost more memory than the call itself.
             Some(validator) => validator.validate(value).map_err(|fault| invalid(describe(&fault))),
         }
+    }
+
+    /// Holds the headers that repeat arguments against these, where the registry
+    /// has the tool's schema and that names them. What a backend's own list says
+    /// is held against them on the way there.
+    ///
+    /// # Errors
+    /// [`Reason::HeaderMismatch`].
+    pub(crate) fn check_mirrored(&self) -> Result<(), Refusal> {
+        let Self { call, subject, .. } = self;
+        let modern_call = call.era == Era::Modern && call.method == Method::ToolsCall;
+        let Some(tool) = subject.tool.as_ref().filter(|_| modern_call) else { return Ok(()) };
+        if !tool.input_schema.get().contains(ANNOTATION) {
+            return Ok(());
+        }
+        let stated = plan(&tool.input_schema).unwrap_or_default();
+        check(&stated, &call.mirrored, call.arguments)
+            .map_err(|mismatch| Refusal::telling(Reason::HeaderMismatch, mismatch.to_string()))
     }
 }
 

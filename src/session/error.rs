@@ -1,16 +1,17 @@
 //! What can be wrong with the settings, with what is to be sealed, and with
 //! what is to be told.
 
+use crate::redis_link::Unreadable;
+
 /// Why sessions cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionsError {
     /// Nothing to derive keys from.
     #[error("sessions.key: is missing, and so is upstream.shared_secret")]
     NoKey,
-    /// A URL that cannot be read. It is not shown, since it may hold a
-    /// password.
-    #[error("redis.url: is not redis://… or rediss://… ({0})")]
-    Url(String),
+    /// Where Redis is, or whom to trust there, cannot be read.
+    #[error(transparent)]
+    Redis(#[from] Unreadable),
     /// The operating system gives no randomness, or no key can be derived.
     #[error("sessions: keys cannot be made")]
     Keys,

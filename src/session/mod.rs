@@ -36,7 +36,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 pub(crate) use contents::{BackendSession, Contents, Opened};
-pub(crate) use conversations::Conversations;
+pub(crate) use conversations::{Conversations, Named, Post};
 pub(crate) use error::{NoticeTooLarge, SealError, SessionsError};
 pub(crate) use ids::{CallerKey, Uid};
 pub(crate) use link::Background;

@@ -35,6 +35,9 @@ pub struct RedisSettings {
     /// Empty: limits are counted in memory.
     #[serde(serialize_with = "masked_optional_url")]
     pub url: Option<Secret>,
+    /// A PEM file with the certificates of the authorities that are trusted for
+    /// `rediss…`, in place of the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Connections held by each worker.
     pub connections_per_worker: usize,
     /// Longest wait for an answer, in milliseconds.
@@ -139,6 +142,14 @@ impl RedisSettings {
                                redis[s]+sentinel://HOST:PORT,HOST:PORT/MASTER or \
                                redis[s]+cluster://HOST:PORT,HOST:PORT";
                 findings.problem("redis.url", message);
+            }
+            let names_authorities =
+                self.ca_file.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
+            if names_authorities && plain == "redis" {
+                // Whoever says whom to trust believes that there is TLS.
+                let message = "is for TLS only, which redis.url does not ask for: \
+                               write rediss://…";
+                findings.problem("redis.ca_file", message);
             }
         }
         let connections = self.connections_per_worker;

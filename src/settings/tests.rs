@@ -477,6 +477,23 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn whoever_names_authorities_of_redis_asks_for_tls() {
+    const NAME: &str = "SCOPEGATE__REDIS__CA_FILE";
+    for url in ["redis://h:1", "redis+cluster://h:1", "redis+sentinel://h:1/main"] {
+        let problems = load_env(&[("REDIS_URL", url), (NAME, "/ca.pem")]).unwrap_err();
+        let shown = problems.to_string();
+        assert_eq!(problems.len(), 1, "{url}: {shown}");
+        assert!(shown.contains("is for TLS only") && shown.contains(NAME), "{url}: {shown}");
+    }
+    for url in ["rediss://h:1", "rediss+cluster://h:1", "rediss+sentinel://h:1/main"] {
+        let (settings, warnings) = load_env(&[("REDIS_URL", url), (NAME, "/ca.pem")]).unwrap();
+        assert_eq!(settings.redis.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+        assert_eq!(warnings, [], "{url}");
+    }
+    assert!(load_env(&[("REDIS_URL", "redis://h:1"), (NAME, "")]).is_ok());
+}
+
+#[test]
 fn values_at_the_edge_of_their_range_are_accepted() {
     for (name, text) in [
         ("SCOPEGATE__SERVER__MAX_BODY_BYTES", "1024"),

@@ -3,28 +3,24 @@
 //! the body where a client has written them itself.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::exchange::Ask;
 use super::peer::verdict;
-use super::schemas::{Known, Plan};
+use super::schemas::Known;
 use super::wire::Letter;
 use super::{Trail, Upstream, mirror};
 use crate::error::{Reason, Refusal};
 use crate::protocol::mcp::meta;
-use crate::protocol::mirror::{Annotated, check, headers, plan};
+use crate::protocol::mirror::{Annotated, check, headers};
 use crate::protocol::raw::Object;
 use crate::protocol::revision::{self, Era};
-use crate::registry::{Backend, Tool};
+use crate::registry::Backend;
 
 /// Most pages of a list of tools that are read.
 const MOST_PAGES: usize = 64;
-
-/// What a schema that says anything of headers holds.
-const ANNOTATION: &str = "\"x-mcp-header\"";
 
 impl Upstream {
     /// The headers that repeat a call's annotated arguments.
@@ -52,8 +48,9 @@ impl Upstream {
     }
 
     /// Holds the headers of a modern client's call against its arguments, as
-    /// far as the registry, or a list that went by, says what they have to
-    /// repeat. `declared` is the registry's tool.
+    /// far as a list that went by says what they have to repeat. What the registry
+    /// declares was [held against them](crate::registry::Target::check_mirrored)
+    /// before the call was charged.
     ///
     /// # Errors
     /// [`Reason::HeaderMismatch`].
@@ -61,14 +58,9 @@ impl Upstream {
         &self,
         client: &awc::Client,
         ask: &Ask<'_>,
-        declared: Option<&Tool>,
         arguments: Option<&RawValue>,
     ) -> Result<(), Refusal> {
         let Some(tool) = ask.name.filter(|_| ask.era == Era::Modern) else { return Ok(()) };
-        if let Some(declared) = declared {
-            let plan = stated(&declared.input_schema);
-            return held_against(&plan, ask, arguments);
-        }
         let known = self.schemas.known(ask.backend, tool, self.clock.monotonic());
         let Some(Known { plan, fresh }) = known else { return Ok(()) };
         let Err(mismatch) = held_against(&plan, ask, arguments) else { return Ok(()) };
@@ -147,14 +139,6 @@ impl Upstream {
     }
 }
 
-/// What a schema of the registry says of headers.
-fn stated(schema: &RawValue) -> Plan {
-    if !schema.get().contains(ANNOTATION) {
-        return Arc::default();
-    }
-    plan(schema).unwrap_or_default().into()
-}
-
 fn held_against(
     plan: &[Annotated],
     ask: &Ask<'_>,
@@ -176,14 +160,6 @@ mod tests {
 
     fn raw(text: &str) -> &RawValue {
         crate::protocol::raw::value(text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn a_schema_without_annotations_is_not_read() {
-        let annotated =
-            r#"{"type":"object","properties":{"r":{"type":"string","x-mcp-header":"Region"}}}"#;
-        assert_eq!(stated(raw(annotated)).len(), 1);
-        assert!(stated(raw(r#"{"type":"object"}"#)).is_empty());
     }
 
     #[test]

@@ -210,8 +210,8 @@ impl Upstream {
             streams,
             trail,
         };
-        if call.method == Method::ToolsCall {
-            self.check_mirrored(client, &ask, subject.tool.as_deref(), call.arguments).await?;
+        if call.method == Method::ToolsCall && subject.tool.is_none() {
+            self.check_mirrored(client, &ask, call.arguments).await?;
         }
         let told;
         if permit.redacted_message().is_some() && !call.mirrored.is_empty() {

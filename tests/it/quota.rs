@@ -35,6 +35,7 @@ fn exhausts(gateway: &Gateway) {
     let rest = gateway.post("/mcp/invoke", &dora, &json!({ "tool_name": "wipe" }));
     rest.assert_refused(429, "RATE_LIMIT_EXCEEDED");
     assert!(rest.header("retry-after").is_some());
+    greets_all_the_same(gateway, &dora);
     // Another tool, and another caller, have counters of their own.
     assert_eq!(
         gateway.call(&dora, "main", "echo", json!({ "text": "x" })).header("x-ratelimit-remaining"),
@@ -48,6 +49,39 @@ fn exhausts(gateway: &Gateway) {
     assert_eq!(gateway.backend.seen().len(), 5);
     let rows = gateway.audit_rows("status=rate_limited", 2);
     assert_eq!(rows[0]["decision"], "rateLimited");
+}
+
+/// Quotas never touch the handshakes of either era, nor lists.
+fn greets_all_the_same(gateway: &Gateway, token: &Token) {
+    let modern = |method: &str| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "_meta": meta } });
+        let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
+        gateway.post_raw("/main/mcp", &token.bearer(), &headers, body.to_string().as_bytes())
+    };
+    let hello = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        },
+    });
+    for _ in 0..5 {
+        let replies = [
+            modern("server/discover"),
+            modern("tools/list"),
+            gateway.post("/main/mcp", token, &hello),
+        ];
+        for reply in replies {
+            assert_eq!((reply.status, reply.code()), (200, None), "{}", reply.text());
+            assert!(reply.json()["result"].is_object());
+            assert_eq!(reply.header("x-ratelimit-remaining"), None);
+        }
+    }
 }
 
 #[test]
@@ -76,6 +110,56 @@ fn denied_calls_cost_nothing_and_discovery_is_never_limited() {
     }
     let reply = gateway.call(&reader, "main", "echo", json!({ "text": "x" }));
     assert_eq!(reply.header("x-ratelimit-remaining"), Some("2"));
+}
+
+/// What the registry says of headers is judged before anything is charged, or
+/// written down as going on.
+#[test]
+fn a_call_whose_headers_say_something_else_is_not_charged() {
+    let tools = r"
+backends: { main: { url: BACKEND } }
+tools:
+  - name: echo
+    scope: main
+    backend: main
+    input_schema:
+      type: object
+      properties: { text: { type: string, x-mcp-header: Text } }
+";
+    let gateway = limited(Gateway::builder().tools(tools));
+    let dora = Token::of("dora", &["developer"]);
+    let say = |text: &str| {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+            "params": {
+                "name": "echo", "arguments": { "text": "x" },
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        });
+        let headers = [
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", "tools/call"),
+            ("Mcp-Name", "echo"),
+            ("Mcp-Param-Text", text),
+        ];
+        gateway.post_raw("/main/mcp", &dora.bearer(), &headers, body.to_string().as_bytes())
+    };
+    for _ in 0..5 {
+        let refused = say("y");
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        assert_eq!(refused.json()["error"]["code"], -32020, "{}", refused.text());
+        assert_eq!(refused.header("x-ratelimit-remaining"), None);
+    }
+    assert!(gateway.backend.seen().is_empty());
+    let rows = gateway.audit_rows("reason=header_mismatch", 5);
+    assert!(
+        rows.iter().all(|row| row["decision"] == "deny" && row["kind"] == "decision"),
+        "{rows:?}"
+    );
+    assert_eq!(say("x").header("x-ratelimit-remaining"), Some("2"));
 }
 
 #[test]

@@ -8,18 +8,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::eventually::wait_until;
 
+use crate::harness::tokens::ISSUER;
 use crate::harness::{Builder, Gateway, Reply, Script, Token, http};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everybody may do everything, within limits.
-fn limited(limits: &str) -> Builder {
+pub(crate) fn limited(limits: &str) -> Builder {
     let roles = "roles: { developer: { allowed_tools: ['*'] }, admin: { allowed_tools: ['*'] } }";
     Gateway::builder().policy(&format!("{roles}\n{limits}"))
 }
 
 /// The same, counted in memory and in Redis.
-fn on_both(limits: &str) -> [Gateway; 2] {
+pub(crate) fn on_both(limits: &str) -> [Gateway; 2] {
     let redis = limited(limits)
         .set("REDIS_URL", &support::redis::shared_url())
         .set("SCOPEGATE__REDIS__TIMEOUT_MS", "20000")
@@ -27,11 +28,11 @@ fn on_both(limits: &str) -> [Gateway; 2] {
     [limited(limits).start(), redis.start()]
 }
 
-fn dora() -> Token {
+pub(crate) fn dora() -> Token {
     Token::of("dora", &["developer"])
 }
 
-fn wipe(gateway: &Gateway) -> Reply {
+pub(crate) fn wipe(gateway: &Gateway) -> Reply {
     gateway.call(&dora(), "main", "wipe", json!({}))
 }
 
@@ -43,11 +44,11 @@ fn wipe_with(gateway: &Gateway, headers: &[(&str, &str)]) -> Reply {
     gateway.post_raw("/main/mcp", &dora().bearer(), headers, body.to_string().as_bytes())
 }
 
-fn left(reply: &Reply) -> u32 {
+pub(crate) fn left(reply: &Reply) -> u32 {
     reply.header("x-ratelimit-remaining").unwrap().parse().unwrap()
 }
 
-fn done() -> Script {
+pub(crate) fn done() -> Script {
     Script::Result(json!({ "content": [], "isError": false }))
 }
 
@@ -295,6 +296,7 @@ fn an_admin_sees_how_somebody_stands_and_resets_it() {
         assert_eq!((left_of(&shown, "turn"), left_of(&shown, "job")), (json!(99), json!(49)));
         let shown = reset(&format!("?{query}")).json();
         assert_eq!((left_of(&shown, "turn"), left_of(&shown, "job")), (json!(100), json!(50)));
+        resets_are_on_record(&gateway);
         wipe(&gateway);
         for wrong in ["", "?user=", "?user=a&issuer=https://nobody", "?user=a&rols=x"] {
             assert_eq!(reset(wrong).status, 400, "{wrong}");
@@ -312,6 +314,39 @@ fn an_admin_sees_how_somebody_stands_and_resets_it() {
             gateway.metrics().contains("scopegate_quota_leases 0")
         });
     }
+}
+
+/// The record of a reset says whose limits, and how they stood.
+fn resets_are_on_record(gateway: &Gateway) {
+    let rows = gateway.audit_rows("endpoint_path=/admin/quotas&kind=admin", 5);
+    let asked: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::from_str(row["arguments"].as_str().unwrap()).unwrap())
+        .collect();
+    let of = |method: &str| {
+        let found = rows.iter().zip(&asked).filter(|(row, _)| row["method"] == method);
+        found.map(|(_, asked)| asked.clone()).collect::<Vec<_>>()
+    };
+    assert!(rows.iter().all(|row| row["user_id"] == "root" && row["status"] == "success"));
+    let shows = of("quotas/show");
+    assert!(shows.iter().all(|asked| asked.get("forgotten").is_none()), "{shows:?}");
+    assert!(shows.iter().any(|asked| asked["user"] == "eve"), "{shows:?}");
+    // The newest first.
+    let [later, first] = <[Value; 2]>::try_from(of("quotas/reset")).unwrap();
+    let whose = json!({ "user": "dora", "issuer": ISSUER, "roles": ["developer"] });
+    for (name, value) in whose.as_object().unwrap() {
+        assert_eq!((&first[name], &later[name]), (value, value), "{name}");
+    }
+    assert_eq!((&later["turn"], &later["job"]), (&json!("t-1"), &json!("j-1")));
+    let left = |asked: &Value, limit: &str| {
+        let forgotten = asked["forgotten"].as_array().unwrap();
+        let one = forgotten.iter().find(|one| one["limit"] == limit);
+        one.map(|one| one["remaining"].clone())
+    };
+    assert_eq!(left(&first, "user_tool"), Some(json!(0)), "{first}");
+    assert_eq!((left(&first, "day"), left(&first, "turn")), (Some(json!(97)), Some(json!(97))));
+    assert_eq!((left(&first, "job"), left(&first, "tool")), (None, None), "not used; not its own");
+    assert_eq!((left(&later, "turn"), left(&later, "job")), (Some(json!(99)), Some(json!(49))));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::check::{Check, Key, Outcome, Rule, Seen, Undo, Window};
 use super::error::QuotaError;
 use super::gcra::Charged;
 use crate::clock::Clock;
-use crate::redis_link::{Place, Unopened, Wire};
+use crate::redis_link::{Place, Unopened, Unreadable, Wire};
 use crate::settings::RedisSettings;
 use breaker::{Breaker, Open};
 use brought::Brought;
@@ -112,9 +112,10 @@ impl Remote {
             return Err(QuotaError::Zero("timeout_ms"));
         }
         let timeout = Duration::from_millis(settings.timeout_ms);
-        let unreadable = |error: RedisError| QuotaError::Url(error.category().to_owned());
-        let place = Place::read(url).map_err(unreadable)?;
-        place.opener(settings.connections_per_worker).map_err(unreadable)?;
+        let place = Place::read(url, settings.ca_file.as_deref())?;
+        place
+            .opener(settings.connections_per_worker)
+            .map_err(|error| Unreadable::Url(error.category().to_owned()))?;
         Ok(Self {
             place,
             connections: settings.connections_per_worker,
@@ -197,7 +198,7 @@ impl Remote {
                 Undo::Rate(Charged { cost, at, rest, back }) => ("r", [*cost, *at, *rest, *back]),
                 Undo::Lease => ("l", [0; 4]),
                 Undo::Budget { until } => ("b", [*until, 0, 0, 0]),
-                Undo::Once => ("o", [0; 4]),
+                Undo::Once { until } => ("o", [*until, 0, 0, 0]),
                 Undo::Credit { keep } => ("c", [*keep, 0, 0, 0]),
             };
             call.key(text(key)).arg(kind).arg(&numbers);

@@ -229,8 +229,7 @@ fn memory_and_redis_agree_about_everything() {
                                 "main",
                                 NAMES[user],
                                 ("", NAMES[tool]),
-                                Some(NAMES[state]),
-                                "",
+                                charge::Known::State(NAMES[state]),
                             );
                             let (key, undo) = (place.key(&name), Undo::Credit { keep: 60_000_000 });
                             match &rig.quota.inner.store {

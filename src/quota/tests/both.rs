@@ -1,6 +1,6 @@
 //! What holds wherever counters are kept.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 

@@ -68,7 +68,7 @@ async fn a_call_that_is_refused_takes_no_lease(on: On) {
 }
 
 /// How many leases of the first concurrency are taken.
-async fn held(rig: &Rig, who: Who<'_>) -> u64 {
+pub(super) async fn held(rig: &Rig, who: Who<'_>) -> u64 {
     let checks = rig.checks(who);
     let outcome = match &rig.quota.inner.store {
         Store::Memory(memory) => memory.look(&checks, rig.quota.inner.now()),

@@ -5,18 +5,27 @@
 mod agreement;
 mod both;
 mod cluster;
+mod everything;
 mod leases;
 mod local;
 mod memory;
 mod model;
+
 mod once;
 mod outage;
 mod redis;
+mod slow;
+mod tls;
 
 use chrono::DateTime;
 
+use super::check::{Check, Of, Rule};
+use super::decide::NO_LEASE;
+use super::error::Denied;
+use super::refusal::{RETRY_CONCURRENT, RETRY_UNCOUNTED};
 use super::*;
 use crate::clock::ManualClock;
+use crate::error::Reason;
 use crate::policy::{Asked, Limits};
 use crate::secret::Secret;
 
@@ -51,6 +60,7 @@ fn settings() -> QuotaSettings {
 fn redis_settings(url: Option<String>) -> RedisSettings {
     RedisSettings {
         url: url.map(Secret::new),
+        ca_file: None,
         connections_per_worker: 2,
         timeout_ms: 20_000,
         key_prefix: support::redis::unique_prefix(),

@@ -1,7 +1,7 @@
 //! Many clients at once, over two gateways and one Redis, against a model that
 //! decides one after the other.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 

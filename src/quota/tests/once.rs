@@ -13,9 +13,11 @@ on_both! {
     a_call_is_known_again_by_its_method_and_kind
     every_attempt_uses_up_budgets
     a_charge_that_a_retry_has_used_is_not_refunded
+    a_charge_that_others_have_followed_is_not_refunded
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
+    where_the_settings_say_so_calls_count_that_did_not_reach_their_backend
     v_53_the_call_after_the_budget_is_refused
     turns_and_sessions_have_budgets_of_their_own
     without_a_turn_the_session_is_one
@@ -151,9 +153,32 @@ async fn a_charge_that_a_retry_has_used_is_not_refunded(on: On) {
     rig.passes(again("r-1")).await;
     first.refuse();
     drop(first);
+    // The refund may come as late as it likes.
+    rig.hand.advance(Duration::from_micros(1));
     rig.passes(again("r-1")).await;
     rig.passes(again("r-1")).await;
     assert_eq!(left(&rig).await, 98, "one charge, two retries, and a charge again");
+}
+
+/// A call that goes on while its charge is used up by retries, and the next
+/// is charged: what it gives back late is not the other one's.
+async fn a_charge_that_others_have_followed_is_not_refunded(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100, concurrency: 9 }]");
+    let mut first = rig.begins(again("r-1")).await;
+    rig.hand.advance(Duration::from_millis(1));
+    for _ in 0..3 {
+        rig.passes(again("r-1")).await;
+    }
+    assert_eq!(left(&rig).await, 98, "two were free, and the third was charged");
+    first.refuse();
+    drop(first);
+    wait_until_async(PATIENCE, "all places to be free", || async {
+        leases::held(&rig, call("ada", "add")).await == 0
+    })
+    .await;
+    assert_eq!(left(&rig).await, 98);
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 98, "the charge that followed is still known");
 }
 
 async fn a_free_call_passes_an_exhausted_limit_but_no_concurrency(on: On) {
@@ -192,6 +217,26 @@ async fn calls_that_did_not_reach_their_backend_use_up_budgets_only(on: On) {
         wait_until_async(PATIENCE, "a refund", || async { left(&rig).await == 50 }).await;
     }
     assert_eq!(rig.reason(again("r-1")).await, Some(Reason::BudgetExceeded), "A-87");
+}
+
+async fn where_the_settings_say_so_calls_count_that_did_not_reach_their_backend(on: On) {
+    let policy = "quotas: [{ per: user, rate: 1/min, burst: 50, concurrency: 1 }]";
+    let settings = QuotaSettings { refund_unreached: false, ..settings() };
+    let rig = on.rig_with(&settings, Limits::for_test(policy, None));
+    for number in 1..=5 {
+        rig.begins(call("ada", "add")).await.unreached();
+        // Its place is free again all the same.
+        wait_until_async(PATIENCE, "its place", || async {
+            leases::held(&rig, call("ada", "add")).await == 0
+        })
+        .await;
+        assert_eq!(left(&rig).await, 50 - number);
+    }
+    // The gateway's own refusals are refunded whatever the settings say.
+    let mut receipt = rig.begins(call("ada", "add")).await;
+    receipt.refuse();
+    drop(receipt);
+    wait_until_async(PATIENCE, "a refund", || async { left(&rig).await == 45 }).await;
 }
 
 fn turn<'a>(user: &'a str, turn: Option<&'a str>) -> Who<'a> {

@@ -97,10 +97,9 @@ impl Remote {
         let Some(url) = settings.url.as_ref().filter(|url| !url.expose().is_empty()) else {
             return Ok(None);
         };
-        let unreadable = |error: RedisError| SessionsError::Url(error.category().to_owned());
         let prefix = settings.key_prefix.clone();
         Ok(Some(Self {
-            place: Place::read(url.expose()).map_err(unreadable)?,
+            place: Place::read(url.expose(), settings.ca_file.as_deref())?,
             channel: format!("{prefix}:bus"),
             ended: format!("{prefix}:sessions:ended"),
             prefix,

@@ -101,6 +101,24 @@ fn on_server(server: &Redis, parts: &Parts) -> RedisSettings {
     RedisSettings { url: Some(Secret::new(server.url())), ..parts.redis.clone() }
 }
 
+/// Replicas hear of each other over TLS, by an authority of their own.
+#[tokio::test]
+async fn replicas_hear_of_each_other_over_tls() {
+    let authority = support::authority::Authority::new();
+    let (_server, port) = support::redis::with_tls(&authority);
+    let folder = support::scratch::Scratch::new("sg-authority");
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, authority.certificate()).unwrap();
+    let (mut parts, _) = on_port(port);
+    parts.redis.url = Some(Secret::new(format!("rediss://127.0.0.1:{port}")));
+    parts.redis.ca_file = Some(file);
+    let (one, other) = (run(&parts), run(&parts));
+    in_touch(&one, &other).await;
+    let started = one.begin(ada());
+    one.end(started.session.uid());
+    over(&other, &started).await;
+}
+
 #[tokio::test]
 async fn while_redis_is_down_only_what_is_too_old_is_reaped() {
     let mut server = Redis::start();

@@ -63,6 +63,6 @@ fn a_url_that_cannot_be_read_is_not_told() {
     parts.redis.url = Some(Secret::new("redis://:hunter2@[nonsense"));
     let Parts { sessions, upstream, redis, clock } = &parts;
     let refused = Sessions::new(sessions, upstream, redis, clock.clone()).err().unwrap();
-    assert!(refused.to_string().starts_with("redis.url: is not redis://"), "{refused}");
+    assert!(refused.to_string().starts_with("redis.url: is no redis[s]://"), "{refused}");
     assert!(!refused.to_string().contains("hunter2"));
 }

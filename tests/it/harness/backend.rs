@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -51,6 +52,7 @@ pub(crate) struct Backend {
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
     released: Arc<(Mutex<bool>, Condvar)>,
+    sessions: Arc<AtomicBool>,
 }
 
 impl Backend {
@@ -62,14 +64,22 @@ impl Backend {
         let done = json!({ "content": [{ "type": "text", "text": "done" }], "isError": false });
         let script = Arc::new(Mutex::new(Script::Result(done)));
         let released = Arc::new((Mutex::new(false), Condvar::new()));
-        let (log, plan, go) = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&released));
+        let sessions = Arc::new(AtomicBool::new(false));
+        let (log, plan) = (Arc::clone(&seen), Arc::clone(&script));
+        let (go, gives) = (Arc::clone(&released), Arc::clone(&sessions));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, plan, go) = (Arc::clone(&log), Arc::clone(&plan), Arc::clone(&go));
-                thread::spawn(move || converse(&stream, &log, &plan, &go));
+                let (log, plan) = (Arc::clone(&log), Arc::clone(&plan));
+                let (go, gives) = (Arc::clone(&go), Arc::clone(&gives));
+                thread::spawn(move || converse(&stream, &log, &plan, (&go, &gives)));
             }
         });
-        Self { addr, seen, script, released }
+        Self { addr, seen, script, released, sessions }
+    }
+
+    /// Gives a session to whoever says hello from now on.
+    pub(crate) fn give_sessions(&self) {
+        self.sessions.store(true, Ordering::Relaxed);
     }
 
     /// Changes what is answered from now on.
@@ -93,7 +103,7 @@ fn converse(
     stream: &TcpStream,
     log: &Mutex<Vec<Seen>>,
     plan: &Mutex<Script>,
-    (released, go): &(Mutex<bool>, Condvar),
+    (go, gives_sessions): (&(Mutex<bool>, Condvar), &AtomicBool),
 ) {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read_request(&mut reader) {
@@ -101,7 +111,10 @@ fn converse(
         let id = message["id"].clone();
         if let Some(result) = greeting(&message) {
             let told = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
-            if write(stream, 200, "application/json", &told).is_err() {
+            let opens = message["method"] == "initialize" && gives_sessions.load(Ordering::Relaxed);
+            let kind =
+                if opens { "application/json\r\nMcp-Session-Id: s-1" } else { "application/json" };
+            if write(stream, 200, kind, &told).is_err() {
                 return;
             }
             continue;
@@ -140,6 +153,7 @@ fn converse(
                 return;
             }
             Script::Wait => {
+                let (released, go) = go;
                 let waiting = released.lock().unwrap();
                 drop(go.wait_while(waiting, |released| !*released).unwrap());
                 let result = json!({ "content": [], "isError": false });

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 pub struct Chaos {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    accepted: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +41,22 @@ impl Chaos {
         let (mode, watched) = watch::channel(Mode::Pass);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        std::thread::spawn(move || runtime.block_on(serve(listener, port, watched)));
-        Self { address, mode }
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        std::thread::spawn(move || runtime.block_on(serve(listener, port, watched, &count)));
+        Self { address, mode, accepted }
     }
 
     /// Where to connect instead of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections it has accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Breaks every connection, and each new one at once.
@@ -72,14 +83,20 @@ impl Chaos {
 
 /// Accepts until the [`Chaos`] is dropped; the end of this thread's runtime
 /// then closes the connections.
-async fn serve(listener: std::net::TcpListener, port: u16, mut mode: watch::Receiver<Mode>) {
+async fn serve(
+    listener: std::net::TcpListener,
+    port: u16,
+    mut mode: watch::Receiver<Mode>,
+    accepted: &AtomicUsize,
+) {
     let listener = TcpListener::from_std(listener).expect("a listener for the runtime");
     let watched = mode.clone();
     loop {
         let client = tokio::select! {
-            accepted = listener.accept() => accepted,
+            client = listener.accept() => client,
             gone = async { while mode.changed().await.is_ok() {} } => return gone,
         };
+        accepted.fetch_add(1, Ordering::Relaxed);
         if let Ok((client, _)) = client
             && *watched.borrow() != Mode::Cut
         {

@@ -7,6 +7,7 @@
 //! what to do: a test without its server has failed, never been skipped.
 #![expect(clippy::panic, reason = "a test helper that cannot help fails the test, saying why")]
 
+pub mod authority;
 pub mod backend;
 pub mod chaos;
 pub mod eventually;

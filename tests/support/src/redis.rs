@@ -4,6 +4,7 @@ use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::authority::Authority;
 use crate::process::{Account, Server, find, on_free_port};
 use crate::scratch::Scratch;
 
@@ -100,12 +101,91 @@ impl Redis {
     }
 }
 
+/// A server that speaks TLS only, with a certificate of that authority.
+///
+/// # Panics
+/// When Redis is not installed, was built without TLS, or does not start.
+#[must_use]
+pub fn with_tls(authority: &Authority) -> (Server, u16) {
+    on_free_port(|port| {
+        let own = port.to_string();
+        launch_in(secured(authority), 0, &[&["--tls-port", &own], SECURED].concat())
+    })
+}
+
+/// A sentinel that watches over a master, where all speak TLS only.
+#[derive(Debug)]
+pub struct WatchedWithTls {
+    _master: Server,
+    _sentinel: Server,
+    port: u16,
+}
+
+impl WatchedWithTls {
+    /// Starts both, with certificates of that authority.
+    ///
+    /// # Panics
+    /// When Redis is not installed, or one of them does not start.
+    #[must_use]
+    pub fn start(authority: &Authority) -> Self {
+        let (master, watched) = with_tls(authority);
+        let (sentinel, port) = on_free_port(|port| {
+            let scratch = secured(authority);
+            let settings = SECURED.chunks(2).map(|pair| pair.join(" "));
+            let settings = settings.collect::<Vec<_>>().join("\n").replace("--", "");
+            let text = format!("port 0\ntls-port {port}\ntls-replication yes\n{settings}\n");
+            watch(scratch, &text, watched)
+        });
+        Self { _master: master, _sentinel: sentinel, port }
+    }
+
+    /// `rediss+sentinel://127.0.0.1:PORT/main`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("rediss+sentinel://127.0.0.1:{}/main", self.port)
+    }
+}
+
+/// With the files of [`secured`]; no certificates are wanted of clients.
+const SECURED: &[&str] = &[
+    "--tls-cert-file",
+    "server.pem",
+    "--tls-key-file",
+    "server.key",
+    "--tls-ca-cert-file",
+    "authority.pem",
+    "--tls-auth-clients",
+    "no",
+];
+
+/// A folder with what a server needs to speak TLS.
+fn secured(authority: &Authority) -> Scratch {
+    let scratch = Scratch::new("sg-redis");
+    let account = Account::unprivileged(&scratch);
+    let own = authority.credentials();
+    for (name, text) in [
+        ("server.pem", own.certificate.as_str()),
+        ("server.key", &own.key),
+        ("authority.pem", authority.certificate()),
+    ] {
+        let file = scratch.path().join(name);
+        std::fs::write(&file, text).expect("a file of certificates");
+        if let Some(account) = account {
+            account.give(&file);
+        }
+    }
+    scratch
+}
+
 fn launch(port: u16) -> Server {
     launch_with(port, &[])
 }
 
 fn launch_with(port: u16, further: &[&str]) -> Server {
-    let scratch = Scratch::new("sg-redis");
+    launch_in(Scratch::new("sg-redis"), port, further)
+}
+
+fn launch_in(scratch: Scratch, port: u16, further: &[&str]) -> Server {
     let account = Account::unprivileged(&scratch);
     let port = port.to_string();
     let plain =
@@ -136,7 +216,38 @@ impl Cluster {
                 launch_with(port, &["--cluster-enabled", "yes", "--cluster-port", &bus])
             })
         };
-        let nodes: Vec<_> = (0..masters).map(|_| start()).collect();
+        Self::of((0..masters).map(|_| start()).collect())
+    }
+
+    /// As [`start`](Self::start), of nodes that speak TLS on a second port, with
+    /// certificates of that authority. Returned with the URL by those ports.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn with_tls(masters: usize, authority: &Authority) -> (Self, String) {
+        let mut addresses = Vec::new();
+        let mut start = || {
+            let mut port = 0;
+            let node = on_free_port(|plain| {
+                let bus = crate::ports::free().to_string();
+                port = crate::ports::free();
+                let own = port.to_string();
+                let cluster = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+                // Or it tells of none but the plain ports.
+                let secure = ["--tls-cluster", "yes", "--tls-port", &own];
+                let further = [&cluster, &secure[..], SECURED].concat();
+                launch_in(secured(authority), plain, &further)
+            });
+            addresses.push(format!("127.0.0.1:{port}"));
+            node
+        };
+        let nodes = (0..masters).map(|_| start()).collect();
+        (Self::of(nodes), format!("rediss+cluster://{}", addresses.join(",")))
+    }
+
+    fn of(nodes: Vec<(Server, u16)>) -> Self {
+        let masters = nodes.len();
         let cluster = Self { nodes };
         let share = SLOTS.div_ceil(masters);
         for (number, (_, port)) in cluster.nodes.iter().enumerate() {
@@ -235,11 +346,14 @@ impl Watched {
 }
 
 fn sentinel(port: u16, master: u16) -> Server {
-    let scratch = Scratch::new("sg-sentinel");
+    watch(Scratch::new("sg-sentinel"), &format!("port {port}\n"), master)
+}
+
+fn watch(scratch: Scratch, settings: &str, master: u16) -> Server {
     let account = Account::unprivileged(&scratch);
     let file = scratch.path().join("sentinel.conf");
     let text = format!(
-        "port {port}\nbind 127.0.0.1\ndir .\nsentinel monitor main 127.0.0.1 {master} 1\n\
+        "{settings}bind 127.0.0.1\ndir .\nsentinel monitor main 127.0.0.1 {master} 1\n\
          sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
     );
     std::fs::write(&file, text).expect("a file of settings");
