@@ -27,6 +27,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("quota", &["error", "policy", "clock", "settings", "secret", "redis_link"]),
     ("session", &["protocol", "error", "clock", "settings", "secret", "redis_link"]),
     ("store", &["error", "clock", "settings", "secret"]),
+    ("files", &["clock"]),
     ("audit", &["protocol", "error", "store", "clock", "settings", "secret"]),
     ("invocation", &["protocol", "error", "registry"]),
     (
@@ -52,6 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "clock",
+            "files",
             "handshake",
             "inbound",
             "policy",
@@ -68,6 +70,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "error",
+            "files",
             "gateway",
             "handshake",
             "inbound",
@@ -93,6 +96,7 @@ const TABLE: &[(&str, &[&str])] = &[
             // Read functions and words of the rooms.
             "audit",
             "authn",
+            "files",
             "quota",
             "session",
             "store",
@@ -108,6 +112,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "cli",
             "clock",
             "error",
+            "files",
             "gateway",
             "handshake",
             "inbound",
@@ -132,7 +137,8 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What the bundled services may take from the library.
-const FOR_BINARIES: &[&str] = &["toolkit", "protocol", "telemetry", "clock", "secret", "lifecycle"];
+const FOR_BINARIES: &[&str] =
+    &["toolkit", "protocol", "telemetry", "clock", "secret", "lifecycle", "files"];
 
 #[test]
 fn rooms_import_only_what_the_table_allows() {
