@@ -7,6 +7,7 @@
 
 mod account;
 mod conversation;
+mod files;
 mod hearing;
 mod listen;
 mod lists;
@@ -18,6 +19,7 @@ mod upkeep;
 
 pub(crate) use account::remember;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
+pub(crate) use files::file;
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
 pub(crate) use quotas::{Whom, quotas};

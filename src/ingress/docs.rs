@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::Config;
 
-use super::{admin, health, mcp, quotas, rest, wellknown};
+use super::{admin, files, health, mcp, quotas, rest, wellknown};
 
 /// Scripts and styles of this origin only; the pages try calls on it, too.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -30,6 +30,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
         admin::audit_logs,
         quotas::show,
         quotas::reset,
+        files::read,
         wellknown::root,
         wellknown::scope,
         health::health,
@@ -107,6 +108,7 @@ mod tests {
             "/mcp/tools",
             "/admin/audit-logs",
             "/admin/quotas",
+            "/files/{user}/{file}",
             "/health",
         ] {
             assert!(document["paths"].get(path).is_some(), "{path}");

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
-use super::{Site, admin, docs, health, mcp, quotas, rest, wellknown};
+use super::{Site, admin, docs, files, health, mcp, quotas, rest, wellknown};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, most particular first.
-pub(crate) const ROUTES: [Route; 15] = [
+pub(crate) const ROUTES: [Route; 16] = [
     Route {
         path: "/{scope}/mcp",
         methods: "GET, POST, DELETE",
@@ -69,6 +69,12 @@ pub(crate) const ROUTES: [Route; 15] = [
                 .route(web::delete().to(quotas::reset))
                 .default_service(web::to(only_get_and_delete))
         },
+    },
+    Route {
+        path: "/files/{user}/{file}",
+        methods: "GET",
+        auth: AuthClass::Caller,
+        attach: |r| r.route(get_or_head().to(files::read)).default_service(web::to(only_get)),
     },
     Route {
         path: "/.well-known/oauth-protected-resource",
