@@ -74,6 +74,7 @@ fn define(environment: &mut Environment) -> Definition {
                        which repositories there are. Answers come in pages: call again with \
                        next_cursor as cursor for the next one.",
         tools: tools::all(&Arc::new(Shelf { repositories, bounds })),
+        resources: None,
         limits,
         routes: |_| {},
         checks: checks::all(),
