@@ -62,7 +62,7 @@ pub(super) async fn read(
                 result_bytes: length(&response),
                 ..Outcome::done(status.as_u16())
             };
-            // On record before a byte of it leaves.
+            // That it is given has been on record since it was found.
             return match entry.seal(&outcome).await {
                 Ok(()) => {
                     let seen = (status.as_u16(), false);

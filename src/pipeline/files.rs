@@ -1,7 +1,7 @@
 //! Files made for users: their owner may read them, and admins.
 
 use super::{Inbound, authenticate, open, turn_away};
-use crate::audit::Entry;
+use crate::audit::{Entry, Recorded};
 use crate::error::{Reason, Refusal};
 use crate::files::{BadName, FileName, Opened, Shelf, UserId};
 use crate::gateway::Gateway;
@@ -30,6 +30,8 @@ async fn find(
 ) -> Result<Opened, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("files/read");
+    // On record it is a call, named by its path.
+    entry.asked(inbound.endpoint);
     gw.quota.bars(caller.key())?;
     // Whose it would be is settled before anybody looks whether it is there.
     if caller.user_id() != user && !caller.has_role(&gw.admin_role) {
@@ -45,7 +47,8 @@ async fn find(
         Err(bad) => return Err(wrong(bad)),
     };
     let shelf = gw.files.clone().ok_or_else(no_such_file)?;
-    read(shelf, user, name, gw).await
+    let opened = read(shelf, user, name, gw).await?;
+    entry.intent(opened).await.map(Recorded::into_inner)
 }
 
 async fn read(shelf: Shelf, user: UserId, name: FileName, gw: &Gateway) -> Result<Opened, Refusal> {

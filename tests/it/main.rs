@@ -14,6 +14,7 @@ mod audit;
 mod audit_reading;
 mod authn;
 mod bad_input;
+mod files;
 mod floods;
 mod forward;
 mod kill;
