@@ -57,6 +57,10 @@ fn inline_markup_cannot_blow_up() {
     limit("<b>".repeat(30_000));
     limit("a<sub>b</sub>".repeat(20_000));
     limit("[a](b)".repeat(40_000));
+    limit((0..19_000).fold(String::new(), |mut text, number| {
+        write!(text, "[a](tel:{number})").unwrap();
+        text
+    }));
     limit("\\".repeat(200_000));
     limit("&amp;".repeat(100_000));
     limit("[^1]".repeat(50_000) + "\n\n[^1]: x");

@@ -4,6 +4,7 @@ mod body;
 
 use std::fmt::Write as _;
 
+use self::body::escape;
 use crate::markdown::tree::Document;
 use crate::options::{Direction, Options};
 
@@ -80,20 +81,4 @@ fn contents(page: &mut String, document: &Document) {
         );
     }
     page.push_str("</nav>\n");
-}
-
-/// A text as it stands in HTML, between tags and in quotes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

@@ -15,6 +15,9 @@ use super::{IsLate, Limits, ReadError, Target, tags};
 /// How many events pass between two looks at the clock.
 const EVENTS_PER_LOOK: usize = 512;
 
+/// Most pieces of a paragraph; text layout numbers styles in 16 bits.
+const MOST_IN_LEAF: usize = 20_000;
+
 const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_TASKLISTS)
     .union(Options::ENABLE_FOOTNOTES)
@@ -375,6 +378,10 @@ impl<'a> Reader<'a> {
         if self.count > self.limits.pieces {
             let most = self.limits.pieces;
             return Err(ReadError::Refused(format!("Content has more than {most} pieces")));
+        }
+        if self.pieces.len() >= MOST_IN_LEAF {
+            let sentence = format!("A paragraph has more than {MOST_IN_LEAF} pieces");
+            return Err(ReadError::Refused(sentence));
         }
         let link = self.links.last().copied().flatten();
         self.pieces.push(Piece { what, style, link });

@@ -65,12 +65,12 @@ pub(super) fn place(
     let columns = Columns { widths, alignments, left };
 
     let head = columns.set(head, true);
+    let rows: Vec<Row> = rows.into_iter().map(|row| columns.set(row, false)).collect();
+    // The head does not stand alone at the end of a page.
+    let first = rows.first().map_or(0.0, |row| row.height(&vec![0; row.cells.len()]).min(72.0));
+    flow.pages.need(head.height(&vec![0; head.cells.len()]) + first)?;
     head.place(flow, &columns, None)?;
-    for row in rows {
-        let row = columns.set(row, false);
-        row.place(flow, &columns, Some(&head))?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| row.place(flow, &columns, Some(&head)))
 }
 
 fn of(align: Align) -> Alignment {
