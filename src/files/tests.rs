@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 
 const ROOM: Room =
-    Room { files: 3, bytes: 100, total_bytes: 150, keep_for: Duration::from_secs(60) };
+    Room { files: 3, bytes: 100, total_bytes: 150, keep_for: Duration::from_mins(1) };
 
 fn store(scratch: &Scratch, room: Room) -> (Store, Arc<ManualClock>) {
     let (clock, hand) = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
@@ -106,7 +106,7 @@ fn nobody_keeps_more_than_may_be() {
     assert!(matches!(refused, KeepError::TooMany(3, _)), "{refused}");
     assert!(refused.to_string().ends_with("expires at 2027-01-15T08:01:00Z"), "{refused}");
     // What has expired makes room, without a sweep.
-    hand.advance(Duration::from_secs(60));
+    hand.advance(Duration::from_mins(1));
     keep("bob", 100).unwrap();
     assert_eq!(files_in(&scratch.path().join("bob")), 1);
     // And what lies there is counted again after a start.
@@ -160,7 +160,7 @@ fn links_and_folders_are_no_files() {
     let (ann, now) = (user("ann"), store.clock().now());
     let secret = scratch.path().join("secret");
     let there = fs::File::create(&secret).unwrap();
-    there.set_modified((now + Duration::from_secs(60)).into()).unwrap();
+    there.set_modified((now + Duration::from_mins(1)).into()).unwrap();
     fs::create_dir(scratch.path().join("ann")).unwrap();
     let link = FileName::new(FileKind::Pdf);
     std::os::unix::fs::symlink(&secret, scratch.path().join("ann").join(link.to_string())).unwrap();

@@ -107,6 +107,9 @@ fn parts_and_conditions_are_answered() {
     assert_eq!((status, said), (416, range("*/10")));
     assert_eq!(part("lines=1-2").0, 200);
 
+    let head = send(&gateway, "HEAD", &path, "ann", &[]);
+    assert_eq!((head.status, head.header("Content-Length")), (200, Some("10")));
+
     let whole = get(&gateway, &path, "ann", &[]);
     let tag = whole.header("ETag").unwrap();
     let unchanged = get(&gateway, &path, "ann", &[("If-None-Match", tag)]);

@@ -1,6 +1,6 @@
 //! Anchors of headings.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Longest anchor, in characters.
 const LONGEST: usize = 80;
@@ -8,7 +8,11 @@ const LONGEST: usize = 80;
 /// Gives each heading an anchor of its own, from its text: letters and digits in
 /// lower case, and hyphens between them.
 #[derive(Debug, Default)]
-pub(super) struct Anchors(HashSet<String>);
+pub(super) struct Anchors {
+    taken: HashSet<String>,
+    /// The last number that was put behind an anchor.
+    numbers: HashMap<String, u64>,
+}
 
 impl Anchors {
     pub(super) fn of(&mut self, text: &str) -> String {
@@ -22,17 +26,18 @@ impl Anchors {
         }
         let anchor: String = anchor.trim_matches('-').chars().take(LONGEST).collect();
         let anchor = if anchor.is_empty() { "section".to_owned() } else { anchor };
-        if self.0.insert(anchor.clone()) {
+        if self.taken.insert(anchor.clone()) {
             return anchor;
         }
-        // There are fewer headings than numbers.
-        let numbered = (1_u64..).map(|number| format!("{anchor}-{number}"));
-        for candidate in numbered {
-            if self.0.insert(candidate.clone()) {
-                return candidate;
+        // A number may stand behind a heading of the text's own.
+        loop {
+            let number = self.numbers.entry(anchor.clone()).or_default();
+            *number += 1;
+            let numbered = format!("{anchor}-{number}");
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
             }
         }
-        anchor
     }
 }
 
