@@ -101,3 +101,24 @@ fn a_stop_finishes_what_is_at_work() {
     wait_until(PATIENCE, "the service to end", || service.server.exit_code().is_some());
     assert_eq!(service.server.exit_code(), Some(0));
 }
+
+/// Where the kernel can do it, a service that requires it works and may gain no
+/// rights; where it cannot, it does not start.
+#[test]
+fn a_required_sandbox_is_there_or_the_service_does_not_start() {
+    let settings = [("DOCUMENTS_SANDBOX", "require")];
+    let output = run(&["--self-test"], &settings);
+    if output.status.code() == Some(2) {
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(err.contains("DOCUMENTS_SANDBOX=require, but"), "{err}");
+        return;
+    }
+    assert!(output.status.success());
+    let service = Service::with(&["--fonts", crate::readers::FONTS], &settings);
+    for format in ["pdf", "docx", "html"] {
+        assert!(service.make(format, "# 漢字", json!({})).warnings().is_empty());
+    }
+    let status = format!("/proc/{}/status", service.server.pid());
+    let status = std::fs::read_to_string(status).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+}

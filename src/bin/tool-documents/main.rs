@@ -23,7 +23,9 @@ use std::sync::Arc;
 
 use scopegate::clock::Clock;
 use scopegate::files::{Room, Shelf, Store};
-use scopegate::toolkit::{self, Definition, Environment, Manual, OwnOption, Program, Resources};
+use scopegate::toolkit::{
+    self, Definition, Environment, Manual, OwnOption, Program, Resources, Sandbox,
+};
 
 use crate::pdf::Fonts;
 use crate::resources::Documents;
@@ -66,7 +68,8 @@ fn define(environment: &mut Environment) -> Definition {
     let (bounds, room, limits) = limits::read(environment);
     let fonts = fonts(environment);
     let public_url = public_url(environment);
-    let store = store(environment, room);
+    let sandbox = environment.value("DOCUMENTS_SANDBOX", Sandbox::Try, "require, try or off");
+    let store = store(environment, room, sandbox);
     let resources =
         store.as_ref().map(|store| Arc::new(Documents(Arc::clone(store))) as Arc<dyn Resources>);
     Definition {
@@ -111,31 +114,31 @@ fn public_url(environment: &mut Environment) -> String {
     text.trim_end_matches('/').to_owned()
 }
 
-/// Where documents are kept, and tidied up; nowhere when no folder is named.
-fn store(environment: &mut Environment, room: Room) -> Option<Arc<Store>> {
-    let folders = environment.list(FOLDER);
-    let [folder] = folders.as_slice() else {
-        if !folders.is_empty() {
-            environment.problem(format!("{FOLDER} must name one folder"));
-        }
-        return None;
-    };
+/// Where documents are kept, and tidied up; nowhere when no folder is named. From
+/// here on the process can use that folder and no other: the fonts are read.
+fn store(environment: &mut Environment, room: Room, sandbox: Sandbox) -> Option<Arc<Store>> {
+    let folders: Vec<PathBuf> = environment.list(FOLDER).iter().map(PathBuf::from).collect();
+    if folders.len() > 1 {
+        environment.problem(format!("{FOLDER} must name one folder"));
+    }
     if !environment.problems().is_empty() {
         return None;
     }
-    match Store::open(Shelf::new(folder), room, Clock::system()) {
-        Ok(store) => {
-            let store = Arc::new(store);
-            if let Err(error) = sweeper::start(&store) {
-                environment.problem(format!("the folder cannot be tidied up: {error}"));
-            }
-            Some(store)
-        }
-        Err(error) => {
-            environment.problem(format!("{FOLDER}: {folder} cannot be used: {error}"));
-            None
-        }
+    let store = folders.first().and_then(|folder| {
+        let opened = Store::open(Shelf::new(folder), room, Clock::system());
+        let shown = folder.display();
+        let complain =
+            |error| environment.problem(format!("{FOLDER}: {shown} cannot be used: {error}"));
+        opened.map_err(complain).ok().map(Arc::new)
+    });
+    if let Err(problem) = sandbox.enter(&[], &folders) {
+        environment.problem(format!("DOCUMENTS_SANDBOX=require, {problem}"));
     }
+    // Not before, so that the thread is in it, too.
+    if let Some(Err(error)) = store.as_ref().map(sweeper::start) {
+        environment.problem(format!("{FOLDER} cannot be tidied up: {error}"));
+    }
+    store
 }
 
 const MANUAL: Manual = Manual {
@@ -147,7 +150,8 @@ gateway names in X-User-ID. The gateway hands it out at /files/USER/NAME, and
 resources/read reads it; both to its owner only (the gateway to admins, too).
 
 Nothing is fetched, no program is started, and HTML in the text is never copied
-to a document. The same arguments give the same bytes.
+to a document. The same arguments give the same bytes. Where the kernel has
+Landlock, it holds the process to its folder.
 
 PDF is set in DejaVu, which covers the Latin, Greek, Cyrillic, Armenian,
 Georgian, Hebrew and Arabic scripts and many symbols. For others, such as
@@ -164,6 +168,9 @@ the shared secret in the header X-Gateway-Auth.",
           Folders with further fonts (TrueType, OpenType), by commas
   GATEWAY_PUBLIC_URL
           How clients reach the gateway [default: http://localhost:8000]
+  DOCUMENTS_SANDBOX
+          require, try or off: whether the kernel (Landlock) must hold the
+          process to its folder [default: try]
   DOCUMENTS_KEEP_HOURS
           How long a document is kept, 1 to 8760 hours [default: 24]
   DOCUMENTS_MAX_USER_FILES
