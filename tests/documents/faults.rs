@@ -1,11 +1,16 @@
 //! What happens when the disk, or a neighbour, does not do its part.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use scopegate::clock::Clock;
 use serde_json::json;
+use support::eventually::wait_until;
+use support::process::PATIENCE;
+use support::scratch::Scratch;
 
-use crate::service::Service;
+use crate::http::Connection;
+use crate::service::{SECRET, Service};
 
 #[test]
 fn a_folder_that_fails_is_an_error_without_its_name() {
@@ -61,4 +66,57 @@ fn a_start_removes_what_a_crash_has_left() {
     // The document is still there.
     let listed = again.rpc(Some("ann"), "resources/list", json!({}));
     assert_eq!(listed["result"]["resources"].as_array().unwrap().len(), 1);
+}
+
+/// Killed at work, again and again, the service leaves whole files and what a later
+/// start removes.
+#[test]
+fn a_kill_leaves_no_half_a_file() {
+    let keeper = Scratch::new("sg-killed");
+    let place = keeper.path().join("files");
+    let (folder, shown) = (place.join("ann"), place.display().to_string());
+    let settings = [("DOCUMENTS_MAX_USER_FILES", "100000"), ("DOCUMENTS_FOLDER", shown.as_str())];
+    let content = "| a | b |\n|---|---|\n".to_owned() + &"| some words | more |\n".repeat(200);
+    let body = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "document_generate",
+                   "arguments": {"content": content, "format": "pdf"}},
+    })
+    .to_string();
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nhost: test\r\nx-gateway-auth: {SECRET}\r\nx-user-id: ann\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let files = || -> Vec<PathBuf> {
+        let listing = std::fs::read_dir(&folder).into_iter().flatten();
+        listing.map(|found| found.unwrap().path()).collect()
+    };
+    let mut made = 0;
+    for _ in 0..8 {
+        let service = Service::with(&[], &settings);
+        let mut connections: Vec<Connection> =
+            (0..12).map(|_| Connection::open(service.address)).collect();
+        for connection in &mut connections {
+            connection.write(request.as_bytes());
+        }
+        // Some are done, and others at work.
+        wait_until(PATIENCE, "further documents", || files().len() > made + 2);
+        service.server.kill();
+        let whole: Vec<Vec<u8>> = files()
+            .iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "pdf"))
+            .map(|path| std::fs::read(path).unwrap())
+            .collect();
+        for bytes in &whole {
+            assert!(bytes.starts_with(b"%PDF-1.7") && bytes.ends_with(b"%%EOF"));
+            assert_eq!(bytes, &whole[0]);
+        }
+        made = files().len();
+    }
+    // The gateway would show the same.
+    let again = Service::with(&[], &settings);
+    let listed = again.rpc(Some("ann"), "resources/list", json!({}));
+    let listed = listed["result"]["resources"].as_array().unwrap().len();
+    assert!(listed >= 8 && listed <= made, "{listed} {made}");
 }
