@@ -26,9 +26,10 @@ use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
-use crate::policy::{Asked, Policy};
+use crate::policy::{Asked, Policy, Sources, Weight, World};
 use crate::quota::{self, Quota, QuotaError};
 use crate::registry::{self, Bounds, Offers, Registry};
+use crate::review::{self, Place};
 use crate::secret::Secret;
 use crate::session::{Conversations, Sessions};
 use crate::settings::{Problem, Problems, Settings};
@@ -78,19 +79,10 @@ pub struct Running {
 /// # Errors
 /// Every complaint about every file at once.
 fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
-    let bounds = Bounds {
-        default_timeout: Duration::from_millis(settings.upstream.timeout_ms),
-        max_timeout: Duration::from_millis(settings.upstream.max_timeout_ms),
-    };
     let mut problems = Problems::new();
-    let registry = Registry::load(&settings.registry.file, bounds)
+    let registry = Registry::load(&settings.registry.file, bounds(settings))
         .map_err(|complaints| in_file(&settings.registry.file, complaints, &mut problems));
-    let defaults = quota::defaults(&settings.quota)
-        .map_err(|errors| errors.iter().for_each(|error| quota_problem(error, &mut problems)));
-    let policy = defaults.and_then(|defaults| {
-        Policy::load(&settings.policy.file, defaults)
-            .map_err(|complaints| in_file(&settings.policy.file, complaints, &mut problems))
-    });
+    let policy = load_policy(settings, &mut problems);
     let authn = Authenticator::new(&settings.auth, clock.clone()).map_err(|found| {
         for problem in found {
             let names = problem.env.into_iter().collect();
@@ -109,6 +101,34 @@ fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
             Ok(Files { quota, registry, policy, authn })
         }
         _ => Err(problems),
+    }
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        default_timeout: Duration::from_millis(settings.upstream.timeout_ms),
+        max_timeout: Duration::from_millis(settings.upstream.max_timeout_ms),
+    }
+}
+
+/// The policy, with its shadow where the settings name one.
+fn load_policy(settings: &Settings, problems: &mut Problems) -> Result<Policy, ()> {
+    let limits = quota::defaults(&settings.quota)
+        .map_err(|errors| errors.iter().for_each(|error| quota_problem(error, problems)))?;
+    let settings = &settings.policy;
+    let sources = Sources {
+        file: &settings.file,
+        agent_rules: settings.agent_rules.as_deref(),
+        default_agent: settings.default_agent.as_deref(),
+        limits: Some(limits),
+    };
+    let policy = Policy::load(sources)
+        .map_err(|complaints| in_file(&settings.file, complaints, problems))?;
+    match &settings.shadow {
+        None => Ok(policy),
+        Some(file) => policy
+            .with_shadow(Sources { file, ..sources })
+            .map_err(|complaints| in_file(file, complaints, problems)),
     }
 }
 
@@ -200,6 +220,29 @@ pub fn audit(
     })
 }
 
+/// Asks a policy.
+///
+/// # Errors
+/// What the database says, or whoever reads our output.
+pub fn policy(
+    settings: &Settings,
+    action: cli::Policy,
+    output: &mut cli::Output<'_>,
+) -> anyhow::Result<cli::PolicyEnd> {
+    let place = Place {
+        policy: Sources {
+            file: &settings.policy.file,
+            agent_rules: settings.policy.agent_rules.as_deref(),
+            default_agent: settings.policy.default_agent.as_deref(),
+            limits: quota::defaults(&settings.quota).ok(),
+        },
+        registry: &settings.registry.file,
+        bounds: bounds(settings),
+        database: &settings.database,
+    };
+    review::run(&place, action, &Clock::system(), output)
+}
+
 /// A route as tests and tools see it.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteInfo {
@@ -251,8 +294,10 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         tools.reactivated = report.reactivated,
         "registry synced"
     );
-    for tool in policy.unknown_tools(|name| registry.snapshot().may_offer(name)) {
-        tracing::warn!(tool, "the policy names a tool that the registry does not have");
+    for finding in policy.active().findings(&World::of(&registry.snapshot())) {
+        if finding.weight == Weight::Warning {
+            tracing::warn!(rule = finding.path, "policy: {}", finding.message);
+        }
     }
     let audit = Auditor::open(&settings.audit, &settings.server.state_dir, &store, clock.clone())
         .context("audit journal")?;
@@ -419,6 +464,7 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     site.metrics.quota_store(up, leases);
     site.metrics.quota_decisions(&site.gateway.quota.tally());
     site.metrics.audit_folded(audit.folded);
+    site.metrics.shadow_differences(site.gateway.policy.differences());
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }

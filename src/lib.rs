@@ -21,6 +21,7 @@ pub mod protocol;
 mod quota;
 mod redis_link;
 mod registry;
+mod review;
 pub mod secret;
 mod session;
 pub mod settings;

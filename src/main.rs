@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         migrate: &app::migrate,
         limits: &app::limits,
         audit: &app::audit,
+        policy: &app::policy,
         prove: &app::prove,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;

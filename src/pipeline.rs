@@ -6,6 +6,7 @@
 //! and nothing is forwarded that was not written down.
 
 mod account;
+mod conceal;
 mod conversation;
 mod files;
 mod hearing;
@@ -39,11 +40,14 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
+use crate::policy::Moment;
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
+use crate::protocol::json_path::JsonPaths;
 use crate::protocol::jsonrpc::Kind;
-use crate::protocol::mcp::Method;
+use crate::protocol::mcp::{ClientInfo, Method};
+use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
 use crate::registry::{Scope, Tool};
@@ -207,6 +211,8 @@ async fn authenticate(
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
         agent: caller.only_agent(),
+        agents: caller.agents_text(),
+        roles: caller.roles_text(),
     });
     Ok(caller)
 }
@@ -295,7 +301,7 @@ async fn walk_message(
         entry.session(&seat.uid());
     }
     let trail = trail(head, request_id);
-    let visitor = Visitor { caller, scope, seat, trail };
+    let visitor = Visitor { caller, scope, seat, client: message.client(), trail };
     // Whatever is not the usual way lies on the heap, so that the usual way
     // does not carry its size.
     match message.kind {
@@ -379,7 +385,8 @@ async fn walk_invoke(
     let mut call = invocation.into_call(&id, brought)?;
     call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
-    let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
+    let trail = trail(head, request_id);
+    let visitor = Visitor { caller, scope, seat: None, client: None, trail };
     call_subject(gw, io, visitor, call, known, entry).await
 }
 
@@ -389,6 +396,8 @@ struct Visitor<'a> {
     scope: Arc<Scope>,
     /// The legacy session, where the client has one.
     seat: Option<Arc<Opened>>,
+    /// Who the client says it is, where the message does.
+    client: Option<ClientInfo<'a>>,
     trail: Trail<'a>,
 }
 
@@ -412,14 +421,33 @@ async fn call_subject(
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
     let offered = offered_at(gw, io, &visitor, &call).await?;
-    let Visitor { caller, scope, seat, trail } = visitor;
+    let Visitor { caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
+    let asked = call.name.clone();
     let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
     if target.subject().tool.is_some() {
         entry.declared();
     }
-    let (ruling, permit) = gw.policy.authorize(target);
+    let uid = seat.as_ref().map(|seat| seat.uid());
+    let session = uid.as_ref().map(|uid| uid as &(dyn Display + Sync));
+    let moment = Moment {
+        now: gw.clock.now(),
+        client: client
+            .as_ref()
+            .map(|it| (&*it.name, &*it.version))
+            .or_else(|| seat.as_ref().map(|seat| (seat.client_name(), seat.client_version()))),
+        session,
+    };
+    let (ruling, permit) = gw.policy.authorize(target, moment);
+    if let Some(shown) = &ruling.arguments {
+        let hidden = gw.registry.snapshot().redactions(&scope, &asked);
+        entry.shown_arguments(shown, hidden.as_deref());
+    }
+    if let Some(difference) = &ruling.difference {
+        gw.policy.note(difference);
+        entry.shadow(difference.in_words());
+    }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
@@ -431,8 +459,6 @@ async fn call_subject(
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     let asked_at = gw.clock.monotonic();
-    let session = seat.as_ref().map(|seat| seat.uid());
-    let session = session.as_ref().map(|uid| uid as &(dyn Display + Sync));
     let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
     entry.quota_took(elapsed);
@@ -440,17 +466,21 @@ async fn call_subject(
     let admission = admission?;
     let recorded = entry.intent(admission).await.inspect_err(|_| known.account.refuse())?;
     known.sent = Some(gw.clock.monotonic());
+    // Of a stream nobody can say where the hidden values stand.
+    let hidden = recorded.as_ref().permit().hidden_in_result();
+    let streams = known.takes_streams() && hidden.is_none();
     let reply = gw
         .upstream
-        .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
+        .forward(&io.http, &recorded, seat.as_ref(), streams, trail)
         .await
         .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
     let target = recorded.as_ref().permit().target();
     let reply = tasks::bound(gw, target, reply)?;
-    let whole = match reply {
-        Reply::Stream(mut flow) if known.takes_streams() => {
+    let mut whole = match reply {
+        Reply::Stream(mut flow) if streams => {
             // A legacy backend may tell of any resource on it.
-            flow.judge(hearing::permits(gw, target.caller(), &scope));
+            let place = target.subject().backend_index;
+            flow.judge(hearing::permits(gw, target.caller(), &scope, place));
             return Ok(Answer::Streamed(flow));
         }
         Reply::Whole(whole) => whole,
@@ -459,7 +489,19 @@ async fn call_subject(
     if let Some(credit) = &known.account.credit {
         account::remember(credit, &whole.message).await;
     }
+    if let Some(hidden) = hidden {
+        conceal(&mut whole, hidden)?;
+    }
     Ok(Answer::Forwarded(whole))
+}
+
+/// Takes out of an answer what a rule of the policy hides.
+fn conceal(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
+    let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
+    if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
+        whole.message = shown;
+    }
+    Ok(())
 }
 
 /// The place of the backend that offers what is called, where the name does

@@ -75,6 +75,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "handshake",
             "inbound",
             "invocation",
+            "policy",
             "protocol",
             "quota",
             "registry",
@@ -98,6 +99,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "authn",
             "files",
             "quota",
+            "review",
             "session",
             "store",
             "trail",
@@ -121,6 +123,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "quota",
             "registry",
+            "review",
             "secret",
             "session",
             "settings",
@@ -133,6 +136,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bridge", &["protocol", "clock", "secret", "outbound", "lifecycle"]),
     ("cli", &["settings", "clock", "bridge"]),
     ("trail", &["cli", "clock", "secret", "store"]),
+    ("review", &["cli", "clock", "policy", "protocol", "registry", "settings", "store", "trail"]),
     ("toolkit", &["protocol", "telemetry", "lifecycle", "clock", "secret"]),
 ];
 

@@ -130,6 +130,12 @@ impl Entry {
         self.facts.arguments = self.auditor.keeping.keep(raw, hidden);
     }
 
+    /// The call's arguments as they may be kept, where the policy hides some. The
+    /// digest stays that of the arguments as they came.
+    pub(crate) fn shown_arguments(&mut self, arguments: &RawValue, hidden: Option<&JsonPaths>) {
+        self.facts.arguments = self.auditor.keeping.keep(arguments.get(), hidden);
+    }
+
     /// What an administrator asks for, as JSON: kept whatever the setting says of
     /// arguments, without values of secret-looking names.
     pub(crate) fn question(&mut self, asked: &str) {
@@ -147,6 +153,11 @@ impl Entry {
         self.facts.rule_path = path;
         self.facts.policy_digest = Some(policy_digest);
         self.facts.policy_generation = Some(policy_generation);
+    }
+
+    /// What the shadow policy would have done otherwise.
+    pub(crate) fn shadow(&mut self, told: String) {
+        self.facts.shadow = Some(told.into());
     }
 
     /// Time spent deciding the quota.

@@ -182,6 +182,11 @@ pub(crate) struct CallerFacts {
     pub(crate) tenant: Option<Arc<str>>,
     /// The agent profile.
     pub(crate) agent: Option<Arc<str>>,
+    /// The agent profiles, as a JSON array, where there are several.
+    pub(crate) agents: Option<Arc<str>>,
+    /// The roles, as a JSON array: the policy judged by them, and must be able to
+    /// again.
+    pub(crate) roles: Option<Arc<str>>,
 }
 
 /// What is called, once it is found.
@@ -256,6 +261,8 @@ mod most {
     pub(super) const PATH: usize = 512;
     /// A sentence.
     pub(super) const DETAIL: usize = 1024;
+    /// The roles of a caller; more of them are left out whole.
+    pub(super) const ROLES: usize = 4096;
 }
 
 /// Longest text kept from a request's name, in bytes.
@@ -278,6 +285,7 @@ pub(super) struct Facts {
     pub(super) rule_path: Option<Arc<str>>,
     pub(super) policy_digest: Option<Arc<str>>,
     pub(super) policy_generation: Option<u64>,
+    pub(super) shadow: Option<Box<str>>,
     pub(super) arguments_digest: Option<Digest>,
     pub(super) arguments: Option<String>,
     pub(super) quota_took: Option<Duration>,
@@ -311,6 +319,7 @@ impl Facts {
             rule_path: None,
             policy_digest: None,
             policy_generation: None,
+            shadow: None,
             arguments_digest: None,
             arguments: None,
             quota_took: None,
@@ -343,6 +352,8 @@ impl Facts {
         let address = self.opening.client_addr.filter(|_| whole).map(|addr| addr.to_string());
         let mut line = body.begin();
         line.text("agent", caller.and_then(|caller| caller.agent.as_deref()), most::NAME);
+        let agents = caller.and_then(|caller| caller.agents.as_deref());
+        line.text("agents", agents.filter(|it| it.len() <= most::ROLES), most::ROLES);
         line.text("arguments", self.arguments.as_deref().filter(|_| whole), usize::MAX);
         line.digest("arguments_digest", self.arguments_digest.as_ref().filter(|_| whole));
         line.text("backend", target.map(|target| &*target.backend), most::NAME);
@@ -371,10 +382,13 @@ impl Facts {
         line.text("request_id", Some(&self.opening.request_id), most::NAME);
         line.number("result_bytes", outcome.and_then(|end| end.result_bytes));
         line.digest("result_digest", outcome.and_then(|end| end.result_digest.as_ref()));
+        let roles = caller.and_then(|caller| caller.roles.as_deref());
+        line.text("roles", roles.filter(|it| it.len() <= most::ROLES), most::ROLES);
         line.text("rule_path", self.rule_path.as_deref().filter(|_| whole), most::PATH);
         line.text("scope", self.scope().filter(|_| whole), most::NAME);
         line.seq();
         line.text("session", self.session.as_deref().filter(|_| whole), most::NAME);
+        line.text("shadow", self.shadow.as_deref().filter(|_| whole), most::PATH);
         line.text("surface", Some(self.opening.surface.name()).filter(|_| whole), most::NAME);
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), most::NAME);
         line.time("time", event.time);

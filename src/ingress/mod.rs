@@ -9,6 +9,7 @@ mod facade;
 mod files;
 mod health;
 mod mcp;
+mod policy;
 mod quotas;
 mod render;
 mod respond;

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
-use super::{Site, admin, docs, files, health, mcp, quotas, rest, wellknown};
+use super::{Site, admin, docs, files, health, mcp, policy, quotas, rest, wellknown};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, most particular first.
-pub(crate) const ROUTES: [Route; 16] = [
+pub(crate) const ROUTES: [Route; 17] = [
     Route {
         path: "/{scope}/mcp",
         methods: "GET, POST, DELETE",
@@ -59,6 +59,12 @@ pub(crate) const ROUTES: [Route; 16] = [
         methods: "GET",
         auth: AuthClass::Admin,
         attach: |r| r.route(web::get().to(admin::audit_logs)).default_service(web::to(only_get)),
+    },
+    Route {
+        path: "/admin/policy/explain",
+        methods: "GET",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::get().to(policy::explain)).default_service(web::to(only_get)),
     },
     Route {
         path: "/admin/quotas",

@@ -129,6 +129,24 @@ pub(crate) fn row(reason: Reason) -> Row {
             modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
             sentence: "Unknown tool.",
         },
+        Reason::DeniedByPolicy => result(403, "This call is denied by policy."),
+        Reason::ConditionFailed => result(
+            403,
+            "This call is denied by policy: its arguments do not let a condition be evaluated.",
+        ),
+        Reason::ApprovalUnavailable => result(
+            403,
+            "This call needs the approval of a person, and nobody can be asked at the moment.",
+        ),
+        Reason::InvalidAgentId => {
+            result(403, "The token names no agent profile that has rules here.")
+        }
+        Reason::FallbackAgentNotInRules => {
+            result(403, "The agent profile of callers without one has no rules here.")
+        }
+        Reason::NoFallbackConfigured => {
+            result(403, "There is no agent profile for callers whose token names none.")
+        }
         Reason::UnknownPrompt | Reason::PromptNotAllowed => {
             message(404, codes::INVALID_PARAMS, 200, "Unknown prompt.")
         }

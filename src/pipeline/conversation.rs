@@ -196,6 +196,8 @@ pub(crate) async fn say(
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
         agent: caller.only_agent(),
+        agents: caller.agents_text(),
+        roles: caller.roles_text(),
     });
     let accepts = Some(Accepts { json: true, event_stream: true });
     let mut known = Known { accepts, ..Known::default() };
@@ -248,6 +250,7 @@ impl Gateway {
             caller: line.caller.clone(),
             scope: Arc::clone(&line.scope),
             seat: Some(Arc::clone(&seat)),
+            client: None,
             trail: Trail::INTERNAL,
         };
         Ok(hearing::overhear(self, io, &visitor, &seat, None).await.unwrap_or_default())

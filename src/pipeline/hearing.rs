@@ -61,6 +61,7 @@ async fn walk_hear(
         caller,
         scope,
         seat: Some(Arc::clone(&seat)),
+        client: None,
         trail: trail(inbound.head, inbound.request_id),
     };
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
@@ -85,11 +86,13 @@ async fn walk_hear(
     Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
 }
 
-/// Which resources the caller may know of, by the policy of each moment.
-pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>) -> Permits {
+/// Which resources of the backend at a place the caller may know of, by the
+/// policy of each moment.
+pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>, place: usize) -> Permits {
     let policy = Arc::clone(&gw.policy);
     let (caller, scope) = (caller.clone(), Arc::clone(scope));
-    Arc::new(move |uri| policy.active().allows_in(&caller, &scope, SubjectKind::Resource, uri))
+    let kind = SubjectKind::Resource;
+    Arc::new(move |uri| policy.active().allows_at(&caller, &scope, place, kind, uri))
 }
 
 /// The rest of a stream that broke off.
@@ -106,7 +109,7 @@ async fn resume(
     let last = str::from_utf8(id).ok().map(|id| (stream, id));
     let flow = gw.upstream.hear(&io.http, seated, last).await?;
     Ok(flow
-        .map(|flow| flow.judged(permits(gw, &visitor.caller, &visitor.scope)))
+        .map(|flow| flow.judged(permits(gw, &visitor.caller, &visitor.scope, place)))
         .into_iter()
         .collect())
 }
@@ -120,13 +123,16 @@ pub(super) async fn overhear(
     except: Option<usize>,
 ) -> Result<Vec<Flow>, Refusal> {
     let places = everywhere(visitor, seat).filter(|seated| Some(seated.place) != except);
-    let asking = places.map(|seated| gw.upstream.hear(&io.http, seated, None));
-    let permits = permits(gw, &visitor.caller, &visitor.scope);
+    let asking = places.map(|seated| async move {
+        let permits = permits(gw, &visitor.caller, &visitor.scope, seated.place);
+        let flow = gw.upstream.hear(&io.http, seated, None).await?;
+        Ok::<_, Refusal>(flow.map(|flow| flow.judged(permits)))
+    });
     let mut flows = Vec::new();
     let mut refused = None;
     for heard in futures_util::future::join_all(asking).await {
         match heard {
-            Ok(flow) => flows.extend(flow.map(|flow| flow.judged(Arc::clone(&permits)))),
+            Ok(flow) => flows.extend(flow),
             Err(refusal) => {
                 refused.get_or_insert(refusal);
             }

@@ -64,7 +64,7 @@ pub(super) async fn listen(
     let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
     let body = permitted(gw, visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
-    let permits = hearing::permits(gw, &visitor.caller, &visitor.scope);
+    let permits = |place| hearing::permits(gw, &visitor.caller, &visitor.scope, place);
     let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
     let facts = join_all(asking).await;
     let modern: Vec<Result<bool, Refusal>> =
@@ -75,7 +75,7 @@ pub(super) async fn listen(
         return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
             Reply::Stream(flow) => Answer::Listening(Listening {
                 acknowledged: None,
-                flows: vec![flow.judged(permits)],
+                flows: vec![flow.judged(permits(0))],
                 ended,
                 at_most,
                 listener,
@@ -96,10 +96,11 @@ pub(super) async fn listen(
     let mut all = Map::new();
     let mut flows = Vec::new();
     let mut failed = None;
-    for (backend, told) in visitor.scope.backends.iter().zip(join_all(asking).await) {
+    let backends = visitor.scope.backends.iter().enumerate();
+    for ((place, backend), told) in backends.zip(join_all(asking).await) {
         match told {
             Ok(Some((flow, honoured))) => {
-                flows.push(flow.judged(Arc::clone(&permits)));
+                flows.push(flow.judged(permits(place)));
                 unite(&mut all, honoured);
             }
             Ok(None) => {}

@@ -181,7 +181,7 @@ fn visible(
     let (active, kind) = (gw.policy.active(), wanted.kind());
     let keep = |name: &str, _: &RawValue| {
         let outer = scope.outer_name(kind, place, name);
-        own(&outer) && active.allows_in(caller, scope, kind, &outer)
+        own(&outer) && active.allows_at(caller, scope, place, kind, &outer)
     };
     let rename = |name: &str| match scope.outer_name(kind, place, name) {
         Cow::Owned(outer) => Some(outer),

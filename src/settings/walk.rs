@@ -24,6 +24,13 @@ pub struct PolicySettings {
     /// The file that says who may call what. A file that does not exist
     /// denies everything.
     pub file: PathBuf,
+    /// A `.mcp-gateway-rules.json`, whose agent profiles take the place of the
+    /// policy file's.
+    pub agent_rules: Option<PathBuf>,
+    /// The agent profile of callers whose token names none.
+    pub default_agent: Option<String>,
+    /// A second policy file, which is asked about every call and never obeyed.
+    pub shadow: Option<PathBuf>,
 }
 
 /// What happens when the store that counts cannot be reached.
@@ -143,6 +150,12 @@ impl RegistrySettings {
 impl PolicySettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         check_named("policy.file", &self.file, findings);
+        let more = [("policy.agent_rules", &self.agent_rules), ("policy.shadow", &self.shadow)];
+        for (path, file) in more {
+            if let Some(file) = file {
+                check_named(path, file, findings);
+            }
+        }
     }
 }
 

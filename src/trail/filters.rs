@@ -148,7 +148,7 @@ fn time(name: &str, value: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fi
 
 /// A point in time: RFC 3339, a day (its beginning, in UTC), or so long before
 /// `now`.
-pub(super) fn when(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn when(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.with_timezone(&Utc));
     }

@@ -50,6 +50,7 @@ use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::outbound;
 use crate::protocol::mcp::Method;
+use crate::protocol::raw;
 use crate::quota::Admission;
 use crate::session::{Opened, Sessions, Uid};
 use crate::settings::UpstreamSettings;
@@ -165,17 +166,21 @@ impl Upstream {
         streams: bool,
         trail: Trail<'_>,
     ) -> Result<Reply, Refusal> {
-        let target = recorded.as_ref().permit().target();
+        let permit = recorded.as_ref().permit();
+        let target = permit.target();
         let (subject, call) = (target.subject(), target.call());
+        let said = permit.redacted_message().unwrap_or(&call.message);
         let renamed;
-        let (message, id) = if subject.inner == subject.name {
-            (&call.message, call.id)
-        } else {
-            renamed = rename::renamed(&call.message, call.method, &subject.inner)
-                .map_err(exchange::unfit)?;
+        let (message, id) = if subject.inner != subject.name {
+            renamed =
+                rename::renamed(said, call.method, &subject.inner).map_err(exchange::unfit)?;
             (&renamed, id_in(&renamed)?)
+        } else if permit.redacted_message().is_some() {
+            (said, id_in(said)?)
+        } else {
+            (said, call.id)
         };
-        let ask = Ask {
+        let mut ask = Ask {
             backend: &subject.backend,
             place: subject.backend_index,
             caller: target.caller(),
@@ -194,6 +199,13 @@ impl Upstream {
         };
         if call.method == Method::ToolsCall {
             self.check_mirrored(client, &ask, subject.tool.as_deref(), call.arguments).await?;
+        }
+        let told;
+        if permit.redacted_message().is_some() && !call.mirrored.is_empty() {
+            // The headers must not tell what the body hides.
+            let body = raw::value(message).map_err(exchange::unfit)?;
+            told = self.annotated(client, &ask, body).await?;
+            ask.mirrored = &told;
         }
         self.exchange(client, ask).await
     }

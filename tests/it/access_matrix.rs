@@ -19,6 +19,12 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     // Somebody else's; what the owner gets is in `files.rs`.
     ("/files/{user}/{file}", "/files/ann/x.pdf", "GET", [401, 401, 403, 403, 404]),
     (
+        "/admin/policy/explain",
+        "/admin/policy/explain?tool=exact_calculate",
+        "GET",
+        [401, 401, 403, 403, 200],
+    ),
+    (
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource",
         "GET",

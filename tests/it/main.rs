@@ -19,6 +19,7 @@ mod floods;
 mod forward;
 mod kill;
 mod mcp;
+mod policy;
 mod quota;
 mod quota_calls;
 mod quota_crash;

@@ -30,10 +30,11 @@ const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
 const AUDIT_FOLDED: &str = "scopegate_audit_folded_total";
+const SHADOW_DIFFERENCES: &str = "scopegate_policy_shadow_differences_total";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
@@ -41,6 +42,7 @@ const COUNTERS: [(&str, &str); 8] = [
     (QUOTA_DECISIONS, "Decisions about limits, by limit and outcome."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
     (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
+    (SHADOW_DIFFERENCES, "Calls that the shadow policy would have decided otherwise."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
@@ -208,6 +210,7 @@ pub struct Metrics {
     audit_backlog: Gauge,
     audit_appended: Counter,
     audit_folded: Counter,
+    shadow_differences: Counter,
     lists_incomplete: Counter,
 }
 
@@ -255,6 +258,7 @@ impl Metrics {
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
             audit_folded: counter(AUDIT_FOLDED, Vec::new()),
+            shadow_differences: counter(SHADOW_DIFFERENCES, Vec::new()),
             lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
@@ -344,6 +348,11 @@ impl Metrics {
     /// Notes how many refused attempts were counted instead of written so far.
     pub fn audit_folded(&self, attempts: u64) {
         self.audit_folded.absolute(attempts);
+    }
+
+    /// Calls that the shadow policy would have decided otherwise, so far.
+    pub fn shadow_differences(&self, calls: u64) {
+        self.shadow_differences.absolute(calls);
     }
 
     /// Notes how many parts of lists backends have not given so far.

@@ -138,6 +138,11 @@ impl Gateway {
         found
     }
 
+    /// What it was started with.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What `/metrics` says.
     pub(crate) fn metrics(&self) -> String {
         http::send(self.metrics_addr, "GET", "/metrics", &[], b"").text()
