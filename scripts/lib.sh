@@ -196,6 +196,7 @@ stop_all() {
     stop scopegate TERM 35
     stop tool-calculator TERM 10
     stop tool-git TERM 15
+    stop tool-documents TERM 40
     stop dev-issuer TERM 10
 }
 

@@ -22,6 +22,7 @@ use crate::authn::Authenticator;
 use crate::cli::{self, LimitsOf, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
+use crate::files::Shelf;
 use crate::gateway::{Gateway, WorkerIo};
 use crate::generation::InForce;
 use crate::handshake::Handshake;
@@ -304,6 +305,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         )),
         sessions,
         store,
+        files: settings.files.folder.as_ref().map(Shelf::new),
         clock,
     });
     let counters = Arc::clone(&gateway);

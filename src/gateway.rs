@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use crate::audit::Auditor;
 use crate::authn::Authenticator;
 use crate::clock::Clock;
+use crate::files::Shelf;
 use crate::generation::{Generation, InForce};
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
@@ -39,6 +40,8 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) store: Arc<Store>,
+    /// Files made for users, where there are any.
+    pub(crate) files: Option<Shelf>,
 }
 
 impl Gateway {

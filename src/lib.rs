@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod cli;
 pub mod clock;
 mod error;
+pub mod files;
 mod gateway;
 mod generation;
 mod handshake;

@@ -27,6 +27,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("quota", &["error", "policy", "clock", "settings", "secret", "redis_link"]),
     ("session", &["protocol", "error", "clock", "settings", "secret", "redis_link"]),
     ("store", &["error", "clock", "settings", "secret"]),
+    ("files", &["clock"]),
     ("audit", &["protocol", "error", "store", "clock", "settings", "secret"]),
     ("invocation", &["protocol", "error", "registry"]),
     (
@@ -69,6 +70,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "clock",
+            "files",
             "generation",
             "handshake",
             "inbound",
@@ -87,6 +89,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "error",
+            "files",
             "gateway",
             "generation",
             "handshake",
@@ -115,6 +118,7 @@ const TABLE: &[(&str, &[&str])] = &[
             // Read functions and words of the rooms.
             "audit",
             "authn",
+            "files",
             "quota",
             "reload",
             "review",
@@ -132,6 +136,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "cli",
             "clock",
             "error",
+            "files",
             "gateway",
             "generation",
             "handshake",
@@ -161,7 +166,8 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What the bundled services may take from the library.
-const FOR_BINARIES: &[&str] = &["toolkit", "protocol", "telemetry", "clock", "secret", "lifecycle"];
+const FOR_BINARIES: &[&str] =
+    &["toolkit", "protocol", "telemetry", "clock", "secret", "lifecycle", "files"];
 
 #[test]
 fn rooms_import_only_what_the_table_allows() {

@@ -26,6 +26,13 @@ use crate::settings::ArgumentsKept;
 #[derive(Debug)]
 pub(crate) struct Recorded<T>(T);
 
+impl<T> Recorded<T> {
+    /// What was written down, to be given away.
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}
+
 impl<T> AsRef<T> for Recorded<T> {
     fn as_ref(&self) -> &T {
         &self.0

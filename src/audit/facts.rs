@@ -25,7 +25,6 @@ pub(crate) enum Surface {
     /// `/admin/…`.
     Admin,
     /// `/files/…`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Files,
     /// The gateway itself: nobody has asked.
     Process,

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::Config;
 
-use super::{admin, health, mcp, policy, quotas, reload, rest, wellknown};
+use super::{admin, files, health, mcp, policy, quotas, reload, rest, wellknown};
 
 /// Scripts and styles of this origin only; the pages try calls on it, too.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -33,6 +33,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
         quotas::reset,
         reload::reload,
         reload::status,
+        files::read,
         wellknown::root,
         wellknown::scope,
         health::health,
@@ -110,6 +111,7 @@ mod tests {
             "/mcp/tools",
             "/admin/audit-logs",
             "/admin/quotas",
+            "/files/{user}/{file}",
             "/health",
         ] {
             assert!(document["paths"].get(path).is_some(), "{path}");

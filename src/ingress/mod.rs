@@ -6,6 +6,7 @@ mod cors;
 mod docs;
 mod edge;
 mod facade;
+mod files;
 mod health;
 mod mcp;
 mod policy;

@@ -7,6 +7,7 @@ mod auth;
 mod document;
 mod effective;
 mod environment;
+mod files;
 mod key_files;
 mod layers;
 mod load;
@@ -24,6 +25,7 @@ mod walk;
 
 pub use auth::{AuthSettings, ClaimNames, IssuerSettings};
 pub(crate) use effective::Origins;
+pub use files::FilesSettings;
 #[cfg(test)]
 pub(crate) use layers::DEFAULTS;
 pub use load::{Loaded, Sources};
@@ -65,6 +67,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Redis.
     pub redis: RedisSettings,
+    /// Files made for users.
+    pub files: FilesSettings,
     /// Logs.
     pub telemetry: TelemetrySettings,
     /// Where values come from, for [`Settings::effective`].
@@ -93,6 +97,7 @@ impl Settings {
         self.audit.check(findings);
         self.database.check(findings);
         self.redis.check(findings);
+        self.files.check(findings);
         self.telemetry.check(findings);
         self.check_secrets_differ(findings);
     }

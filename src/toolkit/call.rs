@@ -26,6 +26,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// For whom the gateway asks.
+    pub(super) fn into_user_id(self) -> Option<String> {
+        self.user_id
+    }
+
     /// Reads `X-User-ID` and `X-Request-ID`. A request id that is too long or
     /// not printable is dropped: it only serves the log.
     ///

@@ -13,7 +13,7 @@ use super::call::Caller;
 use super::era::{self, Refused};
 use super::service::Service;
 use super::tool::{Detail, ToolError};
-use super::{body, guard};
+use super::{body, guard, resources};
 use crate::protocol::codes;
 use crate::protocol::jsonrpc::{self, Kind};
 use crate::protocol::mcp::{Method, Params};
@@ -101,14 +101,15 @@ impl Request<'_> {
             (Method::ToolsList, Era::Modern) => Ok(Answer::result(self.id, &pages.modern_list)),
             (Method::ToolsCall, era) => Ok(self.call(&params, era).await),
             (
+                method @ (Method::ResourcesList | Method::TemplatesList | Method::ResourcesRead),
+                era,
+            ) => self.resources(method, &params, era).await,
+            (
                 Method::Initialize
                 | Method::Ping
                 | Method::Discover
                 | Method::PromptsList
                 | Method::PromptsGet
-                | Method::ResourcesList
-                | Method::TemplatesList
-                | Method::ResourcesRead
                 | Method::ResourcesSubscribe
                 | Method::ResourcesUnsubscribe
                 | Method::Complete
@@ -120,13 +121,7 @@ impl Request<'_> {
                 | Method::Notification
                 | Method::Other,
                 era,
-            ) => {
-                let status = match era {
-                    Era::Modern => StatusCode::NOT_FOUND,
-                    Era::Legacy => StatusCode::OK,
-                };
-                Err((status, RpcError::new(codes::METHOD_NOT_FOUND, "Method not found")))
-            }
+            ) => Err(no_such_method(era)),
         }
     }
 
@@ -139,7 +134,7 @@ impl Request<'_> {
             self.id,
             &json!({
                 "protocolVersion": revision::negotiate(requested),
-                "capabilities": {"tools": {"listChanged": false}},
+                "capabilities": self.service.pages.legacy_capabilities,
                 "serverInfo": self.service.pages.server_info,
                 "instructions": definition.instructions,
             }),
@@ -161,10 +156,49 @@ impl Request<'_> {
         }
     }
 
+    async fn resources(
+        &self,
+        method: Method,
+        params: &Params<'_>,
+        era: Era,
+    ) -> Result<Answer, Refused> {
+        let Some(all) = &self.service.definition.resources else {
+            return Err(no_such_method(era));
+        };
+        if method != Method::ResourcesRead && params.cursor.is_some() {
+            return Ok(self.refuse(&invalid_params(&["cursor"], "is not a cursor of this list")));
+        }
+        let caller = match Caller::read(self.headers) {
+            Ok(caller) => caller,
+            Err(error) => return Ok(self.refuse(&error.into())),
+        };
+        let found = match (method, params.uri.as_deref()) {
+            (Method::TemplatesList, _) => Ok(resources::Found::templates(self.service, era)),
+            (Method::ResourcesList, _) => resources::list(self.service, all, caller, era).await,
+            (_, Some(uri)) if uri.len() <= resources::LONGEST_URI => {
+                resources::read(self.service, all, caller, uri, era).await
+            }
+            (_, Some(_)) => Err(invalid_params(&["uri"], "is too long")),
+            (_, None) => Err(invalid_params(&["uri"], "is required")),
+        };
+        Ok(match found {
+            Ok(found) => Answer::result(self.id, &found),
+            Err(error) => self.refuse(&error),
+        })
+    }
+
     /// An error inside a working exchange.
     fn refuse(&self, error: &RpcError) -> Answer {
         Answer::error(StatusCode::OK, Some(self.id), error)
     }
+}
+
+fn no_such_method(era: Era) -> Refused {
+    let status = match era {
+        Era::Modern => StatusCode::NOT_FOUND,
+        Era::Legacy => StatusCode::OK,
+    };
+    (status, RpcError::new(codes::METHOD_NOT_FOUND, "Method not found"))
 }
 
 fn invalid_params(at: &[&str], problem: impl Into<String>) -> RpcError {

@@ -87,16 +87,21 @@ fn check_mirrors(headers: &HeaderMap, method: &str, params: &Params<'_>) -> Resu
         Some(_) => {}
     }
     let mirrored = single(headers, headers::NAME)?;
-    if Method::of(method) != Method::ToolsCall {
+    let method = Method::of(method);
+    let named = if method == Method::ToolsCall {
+        params.name.as_deref()
+    } else if method == Method::ResourcesRead {
+        params.uri.as_deref()
+    } else {
         return Ok(());
-    }
+    };
     let Some(mirrored) = mirrored else {
         return Err(mismatch("Mcp-Name is missing"));
     };
     let Some(name) = headers::decode_mirrored(mirrored) else {
         return Err(mismatch("Mcp-Name is not properly encoded"));
     };
-    if Some(name.as_ref()) != params.name.as_deref() {
+    if Some(name.as_ref()) != named {
         return Err(mismatch("Mcp-Name differs from the body's name"));
     }
     Ok(())

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::resources::Resources;
 use super::self_test::Check;
 use super::tool::Tool;
 use crate::clock::Clock;
@@ -63,6 +64,8 @@ pub struct Definition {
     pub instructions: &'static str,
     /// The tools, in the order they are listed.
     pub tools: Vec<Arc<dyn Tool>>,
+    /// What users can read beside calling tools, where there is something.
+    pub resources: Option<Arc<dyn Resources>>,
     /// The limits.
     pub limits: Limits,
     /// Routes the service has beside the kit's. They are the service's to
@@ -120,6 +123,8 @@ pub(super) struct Pages {
     pub(super) modern_list: Box<RawValue>,
     pub(super) discover: Box<RawValue>,
     pub(super) rest_list: Box<RawValue>,
+    /// Of legacy clients; modern ones read them in `discover`.
+    pub(super) legacy_capabilities: Value,
 }
 
 impl Service {
@@ -193,6 +198,12 @@ impl Pages {
             "version": definition.version,
         });
         let about = json!({ meta::SERVER_INFO: info });
+        let mut capabilities = json!({"tools": {}});
+        let mut legacy_capabilities = json!({"tools": {"listChanged": false}});
+        if definition.resources.is_some() {
+            capabilities["resources"] = json!({});
+            legacy_capabilities["resources"] = json!({"listChanged": false, "subscribe": false});
+        }
         Ok(Self {
             legacy_list: raw(&json!({"tools": tools}))?,
             modern_list: raw(&json!({
@@ -201,11 +212,12 @@ impl Pages {
             }))?,
             discover: raw(&json!({
                 "resultType": "complete", "supportedVersions": revision::supported(),
-                "capabilities": {"tools": {}}, "instructions": definition.instructions,
+                "capabilities": capabilities, "instructions": definition.instructions,
                 "ttlMs": LIST_TTL_MS, "cacheScope": "public", "_meta": about,
             }))?,
             rest_list: raw(&json!({"tools": tools, "count": tools.len()}))?,
             server_info: info,
+            legacy_capabilities,
         })
     }
 }

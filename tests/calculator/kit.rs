@@ -78,6 +78,7 @@ fn definition(tools: Vec<Arc<dyn Tool>>, limits: Limits) -> Definition {
         version: "0",
         instructions: "",
         tools,
+        resources: None,
         limits,
         routes: |_| {},
         checks: Vec::new(),

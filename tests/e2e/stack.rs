@@ -22,9 +22,9 @@ const LEAVE: Duration = Duration::from_secs(10);
 /// nginx's and the gateway's limit of a body, in bytes.
 pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// Two scopes: `calculator`, served by the real service as `config/tools.yaml`
-/// says, and `git`, served by a recorder that stands in for another tool. When it
-/// is done with, no secret may be in anything it has written.
+/// Three scopes: `calculator` and `docs`, served by the real services as
+/// `config/tools.yaml` says, and `git`, served by a recorder that stands in for
+/// another tool. When it is done with, no secret may be in anything it has written.
 pub(crate) struct Stack {
     pub(crate) nginx: Nginx,
     gateway: Option<Server>,
@@ -39,6 +39,7 @@ pub(crate) struct Stack {
     past: Vec<Written>,
     pub(crate) issuer: (Server, u16),
     calculator: (Server, u16),
+    documents: (Server, u16),
     scratch: Scratch,
 }
 
@@ -60,6 +61,16 @@ impl Stack {
                 [("CALCULATOR_LISTEN", listen.as_str()), ("TOOL_GATEWAY_SHARED_SECRET", &secret)];
             isolated(env!("CARGO_BIN_EXE_tool-calculator"), &environment, &[])
         });
+        let files = file("files");
+        let documents = on_free_port(|port| {
+            let listen = format!("127.0.0.1:{port}");
+            let environment = [
+                ("DOCUMENTS_LISTEN", listen.as_str()),
+                ("DOCUMENTS_FOLDER", &files),
+                ("TOOL_GATEWAY_SHARED_SECRET", &secret),
+            ];
+            isolated(env!("CARGO_BIN_EXE_tool-documents"), &environment, &[])
+        });
         let key = file("issuer.pem");
         let issuer = on_free_port(|port| {
             let environment = [
@@ -72,7 +83,8 @@ impl Stack {
             isolated(env!("CARGO_BIN_EXE_dev-issuer"), &environment, &["--listen", &listen])
         });
 
-        std::fs::write(file("tools.yaml"), registry(calculator.1, recorder.port)).unwrap();
+        std::fs::write(file("tools.yaml"), registry(calculator.1, documents.1, recorder.port))
+            .unwrap();
         let mut environment: Vec<(String, String)> = [
             ("JWT_ISSUER", "e2e".to_owned()),
             ("JWT_AUDIENCE", "scopegate".to_owned()),
@@ -85,6 +97,7 @@ impl Stack {
             ("SCOPEGATE__SERVER__TRUSTED_PROXIES", "127.0.0.1/32".to_owned()),
             ("SCOPEGATE__REGISTRY__FILE", file("tools.yaml")),
             ("SCOPEGATE__POLICY__FILE", shipped("config/policy.yaml").display().to_string()),
+            ("SCOPEGATE__FILES__FOLDER", files),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -104,6 +117,7 @@ impl Stack {
             past: Vec::new(),
             issuer,
             calculator,
+            documents,
             scratch,
         };
         stack.wait_until_ready();
@@ -153,7 +167,8 @@ impl Stack {
     pub(crate) fn written(&self) -> Vec<Written> {
         let mut found = self.past.clone();
         leak::files(self.folder(), &mut found);
-        let servers = [self.nginx.server(), &self.issuer.0, &self.calculator.0];
+        let servers =
+            [self.nginx.server(), &self.issuer.0, &self.calculator.0, &self.documents.0];
         for server in servers.into_iter().chain(&self.gateway) {
             // Their logs are among them.
             leak::files(server.folder(), &mut found);
@@ -266,11 +281,14 @@ fn shipped(file: &str) -> PathBuf {
 }
 
 /// The shipped registry at other addresses, and a tool of the recorder's.
-fn registry(calculator: u16, recorder: u16) -> String {
-    let shipped = std::fs::read_to_string(shipped("config/tools.yaml")).unwrap();
-    let (there, here) = ("http://127.0.0.1:8001/mcp", format!("http://127.0.0.1:{calculator}/mcp"));
-    assert!(shipped.contains(there), "the shipped registry names another address");
-    let text = shipped.replace(there, &here).replacen(
+fn registry(calculator: u16, documents: u16, recorder: u16) -> String {
+    let mut shipped = std::fs::read_to_string(shipped("config/tools.yaml")).unwrap();
+    for (there, here) in [(8001, calculator), (8003, documents)] {
+        let address = |port| format!("http://127.0.0.1:{port}/mcp");
+        assert!(shipped.contains(&address(there)), "the shipped registry names another address");
+        shipped = shipped.replace(&address(there), &address(here));
+    }
+    let text = shipped.replacen(
         "\nbackends:\n",
         &format!("\nbackends:\n  recorder: {{ url: 'http://127.0.0.1:{recorder}/mcp' }}\n"),
         1,

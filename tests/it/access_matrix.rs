@@ -18,6 +18,8 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     ("/admin/quotas", "/admin/quotas?user=dora", "DELETE", [401, 401, 403, 403, 200]),
     ("/admin/reload", "/admin/reload", "POST", [401, 401, 403, 403, 200]),
     ("/admin/reload-status", "/admin/reload-status", "GET", [401, 401, 403, 403, 200]),
+    // Somebody else's; what the owner gets is in `files.rs`.
+    ("/files/{user}/{file}", "/files/ann/x.pdf", "GET", [401, 401, 403, 403, 404]),
     (
         "/admin/policy/explain",
         "/admin/policy/explain?tool=exact_calculate",

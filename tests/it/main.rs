@@ -15,6 +15,7 @@ mod audit_both;
 mod audit_reading;
 mod authn;
 mod bad_input;
+mod files;
 mod floods;
 mod forward;
 mod kill;

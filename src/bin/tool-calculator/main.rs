@@ -42,6 +42,7 @@ fn define(environment: &mut Environment) -> Definition {
         instructions: "Use these tools for every computation whose result matters: they are \
                        exact. Numbers are texts such as \"12.50\"; results come back as texts.",
         tools: tools::all(bounds),
+        resources: None,
         limits,
         routes: compute::routes,
         checks: checks::all(),

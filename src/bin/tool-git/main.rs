@@ -20,7 +20,6 @@ mod reader;
 mod refs;
 mod renames;
 mod repositories;
-mod sandbox;
 mod schema;
 mod similarity;
 mod text;
@@ -32,7 +31,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use scopegate::toolkit::{self, Definition, Environment, Manual, OwnOption, Program};
+use scopegate::toolkit::{self, Definition, Environment, Manual, OwnOption, Program, Sandbox};
 
 use crate::arguments::Shelf;
 use crate::repositories::Repositories;
@@ -62,9 +61,9 @@ fn define(environment: &mut Environment) -> Definition {
     let repositories = Repositories::read(environment, &bounds);
     let sandbox = environment.value("GIT_SANDBOX", Sandbox::Try, "require, try or off");
     if environment.problems().is_empty()
-        && let Some(problem) = sandbox.enter(&repositories)
+        && let Err(problem) = sandbox.enter(&repositories.folders(), &[])
     {
-        environment.problem(problem);
+        environment.problem(format!("GIT_SANDBOX=require, {problem}"));
     }
     Definition {
         name: NAME,
@@ -74,46 +73,10 @@ fn define(environment: &mut Environment) -> Definition {
                        which repositories there are. Answers come in pages: call again with \
                        next_cursor as cursor for the next one.",
         tools: tools::all(&Arc::new(Shelf { repositories, bounds })),
+        resources: None,
         limits,
         routes: |_| {},
         checks: checks::all(),
-    }
-}
-
-/// Whether the kernel has to hold this process in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sandbox {
-    Require,
-    Try,
-    Off,
-}
-
-impl std::str::FromStr for Sandbox {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "require" => Ok(Self::Require),
-            "try" => Ok(Self::Try),
-            "off" => Ok(Self::Off),
-            _ => Err(()),
-        }
-    }
-}
-
-impl Sandbox {
-    /// Gives back why the service must not start.
-    fn enter(self, repositories: &Repositories) -> Option<String> {
-        if self == Self::Off {
-            return None;
-        }
-        let enforced = sandbox::enter(&repositories.folders());
-        match enforced {
-            Ok(sandbox::Enforced::Fully) => None,
-            _ if self == Self::Try => None,
-            Ok(how) => Some(format!("GIT_SANDBOX=require, but the kernel enforces it {how:?}")),
-            Err(error) => Some(format!("GIT_SANDBOX=require, but: {error}")),
-        }
     }
 }
 
