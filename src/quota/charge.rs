@@ -173,7 +173,8 @@ impl Inner {
             let rule = Rule::Credit { keep: QUESTION };
             checks.push(Check { rule, key: place.key(&name), of: Of::Call });
         }
-        if let Some(id) = occasion.request_id.filter(|_| self.retry.keep > 0) {
+        if let Some(id) = occasion.request_id.filter(|_| self.retry.keep > 0 && self.retry.free > 0)
+        {
             let parts = [caller, occasion.form, subject, id, occasion.arguments];
             let key = place.key(&Name { kind: "request", mark: asked.scope, parts });
             let rule = Rule::Once { retries: self.retry.free, keep: self.retry.keep };

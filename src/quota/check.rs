@@ -258,9 +258,12 @@ pub(super) enum Undo {
     Budget {
         until: u64,
     },
-    /// To come first: where a retry has been free meanwhile, the charge is that
-    /// one's, and neither rates nor the question are given back.
-    Once,
+    /// Of the charge that is known until then. To come first: where a retry has
+    /// been free meanwhile, the charge is that one's, and neither rates nor the
+    /// question are given back; nor where nobody knows any more.
+    Once {
+        until: u64,
+    },
     /// The question stands again, for so long (µs).
     Credit {
         keep: u64,

@@ -144,17 +144,19 @@ impl Memory {
         for (key, undo) in undo {
             let id = self.id(key);
             let mut shard = lock(&self.shards[shard_of(id)]);
-            let aside = matches!(undo, Undo::Once | Undo::Credit { .. });
+            let aside = matches!(undo, Undo::Once { .. } | Undo::Credit { .. });
             let aside = aside || shard.aside.contains_key(&id);
             let cell = shard.find(id);
             let alive = cell.filter(|cell| cell.until > now);
-            retried |= undo == Undo::Once && alive.is_some_and(|cell| cell.value > 1);
+            if let Undo::Once { until } = undo {
+                retried = alive.is_none_or(|cell| (cell.value, cell.until) != (1, until));
+            }
             let cell = match (undo, cell) {
-                (Undo::Rate(_) | Undo::Once | Undo::Credit { .. }, _) if retried => continue,
+                (Undo::Rate(_) | Undo::Once { .. } | Undo::Credit { .. }, _) if retried => continue,
                 (Undo::Credit { keep }, _) => {
                     Some(Cell { until: now.saturating_add(keep), value: 1, start: 0 })
                 }
-                (Undo::Once, _) | (_, None) => None,
+                (Undo::Once { .. }, _) | (_, None) => None,
                 (Undo::Rate(charged), Some(cell)) => {
                     cell.queue().without(&charged, now).map(Cell::from)
                 }

@@ -90,7 +90,9 @@ pub(super) fn undo<'c>(
                 Undo::Budget { until: seen.until }
             }
             // What was free as a retry had cost nothing, and spent no credit.
-            Rule::Once { .. } if refunds && free != Free::Retry => Undo::Once,
+            Rule::Once { keep, .. } if refunds && free != Free::Retry => {
+                Undo::Once { until: now.saturating_add(keep) }
+            }
             Rule::Credit { keep } if refunds && free == Free::Answer => Undo::Credit { keep },
             Rule::Rate(_) | Rule::Budget { .. } | Rule::Once { .. } | Rule::Credit { .. } => {
                 continue;
@@ -98,7 +100,7 @@ pub(super) fn undo<'c>(
         };
         undo.push((&check.key, back));
     }
-    undo.sort_by_key(|(_, undo)| *undo != Undo::Once);
+    undo.sort_by_key(|(_, undo)| !matches!(undo, Undo::Once { .. }));
     undo
 }
 

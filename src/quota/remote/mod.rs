@@ -198,7 +198,7 @@ impl Remote {
                 Undo::Rate(Charged { cost, at, rest, back }) => ("r", [*cost, *at, *rest, *back]),
                 Undo::Lease => ("l", [0; 4]),
                 Undo::Budget { until } => ("b", [*until, 0, 0, 0]),
-                Undo::Once => ("o", [0; 4]),
+                Undo::Once { until } => ("o", [*until, 0, 0, 0]),
                 Undo::Credit { keep } => ("c", [*keep, 0, 0, 0]),
             };
             call.key(text(key)).arg(kind).arg(&numbers);

@@ -11,8 +11,9 @@
 --   l  returns the lease
 --   n  makes the lease last for so long from now, also where it was lost
 --   b  takes one from a budget that ends then
---   o  forgets that the call was charged; to come first: where a retry has been
---      free meanwhile, that one has the charge, and `r`, `o`, `c` do nothing
+--   o  forgets that the call was charged, which is known until then; to come
+--      first: where a retry has been free meanwhile, that one has the charge, or
+--      another charge has followed, `r`, `o`, `c` do nothing
 --   c  a question stands again, for so long
 local now
 if ARGV[1] == '' then
@@ -44,10 +45,10 @@ for n, key in ipairs(KEYS) do
   elseif kind == 'o' then
     local text = redis.call('GET', key)
     local number, last = string.match(text or '', '^(%d+) (%d+)$')
-    if number and tonumber(last) > now and tonumber(number) > 1 then
-      retried = true
-    else
+    if number and tonumber(last) == first and first > now and tonumber(number) == 1 then
       redis.call('DEL', key)
+    else
+      retried = true
     end
   elseif retried and (kind == 'r' or kind == 'c') then
     -- Nothing.

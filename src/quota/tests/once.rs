@@ -13,6 +13,7 @@ on_both! {
     a_call_is_known_again_by_its_method_and_kind
     every_attempt_uses_up_budgets
     a_charge_that_a_retry_has_used_is_not_refunded
+    a_charge_that_others_have_followed_is_not_refunded
     a_free_call_passes_an_exhausted_limit_but_no_concurrency
     refusals_are_refunded_whole
     calls_that_did_not_reach_their_backend_use_up_budgets_only
@@ -152,9 +153,32 @@ async fn a_charge_that_a_retry_has_used_is_not_refunded(on: On) {
     rig.passes(again("r-1")).await;
     first.refuse();
     drop(first);
+    // The refund may come as late as it likes.
+    rig.hand.advance(Duration::from_micros(1));
     rig.passes(again("r-1")).await;
     rig.passes(again("r-1")).await;
     assert_eq!(left(&rig).await, 98, "one charge, two retries, and a charge again");
+}
+
+/// A call that goes on while its charge is used up by retries, and the next
+/// is charged: what it gives back late is not the other one's.
+async fn a_charge_that_others_have_followed_is_not_refunded(on: On) {
+    let rig = on.rig_of("quotas: [{ per: user, rate: 1/min, burst: 100, concurrency: 9 }]");
+    let mut first = rig.begins(again("r-1")).await;
+    rig.hand.advance(Duration::from_millis(1));
+    for _ in 0..3 {
+        rig.passes(again("r-1")).await;
+    }
+    assert_eq!(left(&rig).await, 98, "two were free, and the third was charged");
+    first.refuse();
+    drop(first);
+    wait_until_async(PATIENCE, "all places to be free", || async {
+        leases::held(&rig, call("ada", "add")).await == 0
+    })
+    .await;
+    assert_eq!(left(&rig).await, 98);
+    rig.passes(again("r-1")).await;
+    assert_eq!(left(&rig).await, 98, "the charge that followed is still known");
 }
 
 async fn a_free_call_passes_an_exhausted_limit_but_no_concurrency(on: On) {
