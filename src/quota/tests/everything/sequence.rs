@@ -77,8 +77,9 @@ impl Model {
         }
         if made.id.is_some() {
             let known = ("call", made.call());
-            // A retry has used the charge: it is that one's now.
-            if *self.count(&known) > 1 {
+            // A retry has used the charge, or one that followed has been taken
+            // back: it is not this call's any more.
+            if *self.count(&known) != 1 {
                 return;
             }
             *self.count(&known) = 0;
