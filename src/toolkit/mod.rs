@@ -18,6 +18,7 @@ mod era;
 mod guard;
 mod logging;
 mod program;
+mod registry;
 mod routes;
 mod self_test;
 mod server;
