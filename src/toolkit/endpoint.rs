@@ -28,6 +28,9 @@ pub(super) async fn post(
     mut payload: web::Payload,
 ) -> HttpResponse {
     if let Err(refused) = guard::authorize(&service, request.headers()) {
+        if refused == guard::NotAuthorized::ForeignOrigin {
+            return refused.respond();
+        }
         let peeked = body::peek(&service, &mut payload, STRANGER_BYTES).await;
         let id = peeked.as_ref().and_then(|body| jsonrpc::salvage_id(body));
         return Answer::error(StatusCode::OK, id, &refused.rpc()).respond();

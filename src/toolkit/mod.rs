@@ -18,6 +18,7 @@ mod era;
 mod guard;
 mod logging;
 mod program;
+mod registry;
 mod resources;
 mod routes;
 mod sandbox;

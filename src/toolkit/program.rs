@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::environment::Environment;
 use super::service::{Definition, Service};
-use super::{logging, self_test, server};
+use super::{logging, registry, self_test, server};
 use crate::clock::Clock;
 use crate::secret::Secret;
 
@@ -92,6 +92,12 @@ struct Options {
     /// Try the service's own examples, print a line for each, and end
     #[arg(long)]
     self_test: bool,
+
+    /// Print the tools as entries of the gateway's tools.yaml, and end
+    ///
+    /// They are for a backend of this name, and a scope of the same name or another.
+    #[arg(long, value_name = "BACKEND[:SCOPE]", conflicts_with = "self_test")]
+    registry: Option<String>,
 }
 
 /// The whole program: reads the command line and the environment, then tests
@@ -133,6 +139,7 @@ struct Plan {
     workers: usize,
     log_level: LevelFilter,
     self_test: bool,
+    registry: Option<String>,
 }
 
 impl Plan {
@@ -153,11 +160,21 @@ impl Plan {
             workers: options.workers.unwrap_or(workers),
             log_level: options.log_level.unwrap_or(log_level),
             self_test: options.self_test,
+            registry: options.registry,
         }
     }
 
     fn carry_out(self) -> anyhow::Result<ExitCode> {
-        if self.self_test { self.test() } else { self.serve() }
+        match &self.registry {
+            _ if self.self_test => self.test(),
+            Some(names) => {
+                let (backend, scope) = names.split_once(':').unwrap_or((names, names));
+                let service = Service::new(self.definition, None, Clock::system())?;
+                print!("{}", registry::entries(&service, backend, scope));
+                Ok(ExitCode::SUCCESS)
+            }
+            None => self.serve(),
+        }
     }
 
     fn test(self) -> anyhow::Result<ExitCode> {
@@ -194,13 +211,16 @@ async fn serve(
     workers: usize,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
-    let stop = server::stop_signal()?;
+    let (stop, hurry) = (server::stop_signal()?, server::second_signal()?);
     let listener = TcpListener::bind(listen)
         .map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr()?;
     let server = server::serve_on(&service, listener, workers, stop)?;
     ready(address);
-    server.await?;
+    tokio::select! {
+        stopped = server => stopped?,
+        () = hurry => anyhow::bail!("stopped by a second signal; calls at work were broken off"),
+    }
     Ok(())
 }
 
@@ -259,11 +279,11 @@ Endpoints:
 {endpoints}
 Signals:
   SIGTERM and SIGINT stop the service in order: no new connections, calls at
-  work are finished, then it ends with status 0.
+  work are finished, then it ends with status 0. A second one ends it at once.
 
 Exit status:
   0  it stopped in order, or every self-test held
-  1  it cannot run, or a self-test failed
+  1  it cannot run, a self-test failed, or a second signal broke calls off
   2  an option or a setting is wrong; all of them are listed
 
 Examples:

@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::service::Service;
+use super::tool::Descriptor;
 use super::{endpoint, guard};
 use crate::protocol::mcp::meta;
 use crate::protocol::{codes, headers, revision};
@@ -52,6 +53,10 @@ pub(super) async fn run(service: &Arc<Service>, secret: &Secret) -> bool {
     let nonsense = endpoint::answer(service, &HeaderMap::new(), b"{").await;
     let code = parsed(nonsense.body.as_deref())["error"]["code"].clone();
     show("refuses what is not JSON", differs(&code, &json!(codes::PARSE_ERROR)));
+    for tool in &service.definition.tools {
+        let tool = tool.descriptor();
+        show(&format!("describes {} whole", tool.name), description(service, &tool).await);
+    }
     for check in &service.definition.checks {
         show(check.what, run_one(service, check).await);
     }
@@ -62,9 +67,39 @@ async fn run_one(service: &Arc<Service>, check: &Check) -> Option<String> {
     let params = json!({"name": check.tool, "arguments": check.arguments});
     let reply = ask(service, "tools/call", params, false).await;
     match &check.expect {
-        Expect::Result(expected) => differs(&reply["result"]["structuredContent"], expected),
+        Expect::Result(expected) => {
+            let found = &reply["result"]["structuredContent"];
+            differs(found, expected).or_else(|| unfit(service, check.tool, found))
+        }
         Expect::Error(code, message) => differs(&reply["error"]["code"], &json!(code))
             .or_else(|| differs(&reply["error"]["message"], &json!(message))),
+    }
+}
+
+/// What is missing or wrong in how a tool presents itself.
+async fn description(service: &Arc<Service>, tool: &Descriptor) -> Option<String> {
+    let object = json!("object");
+    if tool.title.is_empty() || tool.description.is_empty() {
+        return Some("it has no title or no description".to_owned());
+    }
+    if tool.input_schema["additionalProperties"] != false || tool.input_schema["type"] != object {
+        return Some("its input schema is not of an object with known members only".to_owned());
+    }
+    if tool.output_schema.as_ref().is_none_or(|schema| schema["type"] != object) {
+        return Some("its output schema is not of an object".to_owned());
+    }
+    let params = json!({"name": tool.name, "arguments": {"no such argument": true}});
+    let reply = ask(service, "tools/call", params, false).await;
+    differs(&reply["error"]["code"], &json!(codes::INVALID_PARAMS))
+}
+
+/// What of a result is not as the tool says that results are.
+fn unfit(service: &Service, name: &str, result: &Value) -> Option<String> {
+    let mut tools = service.definition.tools.iter().map(|tool| tool.descriptor());
+    let schema = tools.find(|tool| tool.name == name)?.output_schema?;
+    match jsonschema::validator_for(&schema) {
+        Ok(validator) => validator.iter_errors(result).next().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -54,13 +54,34 @@ pub fn serve_on(
 /// # Errors
 /// When the signals cannot be caught.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let first = signals(1)?;
+    Ok(async move {
+        first.await;
+        tracing::info!("stopping");
+    })
+}
+
+/// Done at the second one, for who will not wait for the calls at work.
+///
+/// # Errors
+/// When the signals cannot be caught.
+pub(super) fn second_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let second = signals(2)?;
+    Ok(async move {
+        second.await;
+        tracing::warn!("a second signal: stopping at once");
+    })
+}
+
+fn signals(count: usize) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        for _ in 0..count {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
         }
-        tracing::info!("stopping");
     })
 }

@@ -1,11 +1,13 @@
 -- One tools/call, always the same: wrk prepares it once, so that making
 -- requests costs the measured processes as little as possible.
--- BENCH_TOKEN goes into the Authorization header.
+-- BENCH_TOKEN goes into the Authorization header, BENCH_SECRET to tools that are
+-- asked without a gateway.
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Accept"] = "application/json, text/event-stream"
 wrk.headers["MCP-Protocol-Version"] = "2025-11-25"
 wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_TOKEN")
+wrk.headers["X-Gateway-Auth"] = os.getenv("BENCH_SECRET")
 wrk.body = os.getenv("BENCH_BODY")
 
 function done(summary, latency, _)

@@ -18,6 +18,7 @@ import audit as audit_figures
 import measure
 import report
 import streams
+import tools
 from servers import Gateway, House, Trouble, ask, call, need
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -71,6 +72,8 @@ def options():
     parser.add_argument("--audit", action="store_true",
                         help="the figures of the audit trail, with the nginx hop to compare "
                              "with, which takes about two minutes")
+    parser.add_argument("--tools", action="store_true",
+                        help="the bundled tools alone, without a gateway; about two minutes")
     parser.add_argument("--drift", type=int, nargs="?", const=600, metavar="SECONDS",
                         help="watch the memory of silent streams for so long (default 60; "
                              "without a number 600)")
@@ -83,6 +86,10 @@ def options():
     chosen = parser.parse_args()
     if chosen.drift is None:
         chosen.drift = 20 if chosen.quick else 60
+    if chosen.tools:
+        if chosen.only or chosen.streams or chosen.audit or chosen.quota:
+            parser.error("--tools has calls of its own: leave the other choices out")
+        chosen.only, chosen.connections = "stub", "1,64"
     if chosen.quota:
         if chosen.only or chosen.streams or chosen.audit:
             parser.error("--quota has paths of its own: leave --only, --streams and --audit out")
@@ -95,13 +102,14 @@ def options():
         chosen.only, chosen.connections = "nginx", "64"
     if chosen.streams and chosen.only:
         parser.error("--streams has paths of its own: leave --only out")
-    chosen.calls = not chosen.streams
+    chosen.calls = not (chosen.streams or chosen.tools)
     # Whoever picks paths does not wait for streams, nor for the audit trail.
     chosen.audit = chosen.audit or not (chosen.only or chosen.streams)
     chosen.streams = chosen.streams or not chosen.only
     if chosen.quick:
         chosen.seconds, chosen.rounds = 3, 3
-        chosen.connections = "64" if chosen.connections == "64" else "64,256"
+        if not chosen.tools:
+            chosen.connections = "64" if chosen.connections == "64" else "64,256"
     try:
         chosen.connections = [int(number) for number in chosen.connections.split(",")]
     except ValueError:
@@ -124,7 +132,7 @@ def say(text):
 
 
 def build(chosen):
-    gateways = chosen.streams or any(name in GATEWAYS or name == "front" for name in chosen.only)
+    gateways = chosen.streams or chosen.tools or any(name in GATEWAYS or name == "front" for name in chosen.only)
     what = ["--bins", "--examples"] if gateways else ["--examples"]
     say("building (release) …")
 
@@ -350,6 +358,26 @@ def print_report(chosen, where, calls, measured, audit, figures):
     return bars, text
 
 
+def tools_alone(chosen, output, where):
+    """What the bundled tools cost, in files like those of a whole run."""
+    with house_in(output) as house:
+        figures = tools.run(house, chosen, SCRIPT, say)
+    text = (f"{where['date']}, commit {where['commit']}: {where['cores']} cores "
+            f"({where['processor']}), {where['rustc']}; {chosen.seconds} s each, in "
+            f"{chosen.rounds} turns.\n\n{tools.table(figures)}")
+    say("\n" + text)
+    keep(output, {"setting": where, "tools": figures}, text)
+    return 1 if any(one["errors"] for one in figures) else 0
+
+
+def keep(output, raw, text):
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for name, content in ((f"{stamp}.json", json.dumps(raw, indent=1)), (f"{stamp}.md", text)):
+        with open(os.path.join(output, name), "w") as file:
+            file.write(content + "\n")
+    say(f"\nraw figures: target/bench/{stamp}.json, tables: target/bench/{stamp}.md")
+
+
 def main():
     chosen = options()
     # A signal ends the run like an error: nothing that was started stays.
@@ -357,11 +385,13 @@ def main():
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     output = os.path.join(ROOT, "target", "bench")
     os.makedirs(output, exist_ok=True)
-    if chosen.calls:
+    if chosen.calls or chosen.tools:
         need("wrk", "wrk")
     where = setting()
     if not chosen.no_build:
         build(chosen)
+    if chosen.tools:
+        return tools_alone(chosen, output, where)
     calls, measured, audit = None, None, {}
     raw = {"setting": where}
     if chosen.calls:
@@ -385,11 +415,7 @@ def main():
         raw["audit_figures"] = figures
     bars, text = print_report(chosen, where, calls, measured, audit, figures)
     raw |= {"audit": audit, "bars": bars}
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    for name, content in ((f"{stamp}.json", json.dumps(raw, indent=1)), (f"{stamp}.md", text)):
-        with open(os.path.join(output, name), "w") as file:
-            file.write(content + "\n")
-    say(f"\nraw figures: target/bench/{stamp}.json, tables: target/bench/{stamp}.md")
+    keep(output, raw, text)
     lost = [name for name, one in audit.items() if one["problem"]]
     if lost:
         say("FAILED: the audit trail does not match the calls of " + ", ".join(lost))

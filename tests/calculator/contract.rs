@@ -4,39 +4,41 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::process::Service;
+use crate::process::{Service, command, run};
+use crate::registry::assert_shipped;
 
 fn listed(service: &Service) -> BTreeMap<String, Value> {
-    let reply = service.rpc("tools/list", json!({}));
-    let tools = reply["result"]["tools"].as_array().unwrap().clone();
-    tools.into_iter().map(|tool| (tool["name"].as_str().unwrap().to_owned(), tool)).collect()
+    service
+        .listed()
+        .into_iter()
+        .map(|tool| (tool["name"].as_str().unwrap().to_owned(), tool))
+        .collect()
 }
 
 #[test]
 fn the_shipped_registry_lists_what_the_service_lists() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/tools.yaml");
-    let shipped: Value = serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let shipped: BTreeMap<&str, &Value> = shipped["tools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|tool| tool["backend"] == "calculator")
-        .map(|tool| (tool["name"].as_str().unwrap(), tool))
-        .collect();
-    let listed = listed(&Service::patient());
-    assert_eq!(shipped.keys().collect::<Vec<_>>(), listed.keys().collect::<Vec<_>>());
-    for (name, tool) in shipped {
-        assert_eq!(tool["scope"], "calculator", "{name}");
-        assert_eq!(tool["input_schema"], listed[name]["inputSchema"], "{name}");
-        assert_eq!(tool["description"], listed[name]["description"], "{name}");
+    assert_shipped(&mut command(&[]), "calculator", &Service::start(&[]).listed());
+}
+
+#[test]
+fn a_scope_of_another_name_is_told_behind_a_colon() {
+    let (code, out, _) = run(command(&[]).args(["--registry", "numbers:exact"]));
+    assert_eq!(code, Some(0));
+    let entries: Value = serde_yaml::from_str(&out).unwrap();
+    for entry in entries.as_array().unwrap() {
+        assert_eq!((&entry["backend"], &entry["scope"]), (&json!("numbers"), &json!("exact")));
+        // The gateway waits longer than the service works.
+        assert_eq!(entry["timeout_ms"], 2250);
     }
+    let both = ["--registry", "x", "--self-test"];
+    assert_eq!(run(command(&[]).args(both)).0, Some(2));
 }
 
 #[test]
 fn the_plain_list_is_the_protocols_list() {
     let service = Service::patient();
     let plain = service.send("GET", "/mcp/tools", &[], b"").json();
-    assert_eq!(plain["count"], 4);
+    assert_eq!(plain["count"], 6);
     assert_eq!(plain["tools"], service.rpc("tools/list", json!({}))["result"]["tools"]);
 }
 
@@ -47,6 +49,7 @@ fn tools_say_that_they_change_nothing() {
                               "idempotentHint": true, "openWorldHint": false});
         assert_eq!(tool["annotations"], expected, "{name}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name}");
+        assert_eq!(tool["outputSchema"]["additionalProperties"], false, "{name}");
         assert!(!tool["title"].as_str().unwrap().is_empty());
     }
 }
@@ -60,6 +63,14 @@ fn results_fit_the_output_schema() {
         ("exact_calculate", json!({"operator": "mul", "operands": ["100", "1000"]})),
         ("exact_statistics", json!({"function": "stdev", "values": ["1", "2"]})),
         ("exact_statistics", json!({"function": "sum", "values": ["-1", "1"]})),
+        (
+            "exact_statistics",
+            json!({"function": "percentile", "values": ["1", "2"], "percent": "12.5"}),
+        ),
+        ("exact_regression", json!({"x": ["1", "2", "4"], "y": ["1", "0", "7"], "at": "-3"})),
+        ("exact_regression", json!({"x": ["1", "2"], "y": ["5", "5"]})),
+        ("exact_evaluate", json!({"expression": "-sqrt(2)"})),
+        ("exact_evaluate", json!({"expression": "a^2", "variables": {"a": "0.5"}})),
         ("exact_convert_units", json!({"value": "-1", "from_unit": "ft", "to_unit": "mi"})),
         (
             "exact_unit_arithmetic",
@@ -67,7 +78,11 @@ fn results_fit_the_output_schema() {
                                          "right": {"value": "2", "unit": "day"}}),
         ),
     ];
+    assert!(listed.keys().all(|name| calls.iter().any(|(called, _)| called == name)));
     for (name, arguments) in calls {
+        assert!(
+            jsonschema::validator_for(&listed[name]["inputSchema"]).unwrap().is_valid(&arguments)
+        );
         let schema = jsonschema::validator_for(&listed[name]["outputSchema"]).unwrap();
         let reply = service.call(name, arguments);
         let result = &reply["result"]["structuredContent"];

@@ -61,7 +61,7 @@ fn a_legacy_client_opens_lists_calls_and_pings() {
 
     assert_eq!(service.rpc("ping", json!({}))["result"], json!({}));
     let listed = service.rpc("tools/list", json!({}));
-    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 6);
     // What only the modern era knows would break strict legacy clients.
     assert_eq!(listed["result"].as_object().unwrap().len(), 1);
     let called = service.rpc("tools/call", sum());
@@ -102,7 +102,7 @@ fn a_modern_client_discovers_lists_and_calls() {
     assert_eq!(listed["result"]["resultType"], "complete");
     assert_eq!(listed["result"]["cacheScope"], "public");
     assert!(listed["result"]["ttlMs"].is_u64());
-    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 6);
 
     let called = modern(&service, "tools/call", sum(), &[("mcp-name", "exact_calculate")]).json();
     let result = &called["result"];

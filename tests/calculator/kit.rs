@@ -1,5 +1,6 @@
 //! The kit with tools that misbehave.
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -80,9 +81,16 @@ fn definition(tools: Vec<Arc<dyn Tool>>, limits: Limits) -> Definition {
         tools,
         resources: None,
         limits,
-        routes: |_| {},
+        routes: |app| {
+            app.route("/panic", actix_web::web::get().to(panicking));
+        },
         checks: Vec::new(),
     }
+}
+
+/// A route of a service's own that fails outside of any call.
+async fn panicking() -> &'static str {
+    panic!("on purpose")
 }
 
 /// A service of the kit in a thread of this process.
@@ -158,6 +166,21 @@ fn a_panic_is_one_calls_failure() {
         running.call_with(&[], "echo", json!({"a": 1}))["result"]["structuredContent"],
         json!({"a": 1})
     );
+}
+
+#[test]
+fn a_panic_outside_of_a_call_is_one_connections_end() {
+    let running = Running::start(Limits::default());
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(running.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(b"GET /panic HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        // It may be closed or reset; no answer comes.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty(), "{answer:?}");
+        assert!(running.call("echo")["result"].is_object());
+    }
 }
 
 #[test]

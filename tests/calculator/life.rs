@@ -8,8 +8,9 @@ use crate::process::{SECRET, Service, command, run};
 fn the_self_test_of_the_shipped_defaults_holds() {
     let (code, out, err) = run(command(&[("REQUEST_TIMEOUT_MS", "20000")]).arg("--self-test"));
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(out.lines().count() > 10);
+    assert!(out.lines().count() > 20, "{out}");
     assert!(out.lines().all(|line| line.starts_with("ok ")), "{out}");
+    assert!(out.contains("describes exact_evaluate whole"), "{out}");
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn the_same_work_within_its_time_is_right() {
 #[test]
 fn both_signals_stop_it_in_order() {
     for signal in ["TERM", "INT"] {
-        let mut service = Service::patient();
+        let service = Service::patient();
         assert_eq!(service.rpc("ping", json!({}))["result"], json!({}));
         service.signal(signal);
         assert_eq!(service.exit_code(), Some(0), "{signal}");
@@ -140,12 +141,33 @@ fn both_signals_stop_it_in_order() {
 }
 
 #[test]
+fn a_second_signal_does_not_wait_for_what_is_at_work() {
+    let service = Service::patient();
+    let mut connection = service.connect();
+    // A body that never comes keeps the service from ending in order.
+    connection.write(
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: test\r\nx-gateway-auth: {SECRET}\r\n\
+             content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    assert_eq!(connection.read().status, 100);
+    service.signal("TERM");
+    service.wait_for_log("stopping");
+    service.signal("INT");
+    assert_eq!(service.exit_code(), Some(1));
+    let rest = service.rest_of_log().join("\n");
+    assert!(rest.contains("a second signal") && rest.contains("broken off"), "{rest}");
+}
+
+#[test]
 fn the_log_tells_of_calls_but_not_of_their_arguments() {
-    let mut service = Service::patient();
+    let service = Service::patient();
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
         "name": "exact_calculate", "arguments": {"operator": "add", "operands": ["98765.4321"]}}});
     let headers = [("x-request-id", "way-1"), ("x-user-id", "alice")];
-    service.send("POST", "/mcp", &headers, body.to_string().as_bytes());
+    let _ = service.send("POST", "/mcp", &headers, body.to_string().as_bytes());
     let line = service.wait_for_log("call finished");
     assert_eq!((&line["tool"], &line["outcome"]), (&json!("exact_calculate"), &json!("ok")));
     assert_eq!(line["request_id"], "way-1");
@@ -153,7 +175,7 @@ fn the_log_tells_of_calls_but_not_of_their_arguments() {
     service.call("exact_calculate", json!({"operator": "add", "operands": ["not-98765.4321"]}));
     service.call("evil\"98765.4321", json!({}));
     service.signal("TERM");
-    service.exit_code();
+    assert_eq!(service.exit_code(), Some(0));
     let log = service.rest_of_log().join("\n") + &line.to_string();
     assert!(log.contains("invalid_arguments") && log.contains("unknown_tool"), "{log}");
     assert!(!log.contains("98765") && !log.contains(SECRET), "{log}");

@@ -5,7 +5,9 @@
 
 mod http;
 mod process;
+mod registry;
 
+mod beyond;
 mod contract;
 mod eras;
 mod kit;

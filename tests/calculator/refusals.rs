@@ -50,6 +50,24 @@ fn only_the_gateway_is_answered() {
 }
 
 #[test]
+fn a_page_in_a_browser_is_refused_even_with_the_secret() {
+    let service = Service::patient();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    for origin in ["https://evil.example", "null", "http://localhost.evil.example"] {
+        for (method, path) in [("POST", "/mcp"), ("GET", "/mcp/tools"), ("POST", "/v1/compute")] {
+            let reply = service.send(method, path, &[("origin", origin)], body.as_bytes());
+            let expected = json!({"error": "Origin not allowed"});
+            assert_eq!((reply.status, reply.json()), (403, expected), "{path} {origin}");
+        }
+    }
+    // Tools for developers run on the same machine.
+    let near = [("origin", "http://localhost:6274")];
+    assert_eq!(service.send("POST", "/mcp", &near, body.as_bytes()).json()["result"], json!({}));
+    let both = [("origin", "http://localhost:6274"), ("origin", "https://evil.example")];
+    assert_eq!(service.send("POST", "/mcp", &both, body.as_bytes()).status, 403);
+}
+
+#[test]
 fn a_stranger_with_a_large_body_gets_an_answer_without_an_id() {
     let service = Service::patient();
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(300_000));
@@ -62,7 +80,7 @@ fn a_stranger_with_a_large_body_gets_an_answer_without_an_id() {
 #[test]
 fn without_a_secret_every_call_is_refused() {
     let service = Service::launch(&mut command(&[]));
-    service.connect(); // It does listen.
+    drop(service.connect()); // It does listen.
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
     for headers in [vec![], vec![("x-gateway-auth", "")], vec![("x-gateway-auth", SECRET)]] {
         let reply = service.connect().send("POST", "/mcp", &headers, body.as_bytes());

@@ -1,7 +1,7 @@
 //! One run of the suite, and what came of it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -33,22 +33,30 @@ pub(crate) struct Report {
     pub(crate) exit_code: Option<i32>,
     scored: Vec<Scenario>,
     other: Vec<Scenario>,
-    /// Each check that failed, with its reason.
-    failures: String,
+    failures: Vec<Failure>,
+}
+
+/// A check that failed.
+pub(crate) struct Failure {
+    /// The folder of its scenario.
+    folder: String,
+    id: String,
+    pub(crate) reason: String,
 }
 
 impl Report {
     /// Runs the scenarios that `revision` requires against a URL, with a
-    /// bearer token if there is one.
-    pub(crate) fn of(revision: &str, url: &str, bearer: Option<&str>) -> Self {
+    /// header in each request if there is one.
+    pub(crate) fn of(revision: &str, url: &str, header: Option<(&str, &str)>) -> Self {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = Scratch::new("sg-conformance");
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
         let (results, said) = (scratch.path().join("results"), scratch.path().join("said"));
 
         let mut command = Command::new(node::program());
-        if let Some(bearer) = bearer {
-            command.arg("--import").arg(here.join("bearer.mjs")).env("MCP_BEARER", bearer);
+        if let Some((name, value)) = header {
+            command.arg("--import").arg(here.join("header.mjs"));
+            command.env("MCP_HEADER_NAME", name).env("MCP_HEADER_VALUE", value);
         }
         command.arg(suite()).args(["server", "--url", url, "--requirements", revision]);
         command.arg("--output-dir").arg(&results);
@@ -92,6 +100,26 @@ impl Report {
         failing.map(|scenario| scenario.name.as_str()).collect()
     }
 
+    /// Scenarios that count, have checks, and pass.
+    pub(crate) fn passing(&self) -> BTreeSet<&str> {
+        let passing = self.scored.iter().filter(|one| one.failed == 0 && one.passed > 0);
+        passing.map(|scenario| scenario.name.as_str()).collect()
+    }
+
+    /// What failed in scenarios that count.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter().filter(|failure| {
+            let mut scored = self.scored.iter();
+            scored.any(|one| failure.folder.starts_with(&format!("server-{}-20", one.name)))
+        })
+    }
+
+    /// How many checks of a scenario passed, and how many failed.
+    pub(crate) fn checks(&self, name: &str) -> (usize, usize) {
+        let mut named = self.scored.iter().filter(|scenario| scenario.name == name);
+        named.next().map_or((0, 0), |scenario| (scenario.passed, scenario.failed))
+    }
+
     /// Everything is as it has to be.
     pub(crate) fn assert(&self, expected: &Expected) {
         let found = (self.scored(), self.scored_checks(), self.other_checks(), self.failing());
@@ -103,7 +131,7 @@ impl Report {
             "{} {}\n{}",
             expected.name,
             expected.revision,
-            self.failures
+            self.failures.iter().map(Failure::to_string).collect::<String>()
         );
     }
 }
@@ -141,19 +169,27 @@ fn scenarios(said: &str) -> Vec<Scenario> {
     summary.lines().filter_map(scenario).collect()
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}: {}", self.folder, self.id, self.reason)
+    }
+}
+
 /// Each failed check, from the files that the suite leaves.
-fn failures(results: &Path) -> String {
-    let mut text = String::new();
+fn failures(results: &Path) -> Vec<Failure> {
+    let mut failures = Vec::new();
     let mut folders: Vec<PathBuf> =
         results.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    for folder in folders {
-        let checks = std::fs::read(folder.join("checks.json")).unwrap();
+    for path in folders {
+        let folder = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let checks = std::fs::read(path.join("checks.json")).unwrap();
         let checks: Vec<Value> = serde_json::from_slice(&checks).unwrap();
         for check in checks.iter().filter(|check| check["status"] == "FAILURE") {
-            let (id, reason) = (check["id"].as_str(), check["errorMessage"].as_str());
-            let _ = writeln!(text, "{}: {}", id.unwrap_or_default(), reason.unwrap_or_default());
+            let text = |member: &str| check[member].as_str().unwrap_or_default().to_owned();
+            let (id, reason) = (text("id"), text("errorMessage"));
+            failures.push(Failure { folder: folder.clone(), id, reason });
         }
     }
-    text
+    failures
 }

@@ -10,7 +10,8 @@ use crate::suite::Report;
 
 fn passes_through(expected: &Expected) {
     let stack = Stack::start(expected.sdk);
-    let report = Report::of(expected.revision, &stack.url(), Some(&stack.token()));
+    let bearer = format!("Bearer {}", stack.token());
+    let report = Report::of(expected.revision, &stack.url(), Some(("Authorization", &bearer)));
     report.assert(expected);
     results::record(expected, "through the gateway", &report);
 }

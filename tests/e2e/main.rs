@@ -2,6 +2,7 @@
 //! template, the gateway, a tool service and an issuer.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod advertised;
 mod canary;
 mod clients;
 mod documents;

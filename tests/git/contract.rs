@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::process::Service;
+use crate::process::{SECRET, Service, command};
+use crate::registry::assert_shipped;
 use crate::sample::sample;
 
 /// The tools, in the order they are listed.
@@ -20,39 +21,17 @@ const TOOLS: [&str; 9] = [
     "git_readonly",
 ];
 
-fn listed(service: &Service) -> Vec<Value> {
-    service.rpc("tools/list", json!({}))["result"]["tools"].as_array().unwrap().clone()
-}
-
 #[test]
 fn the_shipped_registry_lists_what_the_service_lists() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/tools.yaml");
-    let shipped: Value = serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let shipped: Vec<&Value> = shipped["tools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|tool| tool["backend"] == "git")
-        .collect();
-    let listed = listed(&Service::of(&[]));
-    let names = |tools: &[&Value]| {
-        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(&shipped), TOOLS);
-    assert_eq!(names(&listed.iter().collect::<Vec<_>>()), TOOLS);
-    for (shipped, listed) in shipped.into_iter().zip(&listed) {
-        let name = &listed["name"];
-        assert_eq!(shipped["scope"], "git", "{name}");
-        assert_eq!(shipped["input_schema"], listed["inputSchema"], "{name}");
-        assert_eq!(shipped["description"], listed["description"], "{name}");
-        // The gateway waits longer than the service works.
-        assert!(shipped["timeout_ms"].as_u64().unwrap() > 10_000, "{name}");
-    }
+    let listed = Service::launch(&mut command(&[("TOOL_GATEWAY_SHARED_SECRET", SECRET)])).listed();
+    let names: Vec<&Value> = listed.iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, TOOLS);
+    assert_shipped(&mut command(&[]), "git", &listed);
 }
 
 #[test]
 fn tools_say_that_they_change_nothing() {
-    for tool in listed(&Service::of(&[])) {
+    for tool in Service::of(&[]).listed() {
         let expected = json!({"readOnlyHint": true, "destructiveHint": false,
                               "idempotentHint": true, "openWorldHint": false});
         assert_eq!(tool["annotations"], expected, "{tool}");
@@ -95,7 +74,8 @@ fn calls() -> Vec<(&'static str, Value)> {
 fn results_fit_the_output_schema_and_arguments_the_input_schema() {
     let sample = sample();
     let (_, service) = &*sample;
-    let schemas: BTreeMap<String, Value> = listed(service)
+    let schemas: BTreeMap<String, Value> = service
+        .listed()
         .into_iter()
         .map(|tool| (tool["name"].as_str().unwrap().to_owned(), tool))
         .collect();

@@ -84,7 +84,7 @@ fn calls_need_the_secret() {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
                       "params": {"name": "git_log", "arguments": {}}});
     let json = [("content-type", "application/json")];
-    let mut open = crate::http::Connection::open(service.address);
+    let mut open = crate::http::Connection::open(service.address());
     let reply = open.send("POST", "/mcp", &json, body.to_string().as_bytes());
     assert_eq!(reply.json()["error"]["code"], -32004);
     assert_eq!(service.send("GET", "/health", b"").json()["service"], "tool-git");

@@ -6,6 +6,8 @@
 #[path = "../calculator/http.rs"]
 mod http;
 mod process;
+#[path = "../calculator/registry.rs"]
+mod registry;
 mod repository;
 mod sample;
 

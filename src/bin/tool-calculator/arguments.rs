@@ -78,6 +78,12 @@ pub(crate) fn wrong(loc: Vec<Value>, msg: &'static str, rule: &'static str) -> T
     ToolError::InvalidArguments(vec![detail(loc, msg, rule)])
 }
 
+/// Wrong in one argument, with a sentence made for the case.
+pub(crate) fn spot(member: &'static str, msg: String, rule: &'static str) -> ToolError {
+    let loc = vec![Value::from(member)];
+    ToolError::InvalidArguments(vec![Detail { loc, msg, rule: Cow::Borrowed(rule) }])
+}
+
 fn detail(loc: Vec<Value>, msg: &'static str, rule: &'static str) -> Detail {
     Detail { loc, msg: msg.to_owned(), rule: Cow::Borrowed(rule) }
 }

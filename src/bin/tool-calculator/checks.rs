@@ -61,6 +61,43 @@ pub(crate) fn all() -> Vec<Check> {
             unit("10", "m*s^-1"),
         ),
         check(
+            "finds a percentile between two ranks",
+            "exact_statistics",
+            json!({"function": "percentile", "values": ["40", "15", "35", "20", "50"],
+                   "percent": "40"}),
+            Expect::Result(json!({"operation": "statistics", "result": "29", "unit": null})),
+        ),
+        check(
+            "converts temperatures with their zero",
+            "exact_convert_units",
+            json!({"value": "98.6", "from_unit": "degF", "to_unit": "degC"}),
+            unit("37", "degC"),
+        ),
+        check(
+            "fits a line",
+            "exact_regression",
+            json!({"x": ["1", "2", "3"], "y": ["2.5", "4.5", "6.5"], "at": "10"}),
+            Expect::Result(json!({
+                "operation": "regression", "count": 3, "slope": "2", "intercept": "0.5",
+                "correlation": "1", "r_squared": "1", "prediction": "20.5"
+            })),
+        ),
+        check(
+            "evaluates an expression",
+            "exact_evaluate",
+            json!({"expression": "(a + 0.1) ^ 2 - sqrt(b)", "variables": {"a": "0.2", "b": "6.25"}}),
+            Expect::Result(json!({
+                "operation": "expression", "result": "-2.41", "unit": null,
+                "exact": true, "steps": 7
+            })),
+        ),
+        check(
+            "refuses an expression of too many digits",
+            "exact_evaluate",
+            json!({"expression": "9 ^ 9999 ^ 9"}),
+            refused("an exponent must be a whole number from -10000 to 10000"),
+        ),
+        check(
             "knows no other tool",
             "exact_guess",
             json!({}),

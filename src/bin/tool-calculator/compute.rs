@@ -72,6 +72,8 @@ fn tool_of(operation: &str, params: &RawValue) -> Option<&'static str> {
     match operation {
         "exact_calculate" | "arithmetic" => Some("exact_calculate"),
         "exact_statistics" | "statistics" => Some("exact_statistics"),
+        "exact_regression" | "regression" => Some("exact_regression"),
+        "exact_evaluate" | "expression" => Some("exact_evaluate"),
         "exact_convert_units" => Some("exact_convert_units"),
         "exact_unit_arithmetic" => Some("exact_unit_arithmetic"),
         "unit" => match serde_json::from_str(params.get()) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scopegate::toolkit::{Environment, Limits};
 
+use crate::expression;
 use crate::round::Form;
 
 /// Bounds of what a call may ask for.
@@ -19,6 +20,14 @@ pub(crate) struct Bounds {
     pub(crate) default_precision: u32,
     /// Longest result, in characters.
     pub(crate) max_output_chars: usize,
+    /// Longest expression, in bytes.
+    pub(crate) max_expression_chars: usize,
+    /// Deepest nesting of an expression.
+    pub(crate) max_expression_depth: usize,
+    /// Most operations of an expression.
+    pub(crate) max_expression_steps: usize,
+    /// Most variables of an expression.
+    pub(crate) max_variables: usize,
 }
 
 impl Bounds {
@@ -26,6 +35,16 @@ impl Bounds {
     pub(crate) fn form(&self, precision: Option<u32>) -> Form {
         let precision = precision.unwrap_or(self.default_precision).clamp(1, self.max_precision);
         Form { precision: i64::from(precision), longest: self.max_output_chars }
+    }
+
+    /// What an expression may cost.
+    pub(crate) fn expression(&self) -> expression::Bounds {
+        expression::Bounds {
+            longest: self.max_expression_chars,
+            digits: self.max_number_digits,
+            depth: self.max_expression_depth,
+            steps: self.max_expression_steps,
+        }
     }
 }
 
@@ -42,6 +61,10 @@ pub(crate) fn read(env: &mut Environment) -> (Bounds, Limits) {
         max_precision,
         default_precision,
         max_output_chars,
+        max_expression_chars: env.number("MAX_EXPRESSION_CHARS", 1000, &(1..=16_384)),
+        max_expression_depth: env.number("MAX_EXPRESSION_DEPTH", 32, &(1..=100)),
+        max_expression_steps: env.number("MAX_EXPRESSION_STEPS", 1000, &(1..=100_000)),
+        max_variables: env.number("MAX_VARIABLES", 100, &(1..=1000)),
     };
     let timeout = env.number("REQUEST_TIMEOUT_MS", 250, &(1..=60_000));
     let limits = Limits {
@@ -67,6 +90,9 @@ mod tests {
         assert_eq!(bounds.max_list_items, 1000);
         assert_eq!(bounds.max_number_digits, 200);
         assert_eq!((bounds.max_precision, bounds.default_precision), (100, 28));
+        let expression = bounds.expression();
+        assert_eq!((expression.longest, expression.depth, expression.steps), (1000, 32, 1000));
+        assert_eq!((expression.digits, bounds.max_variables), (200, 100));
         assert_eq!((limits.max_body_bytes, limits.max_output_chars), (16_384, 4096));
         assert_eq!(limits.max_validation_errors, 5);
         assert_eq!(limits.call_timeout, Duration::from_millis(250));

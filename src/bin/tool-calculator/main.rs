@@ -1,13 +1,16 @@
-//! `tool-calculator`: exact decimal arithmetic, statistics and units as a
-//! tool service behind the gateway.
+//! `tool-calculator`: exact decimal arithmetic, statistics, units and expressions
+//! as a tool service behind the gateway.
 
 mod arguments;
 mod arithmetic;
 mod checks;
 mod compute;
 mod exact;
+mod expression;
 mod limits;
+mod regression;
 mod round;
+mod scaled;
 mod schema;
 mod statistics;
 mod tools;
@@ -50,12 +53,13 @@ fn define(environment: &mut Environment) -> Definition {
 }
 
 const MANUAL: Manual = Manual {
-    about: "Exact decimal arithmetic, statistics and units as a tool service",
+    about: "Exact decimal arithmetic, statistics, units and expressions as a tool service",
     description: "\
-Serves four tools over the Model Context Protocol: exact_calculate,
-exact_statistics, exact_convert_units and exact_unit_arithmetic. Numbers are
-texts of decimal digits. Every result is computed exactly and rounded once,
-half to even, to the significant digits the call asks for.
+Serves six tools over the Model Context Protocol: exact_calculate,
+exact_statistics, exact_convert_units, exact_unit_arithmetic, exact_regression
+and exact_evaluate. Numbers are texts of decimal digits. Every result is
+computed exactly and rounded once, half to even, to the significant digits the
+call asks for; only roots within expressions are rounded on the way.
 
 The service stands behind the gateway: it answers only requests that carry
 the shared secret in the header X-Gateway-Auth. It keeps nothing between calls
@@ -75,6 +79,14 @@ and reaches no other service.",
           Longest time of a call, 1 to 60000 milliseconds [default: 250]
   MAX_OUTPUT_CHARS
           Longest output of a call, 64 to 65536 characters [default: 4096]
+  MAX_EXPRESSION_CHARS
+          Longest expression, 1 to 16384 characters [default: 1000]
+  MAX_EXPRESSION_DEPTH
+          Deepest nesting of an expression, 1 to 100 [default: 32]
+  MAX_EXPRESSION_STEPS
+          Most operations of an expression, 1 to 100000 [default: 1000]
+  MAX_VARIABLES
+          Most variables of an expression, 1 to 1000 [default: 100]
   MAX_VALIDATION_ERRORS
           Most details of an Invalid params error, 1 to 100 [default: 5]
   MAX_CONCURRENT_CALLS
@@ -83,8 +95,8 @@ and reaches no other service.",
     endpoints: "  \
   POST /v1/compute
           A body {\"operation\": ..., \"params\": {...}} with the name of a tool,
-          or with arithmetic, statistics or unit, is answered with the tool's
-          plain result; needs X-Gateway-Auth
+          or with arithmetic, statistics, unit, regression or expression, is
+          answered with the tool's plain result; needs X-Gateway-Auth
 ",
     examples: "  \
   TOOL_GATEWAY_SHARED_SECRET_FILE=secret.txt tool-calculator

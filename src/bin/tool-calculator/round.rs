@@ -7,7 +7,7 @@ use dashu_int::ops::{BitTest as _, DivRem as _, SquareRoot as _};
 use dashu_int::{Sign, UBig};
 use scopegate::toolkit::ToolError;
 
-use crate::exact::{Exact, power_of_ten};
+use crate::exact::{Exact, leading_digit, power_of_ten};
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug)]
@@ -86,15 +86,6 @@ fn search(
         }
     }
     Err(ToolError::Internal("the estimate of a logarithm is off".to_owned()))
-}
-
-/// The power of ten of the first digit of over/under, to within two.
-fn leading_digit(over: &UBig, under: &UBig) -> i64 {
-    let bits = |number: &UBig| i64::try_from(number.bit_len()).unwrap_or(i64::MAX);
-    let power_of_two = bits(over).saturating_sub(bits(under));
-    // log10(2), good to a billionth: exact enough for 10^8 bits.
-    i64::try_from((i128::from(power_of_two) * 301_029_996).div_euclid(1_000_000_000))
-        .unwrap_or(i64::MAX)
 }
 
 /// over/under × 10^shift as a fraction of whole numbers.

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::arithmetic::OPERATORS;
+use crate::expression::{FUNCTIONS as EXPRESSION_FUNCTIONS, LONGEST_NAME};
 use crate::limits::Bounds;
 use crate::statistics::FUNCTIONS;
 use crate::units::UNITS;
@@ -32,7 +33,9 @@ pub(crate) fn statistics(bounds: &Bounds) -> Value {
         json!({
             "function": {
                 "type": "string", "enum": FUNCTIONS,
-                "description": "What to compute. variance and stdev need at least two values.",
+                "description": "What to compute. variance and stdev need at least two values. \
+                                mode is the least of the most frequent values, sum_of_squares \
+                                that of the values as they are.",
             },
             "values": list(bounds, "The values, in any order."),
             "precision": precision(bounds),
@@ -40,6 +43,53 @@ pub(crate) fn statistics(bounds: &Bounds) -> Value {
                 "type": "boolean", "default": false,
                 "description": "For variance and stdev: divide by one less than the number of values.",
             },
+            "percent": described(
+                number(bounds),
+                "For percentile, which needs it: from 0 to 100; between two ranks on a straight \
+                 line. 50 is the median.",
+            ),
+        }),
+    )
+}
+
+/// Of `exact_regression`.
+pub(crate) fn regression(bounds: &Bounds) -> Value {
+    object(
+        &["x", "y"],
+        json!({
+            "x": list(bounds, "The x of each pair; at least two of them differ."),
+            "y": list(bounds, "The y of each pair, in the same order."),
+            "at": described(number(bounds), "An x to tell the line's value at."),
+            "precision": precision(bounds),
+        }),
+    )
+}
+
+/// Of `exact_evaluate`.
+pub(crate) fn evaluate(bounds: &Bounds) -> Value {
+    let functions: Vec<&str> = EXPRESSION_FUNCTIONS.iter().map(|(.., shape)| *shape).collect();
+    object(
+        &["expression"],
+        json!({
+            "expression": {
+                "type": "string", "minLength": 1, "maxLength": bounds.max_expression_chars,
+                "description": format!(
+                    "Such as \"(a + 1.5) * 2 ^ 10\". Operators: + - * / and ^ (or **), which takes \
+                     whole exponents. Functions: {}; round without places rounds to a whole \
+                     number, half to even.",
+                    functions.join(", ")
+                ),
+            },
+            "variables": {
+                "type": "object",
+                "propertyNames": {
+                    "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": LONGEST_NAME,
+                },
+                "additionalProperties": number(bounds),
+                "maxProperties": bounds.max_variables,
+                "description": "The values of the names in the expression.",
+            },
+            "precision": precision(bounds),
         }),
     )
 }
@@ -60,12 +110,11 @@ pub(crate) fn convert_units(bounds: &Bounds) -> Value {
 /// Of `exact_unit_arithmetic`.
 pub(crate) fn unit_arithmetic(bounds: &Bounds) -> Value {
     let quantity = |role: &str| {
-        let mut schema = object(
+        let schema = object(
             &["value", "unit"],
             json!({"value": number(bounds), "unit": unit("The unit the value is in.")}),
         );
-        schema["description"] = json!(role);
-        schema
+        described(schema, role)
     };
     object(
         &["operator", "left", "right"],
@@ -82,7 +131,39 @@ pub(crate) fn unit_arithmetic(bounds: &Bounds) -> Value {
     )
 }
 
-/// The result of every tool (C-49).
+/// The result of `exact_regression`.
+pub(crate) fn line() -> Value {
+    let nullable = |description: &str| json!({"type": ["string", "null"], "pattern": RESULT, "description": description});
+    let number = |description: &str| json!({"type": "string", "pattern": RESULT, "description": description});
+    object(
+        &["operation", "count", "slope", "intercept", "correlation", "r_squared", "prediction"],
+        json!({
+            "operation": {"type": "string", "const": "regression"},
+            "count": {"type": "integer", "minimum": 2, "description": "How many pairs there are."},
+            "slope": number("How much y grows with x."),
+            "intercept": number("The line's y where x is 0."),
+            "correlation": nullable("Pearson's coefficient; null where all y are the same."),
+            "r_squared": nullable("Its square."),
+            "prediction": nullable("The line's y at the x that was asked for."),
+        }),
+    )
+}
+
+/// The result of `exact_evaluate`.
+pub(crate) fn evaluated() -> Value {
+    let mut schema = result("expression", false);
+    schema["properties"]["exact"] = json!({
+        "type": "boolean",
+        "description": "Whether the result is the value itself, and not rounded.",
+    });
+    schema["properties"]["steps"] = json!({
+        "type": "integer", "minimum": 0, "description": "Operations it took.",
+    });
+    schema["required"] = json!(["operation", "result", "unit", "exact", "steps"]);
+    schema
+}
+
+/// The result of every tool with one number (C-49).
 pub(crate) fn result(operation: &str, has_unit: bool) -> Value {
     let unit = if has_unit {
         json!({"type": "string", "description": "A unit, or base units with powers such as m*s^-1; 1 for none."})
@@ -127,6 +208,11 @@ fn number(bounds: &Bounds) -> Value {
             bounds.max_number_digits
         ),
     })
+}
+
+fn described(mut schema: Value, description: &str) -> Value {
+    schema["description"] = json!(description);
+    schema
 }
 
 fn list(bounds: &Bounds, description: &str) -> Value {

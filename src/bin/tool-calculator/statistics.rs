@@ -1,15 +1,16 @@
-//! The statistics functions, on whole numbers of one common scale.
+//! The functions of one list of values.
 
-use dashu_int::{IBig, UBig};
+use dashu_int::UBig;
 use scopegate::toolkit::{Deadline, ToolError};
 use serde::Deserialize;
 
 use crate::exact::Exact;
 use crate::round::Form;
+use crate::scaled::Scaled;
 
 /// What is computed over the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Function {
     Mean,
     Median,
@@ -19,18 +20,42 @@ pub(crate) enum Function {
     Max,
     Sum,
     Count,
+    Percentile,
+    Mode,
+    Range,
+    SumOfSquares,
 }
 
 /// The names of all functions, as the schema lists them.
-pub(crate) const FUNCTIONS: [&str; 8] =
-    ["mean", "median", "variance", "stdev", "min", "max", "sum", "count"];
+pub(crate) const FUNCTIONS: [&str; 12] = [
+    "mean",
+    "median",
+    "variance",
+    "stdev",
+    "min",
+    "max",
+    "sum",
+    "count",
+    "percentile",
+    "mode",
+    "range",
+    "sum_of_squares",
+];
 
-/// Computes a function over at least one value. `sample` divides the variance
-/// by one less than the number of values.
+/// What a function may be told beside its values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    /// Divide the variance by one less than the number of values.
+    pub(crate) sample: bool,
+    /// Which percentile, from 0 to 100.
+    pub(crate) percent: Option<Exact>,
+}
+
+/// Computes a function over at least one value.
 pub(crate) fn compute(
     function: Function,
     values: &[Exact],
-    sample: bool,
+    choice: &Choice,
     form: Form,
     deadline: &Deadline,
 ) -> Result<String, ToolError> {
@@ -41,6 +66,15 @@ pub(crate) fn compute(
     if values.len() < 2 && matches!(function, Function::Variance | Function::Stdev) {
         return Err(ToolError::refused("variance and stdev require at least 2 values"));
     }
+    let percent = match (function, &choice.percent) {
+        (Function::Percentile, Some(percent)) => percent,
+        (Function::Percentile, None) => {
+            return Err(ToolError::refused("percentile requires percent"));
+        }
+        (_, Some(_)) => return Err(ToolError::refused("percent is of percentile only")),
+        (_, None) => &Exact::new(0, 0),
+    };
+    let sample = choice.sample;
     let scaled = Scaled::new(values, deadline)?;
     match function {
         Function::Mean => scaled.sum(deadline)?.over(values.len()).to_text(form),
@@ -52,75 +86,22 @@ pub(crate) fn compute(
             variance.root_to_text(form)
         }
         Function::Median => scaled.median(deadline)?.to_text(form),
-        Function::Min => scaled.extreme(|values| values.iter().min()).to_text(form),
-        Function::Max => scaled.extreme(|values| values.iter().max()).to_text(form),
+        Function::Min => scaled.extremes().0.to_text(form),
+        Function::Max => scaled.extremes().1.to_text(form),
+        Function::Range => {
+            let (least, greatest) = scaled.extremes();
+            greatest.subtract(&least).to_text(form)
+        }
+        Function::Mode => scaled.mode(deadline)?.to_text(form),
+        Function::Percentile => scaled.percentile(percent, deadline)?.to_text(form),
+        Function::SumOfSquares => scaled.product_sum(&scaled, deadline)?.to_text(form),
         Function::Count => Ok(values.len().to_string()),
-    }
-}
-
-/// Values as whole numbers times one power of ten.
-struct Scaled {
-    values: Vec<IBig>,
-    exponent: i64,
-}
-
-impl Scaled {
-    fn new(values: &[Exact], deadline: &Deadline) -> Result<Self, ToolError> {
-        let exponent = values.iter().map(|value| value.exponent).min().unwrap_or(0);
-        let mut whole = Vec::with_capacity(values.len());
-        for value in values {
-            deadline.check()?;
-            whole.push(value.numerator_at(exponent));
-        }
-        Ok(Self { values: whole, exponent })
-    }
-
-    fn sum(&self, deadline: &Deadline) -> Result<Exact, ToolError> {
-        let mut sum = IBig::ZERO;
-        for value in &self.values {
-            deadline.check()?;
-            sum += value;
-        }
-        Ok(Exact::new(sum, self.exponent))
-    }
-
-    /// (n·Σx² − (Σx)²) / n², or over n·(n−1) for a sample.
-    fn variance(&self, sample: bool, deadline: &Deadline) -> Result<Exact, ToolError> {
-        let sum = self.sum(deadline)?.numerator;
-        let mut squares = IBig::ZERO;
-        for value in &self.values {
-            deadline.check()?;
-            squares += value * value;
-        }
-        let count = self.values.len();
-        let divisor = if sample { count.saturating_sub(1).max(1) } else { count };
-        Ok(Exact {
-            numerator: squares * IBig::from(count) - &sum * &sum,
-            denominator: UBig::from(count) * UBig::from(divisor),
-            exponent: self.exponent.saturating_mul(2),
-        })
-    }
-
-    fn median(mut self, deadline: &Deadline) -> Result<Exact, ToolError> {
-        deadline.check()?;
-        self.values.sort_unstable();
-        let middle = self.values.len() / 2;
-        let upper = self.values.get(middle).cloned().unwrap_or_default();
-        if self.values.len() % 2 == 1 {
-            return Ok(Exact::new(upper, self.exponent));
-        }
-        let lower = self.values.get(middle.saturating_sub(1)).cloned().unwrap_or_default();
-        Ok(Exact::new(lower + upper, self.exponent).over(2))
-    }
-
-    fn extreme(&self, of: impl Fn(&[IBig]) -> Option<&IBig>) -> Exact {
-        Exact::new(of(&self.values).cloned().unwrap_or_default(), self.exponent)
     }
 }
 
 impl Exact {
     /// This number divided by a count above zero.
-    fn over(mut self, count: usize) -> Self {
+    pub(crate) fn over(mut self, count: usize) -> Self {
         self.denominator *= UBig::from(count.max(1));
         self
     }
@@ -138,7 +119,49 @@ mod tests {
         let (clock, _hand) = Clock::manual(chrono::DateTime::UNIX_EPOCH);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));
         let values: Vec<_> = values.iter().map(|text| Exact::parse(text).unwrap()).collect();
-        compute(function, &values, sample, Form { precision: 28, longest: 4096 }, &deadline)
+        let choice = Choice { sample, percent: None };
+        compute(function, &values, &choice, Form { precision: 28, longest: 4096 }, &deadline)
+    }
+
+    fn percentile(percent: &str, values: &[&str]) -> String {
+        let deadline = Deadline::after(&Clock::system(), Duration::from_secs(30));
+        let values: Vec<_> = values.iter().map(|text| Exact::parse(text).unwrap()).collect();
+        let choice = Choice { sample: false, percent: Exact::parse(percent) };
+        let form = Form { precision: 28, longest: 4096 };
+        compute(Function::Percentile, &values, &choice, form, &deadline).unwrap()
+    }
+
+    #[test]
+    fn percentiles_lie_on_the_line_between_two_ranks() {
+        let values = ["40", "15", "35", "20", "50"];
+        for (percent, expected) in [
+            ("0", "15"),
+            ("5", "16"),
+            ("25", "20"),
+            ("40", "29"),
+            ("50", "35"),
+            ("99.99", "49.996"),
+            ("100", "50"),
+            ("100.00", "50"),
+        ] {
+            assert_eq!(percentile(percent, &values), expected, "{percent}");
+        }
+        assert_eq!(percentile("37.5", &["-2.5"]), "-2.5");
+        assert_eq!(percentile("50", &["-1", "0.5"]), "-0.25");
+        assert_eq!(percentile("-0", &["3", "1"]), "1");
+    }
+
+    #[test]
+    fn the_mode_is_the_least_of_the_most_frequent() {
+        assert_eq!(run(Function::Mode, &["3", "1.0", "3", "1", "2"], false).unwrap(), "1");
+        assert_eq!(run(Function::Mode, &["3", "1", "2", "2.00"], false).unwrap(), "2");
+        assert_eq!(run(Function::Mode, &["-7"], false).unwrap(), "-7");
+    }
+
+    #[test]
+    fn range_and_squares() {
+        assert_eq!(run(Function::Range, &["-1.5", "2", "0"], false).unwrap(), "3.5");
+        assert_eq!(run(Function::SumOfSquares, &["-1.5", "2", "0"], false).unwrap(), "6.25");
     }
 
     #[test]
@@ -163,8 +186,10 @@ mod tests {
         hand.advance(Duration::from_secs(1));
         let values = vec![Exact::new(1, 0); 3];
         let form = Form { precision: 28, longest: 4096 };
-        for function in [Function::Mean, Function::Median, Function::Stdev, Function::Min] {
-            assert_eq!(compute(function, &values, false, form, &deadline), Err(ToolError::Timeout));
+        let choice = Choice::default();
+        for function in [Function::Mean, Function::Median, Function::Stdev, Function::Mode] {
+            let outcome = compute(function, &values, &choice, form, &deadline);
+            assert_eq!(outcome, Err(ToolError::Timeout));
         }
     }
 

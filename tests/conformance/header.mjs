@@ -1,23 +1,24 @@
-// Gives the conformance suite a bearer token, for which it has no option:
-// `node --import bearer.mjs SUITE server …` with MCP_BEARER in the environment.
+// Gives the conformance suite a header for each of its requests, for which it has no
+// option: `node --import header.mjs SUITE server …` with MCP_HEADER_NAME and
+// MCP_HEADER_VALUE in the environment.
 //
 // Its scenarios send by three ways: `fetch`, `http.request`, and `request` of
 // the undici that comes with it.
 import http from 'node:http';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
-const authorization = `Bearer ${process.env.MCP_BEARER}`;
+const { MCP_HEADER_NAME: name, MCP_HEADER_VALUE: value } = process.env;
 
 const { fetch } = globalThis;
 globalThis.fetch = (input, init = {}) => {
     const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : {}));
-    headers.set('Authorization', authorization);
+    headers.set(name, value);
     return fetch(input, { ...init, headers });
 };
 
 const { request } = http;
 http.request = (options, ...rest) => {
-    const headers = { ...options.headers, Authorization: authorization };
+    const headers = { ...options.headers, [name]: value };
     return request({ ...options, headers }, ...rest);
 };
 syncBuiltinESMExports();
@@ -25,7 +26,7 @@ syncBuiltinESMExports();
 const { getGlobalDispatcher, setGlobalDispatcher } = createRequire(process.argv[1])('undici');
 setGlobalDispatcher(
     getGlobalDispatcher().compose(dispatch => (options, handler) => {
-        const headers = { ...options.headers, Authorization: authorization };
+        const headers = { ...options.headers, [name]: value };
         return dispatch({ ...options, headers }, handler);
     }),
 );

@@ -1,53 +1,34 @@
-//! Units of length, mass and time, with their exact factors (C-51).
+//! Units with their exact factors (C-51 and more), and what is computed with
+//! them.
 
+mod table;
+
+use dashu_int::UBig;
 use scopegate::toolkit::ToolError;
 
+pub(crate) use self::table::UNITS;
 use crate::arithmetic::{Operator, apply};
 use crate::exact::Exact;
 
-/// Powers of length, mass and time.
+/// Powers of length, mass, time, temperature and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dimension([i8; 3]);
-
-const LENGTH: Dimension = Dimension([1, 0, 0]);
-const MASS: Dimension = Dimension([0, 1, 0]);
-const TIME: Dimension = Dimension([0, 0, 1]);
+pub(crate) struct Dimension([i8; 5]);
 
 /// The base unit of each power in [`Dimension`].
-const BASE: [&str; 3] = ["m", "g", "s"];
+const BASE: [&str; 5] = ["m", "g", "s", "K", "bit"];
 
-/// A unit: `digits` × 10^`exponent` base units of its dimension.
+/// A unit: `over` / `under` × 10^`exponent` base units of its dimension.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit {
     pub(crate) name: &'static str,
     pub(crate) dimension: Dimension,
-    digits: u32,
+    over: u64,
+    under: u64,
     exponent: i64,
+    /// How far its zero lies above the dimension's, in this unit, as digits
+    /// and a power of ten.
+    zero: Option<(u32, i64)>,
 }
-
-const fn unit(name: &'static str, dimension: Dimension, digits: u32, exponent: i64) -> Unit {
-    Unit { name, dimension, digits, exponent }
-}
-
-/// Every unit there is, as the schema lists them.
-pub(crate) const UNITS: [Unit; 16] = [
-    unit("m", LENGTH, 1, 0),
-    unit("cm", LENGTH, 1, -2),
-    unit("mm", LENGTH, 1, -3),
-    unit("km", LENGTH, 1, 3),
-    unit("in", LENGTH, 254, -4),
-    unit("ft", LENGTH, 3048, -4),
-    unit("yd", LENGTH, 9144, -4),
-    unit("mi", LENGTH, 1_609_344, -3),
-    unit("g", MASS, 1, 0),
-    unit("kg", MASS, 1, 3),
-    unit("mg", MASS, 1, -3),
-    unit("lb", MASS, 45_359_237, -5),
-    unit("s", TIME, 1, 0),
-    unit("min", TIME, 60, 0),
-    unit("h", TIME, 3600, 0),
-    unit("day", TIME, 86_400, 0),
-];
 
 /// A value in a unit.
 #[derive(Clone, Debug)]
@@ -63,18 +44,28 @@ impl Unit {
     }
 
     fn factor(&self) -> Exact {
-        Exact::new(self.digits, self.exponent)
+        Exact { denominator: UBig::from(self.under), ..Exact::new(self.over, self.exponent) }
+    }
+
+    fn zero(&self) -> Exact {
+        self.zero
+            .map_or_else(|| Exact::new(0, 0), |(digits, exponent)| Exact::new(digits, exponent))
     }
 
     /// So many base units, in this unit.
     fn express(&self, value: &Exact) -> Result<Exact, ToolError> {
-        apply(Operator::Div, value, &self.factor())
+        let steps = apply(Operator::Div, value, &self.factor())?;
+        Ok(if self.zero.is_some() { steps.subtract(&self.zero()) } else { steps })
     }
 }
 
 impl Quantity {
     fn in_base(&self) -> Exact {
-        self.value.multiply(&self.unit.factor())
+        let factor = self.unit.factor();
+        match self.unit.zero {
+            Some(_) => self.value.add(&self.unit.zero()).multiply(&factor),
+            None => self.value.multiply(&factor),
+        }
     }
 
     /// The value in another unit of the same dimension.
@@ -94,6 +85,11 @@ pub(crate) fn compute(
     right: &Quantity,
     wanted: Option<Unit>,
 ) -> Result<(Exact, String), ToolError> {
+    // Whether 20 degC and 5 degC make 25 degC or 298.15 K, nobody can say.
+    if [Some(left.unit), Some(right.unit), wanted].iter().flatten().any(|unit| unit.zero.is_some())
+    {
+        return Err(ToolError::refused("degC and degF can only be converted"));
+    }
     let dimension = match operator {
         Operator::Add | Operator::Sub => {
             if left.unit.dimension != right.unit.dimension {
@@ -162,6 +158,54 @@ mod tests {
         assert_eq!(label(Operator::Div, "s", "m"), "m^-1*s");
         assert_eq!(label(Operator::Div, "kg", "mg"), "1");
         assert_eq!(label(Operator::Sub, "h", "min"), "h");
+        assert_eq!(label(Operator::Mul, "B", "degR"), "K*bit");
+        assert_eq!(label(Operator::Div, "J", "m^3"), "m^-1*g*s^-2");
+    }
+
+    #[test]
+    fn names_are_not_given_twice() {
+        let names: std::collections::BTreeSet<&str> = UNITS.iter().map(|unit| unit.name).collect();
+        assert_eq!(names.len(), UNITS.len());
+    }
+
+    #[test]
+    fn derived_units_are_made_of_the_others() {
+        let of = |operator, left: &str, right: &str, wanted: &str| {
+            compute(operator, &quantity(1, left), &quantity(1, right), Unit::named(wanted))
+        };
+        for side in ["m", "cm", "mm", "km", "in", "ft", "yd", "mi"] {
+            let area = format!("{side}^2");
+            assert_eq!(of(Operator::Mul, side, side, &area).unwrap().0, Exact::new(1, 0), "{side}");
+            if let Some(volume) = Unit::named(&format!("{side}^3")) {
+                let made = of(Operator::Mul, side, &area, volume.name).unwrap().0;
+                assert_eq!(made, Exact::new(1, 0), "{side}");
+            }
+        }
+        for (way, time, speed) in
+            [("m", "s", "m/s"), ("km", "h", "km/h"), ("mi", "h", "mph"), ("nmi", "h", "kn")]
+        {
+            assert_eq!(of(Operator::Div, way, time, speed).unwrap().0, Exact::new(1, 0), "{speed}");
+        }
+        assert_eq!(of(Operator::Mul, "Pa", "m^3", "J").unwrap().0, Exact::new(1, 0));
+        assert_eq!(of(Operator::Mul, "acre", "ft", "ft^3").unwrap().0, Exact::new(43_560, 0));
+    }
+
+    #[test]
+    fn scales_with_a_zero_of_their_own_are_converted_and_not_computed_with() {
+        let convert = |value, from: &str, to: &str| {
+            quantity(value, from).convert(&Unit::named(to).unwrap()).unwrap()
+        };
+        assert_eq!(convert(-40, "degC", "degF"), Exact::new(-40, 0));
+        assert_eq!(convert(212, "degF", "degC"), Exact::new(100, 0));
+        assert_eq!(convert(0, "K", "degC"), Exact::new(-27_315, -2));
+        assert_eq!(convert(0, "degF", "degR"), Exact::new(45_967, -2));
+        for (left, right, wanted) in
+            [("degC", "K", None), ("K", "degF", None), ("K", "K", Unit::named("degC"))]
+        {
+            let refused = compute(Operator::Sub, &quantity(9, left), &quantity(1, right), wanted);
+            let expected = ToolError::refused("degC and degF can only be converted");
+            assert_eq!(refused.unwrap_err(), expected);
+        }
     }
 
     #[test]
