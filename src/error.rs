@@ -83,6 +83,8 @@ pub(crate) enum Reason {
     ToolNotInScope,
     /// The caller's roles, or its workspace, do not reach the tool.
     ToolNotAllowed,
+    /// The backend does not offer the tool as somebody has approved it.
+    ToolQuarantined,
     /// A rule of the policy denies the call of a tool that the caller sees.
     DeniedByPolicy,
     /// A condition of the policy came to nothing, which denies.
@@ -115,6 +117,8 @@ pub(crate) enum Reason {
     InvalidArguments,
     /// The operation needs the admin role.
     AdminRequired,
+    /// The files of the configuration are not fit to be put in force.
+    ReloadRefused,
 
     // Quota.
     /// A rate limit is exhausted, or too many calls are in progress.
@@ -155,7 +159,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 60] = [
+    pub(crate) const ALL: [Self; 62] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -187,6 +191,7 @@ impl Reason {
         Self::UnknownTool,
         Self::ToolNotInScope,
         Self::ToolNotAllowed,
+        Self::ToolQuarantined,
         Self::DeniedByPolicy,
         Self::ConditionFailed,
         Self::ApprovalUnavailable,
@@ -202,6 +207,7 @@ impl Reason {
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
+        Self::ReloadRefused,
         Self::RateLimited,
         Self::BudgetExceeded,
         Self::AbuseLimited,
@@ -253,6 +259,7 @@ impl Reason {
             Self::UnknownTool => "unknown_tool",
             Self::ToolNotInScope => "tool_not_in_scope",
             Self::ToolNotAllowed => "tool_not_allowed",
+            Self::ToolQuarantined => "tool_quarantined",
             Self::DeniedByPolicy => "denied_by_policy",
             Self::ConditionFailed => "condition_failed",
             Self::ApprovalUnavailable => "approval_unavailable",
@@ -268,6 +275,7 @@ impl Reason {
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
+            Self::ReloadRefused => "reload_refused",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
             Self::AbuseLimited => "abuse_limited",
@@ -306,6 +314,7 @@ impl Reason {
             Self::UnknownTool => "TOOL_NOT_FOUND",
             Self::ToolNotInScope => "TOOL_NOT_IN_SCOPE",
             Self::ToolNotAllowed => "TOOL_NOT_ALLOWED",
+            Self::ToolQuarantined => "TOOL_QUARANTINED",
             Self::DeniedByPolicy => "DENIED_BY_POLICY",
             Self::InvalidAgentId => "INVALID_AGENT_ID",
             Self::FallbackAgentNotInRules => "FALLBACK_AGENT_NOT_IN_RULES",
@@ -348,6 +357,7 @@ impl Reason {
             | Self::ConditionFailed
             | Self::ApprovalUnavailable
             | Self::AdminRequired
+            | Self::ReloadRefused
             | Self::QuotaUnavailable
             | Self::AuditUnavailable
             | Self::Internal => self.name(),

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         limits: &app::limits,
         audit: &app::audit,
         policy: &app::policy,
+        tools: &app::tools,
         prove: &app::prove,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;

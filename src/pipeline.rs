@@ -6,6 +6,7 @@
 //! and nothing is forwarded that was not written down.
 
 mod account;
+mod changes;
 mod conceal;
 mod conversation;
 mod files;
@@ -13,12 +14,14 @@ mod hearing;
 mod listen;
 mod lists;
 mod offers;
+mod pinned;
 mod quotas;
 mod seats;
 mod tasks;
 mod upkeep;
 
 pub(crate) use account::remember;
+pub(crate) use changes::Changes;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use files::file;
 pub(crate) use hearing::{Overheard, hear};
@@ -30,6 +33,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +42,7 @@ use crate::audit::{CallerFacts, Entry, Opening, Surface, TargetFacts};
 use crate::authn::{Caller, Credentials};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
+use crate::generation::Generation;
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
 use crate::policy::Moment;
@@ -292,16 +297,21 @@ async fn walk_message(
     if let Some(client) = message.client() {
         entry.client(Some(&client.name), Some(&client.version));
     }
-    let scope = gw.registry.scope(scope)?;
+    let now = gw.now();
+    let scope = now.registry.scope(scope)?;
     let seat = match seat {
-        Some(seat) => Some(seat),
+        // A reload may have put other backends in the places of the scope.
+        Some(seat) if seat.scope() == scope.label() => Some(seat),
+        Some(_) => {
+            return Err(Refusal::new(Reason::UnknownSession, "the scope is another by now"));
+        }
         None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
     };
     if let Some(seat) = &seat {
         entry.session(&seat.uid());
     }
     let trail = trail(head, request_id);
-    let visitor = Visitor { caller, scope, seat, client: message.client(), trail };
+    let visitor = Visitor { now, caller, scope, seat, client: message.client(), trail };
     // Whatever is not the usual way lies on the heap, so that the usual way
     // does not carry its size.
     match message.kind {
@@ -371,13 +381,14 @@ async fn walk_invoke(
     let id = invocation.id(brought, request_id)?;
     known.message.id = Some(id.clone());
     entry.method("tools/call");
-    let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
+    let now = gw.now();
+    let active = now.policy.active();
+    let scope = invocation.scope(&now.registry, |tool| active.allows(&caller, tool));
     // What is refused for want of a scope is a call, too.
     if let (Err(_), Some(name)) = (&scope, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
-            let hidden = gw.registry.snapshot().redactions_of(name);
+            let hidden = now.registry.snapshot().redactions_of(name);
             entry.arguments(arguments, hidden.as_deref());
         }
     }
@@ -386,12 +397,14 @@ async fn walk_invoke(
     call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
     let trail = trail(head, request_id);
-    let visitor = Visitor { caller, scope, seat: None, client: None, trail };
+    let visitor = Visitor { now, caller, scope, seat: None, client: None, trail };
     call_subject(gw, io, visitor, call, known, entry).await
 }
 
 /// Somebody in a scope.
 struct Visitor<'a> {
+    /// What it is judged by.
+    now: Arc<Generation>,
     caller: Caller,
     scope: Arc<Scope>,
     /// The legacy session, where the client has one.
@@ -415,17 +428,17 @@ async fn call_subject(
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
-        let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
+        let hidden = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
         entry.arguments(arguments, hidden.as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
     let offered = offered_at(gw, io, &visitor, &call).await?;
-    let Visitor { caller, scope, seat, client, trail } = visitor;
+    let Visitor { now, caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
     let asked = call.name.clone();
-    let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
+    let target = now.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
     if target.subject().tool.is_some() {
         entry.declared();
     }
@@ -439,13 +452,14 @@ async fn call_subject(
             .or_else(|| seat.as_ref().map(|seat| (seat.client_name(), seat.client_version()))),
         session,
     };
-    let (ruling, permit) = gw.policy.authorize(target, moment);
+    let (ruling, permit) = now.policy.authorize(target, moment);
     if let Some(shown) = &ruling.arguments {
-        let hidden = gw.registry.snapshot().redactions(&scope, &asked);
+        let hidden = now.registry.snapshot().redactions(&scope, &asked);
         entry.shown_arguments(shown, hidden.as_deref());
     }
     if let Some(difference) = &ruling.difference {
-        gw.policy.note(difference);
+        difference.log();
+        gw.shadow_differences.fetch_add(1, Ordering::Relaxed);
         entry.shadow(difference.in_words());
     }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
@@ -458,6 +472,8 @@ async fn call_subject(
     });
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
+    let (backend, inner) = (&subject.backend, (subject.kind, &*subject.inner));
+    pinned::check(gw, io, &now, backend, inner).await?;
     let asked_at = gw.clock.monotonic();
     let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
@@ -513,11 +529,11 @@ async fn offered_at(
     visitor: &Visitor<'_>,
     call: &Call<'_>,
 ) -> Result<Option<usize>, Refusal> {
-    let Visitor { caller, scope, .. } = visitor;
+    let Visitor { now, caller, scope, .. } = visitor;
     if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
         return Ok(None);
     }
-    if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
+    if !now.policy.active().allows_in(caller, scope, call.kind, &call.name) {
         return Ok(Some(0));
     }
     Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
@@ -530,10 +546,13 @@ async fn walk_tools(
 ) -> Result<Answer, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("tools/list");
-    let active = gw.policy.active();
-    let snapshot = gw.registry.snapshot();
+    let now = gw.now();
+    let active = now.policy.active();
+    let snapshot = now.registry.snapshot();
     let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
-    let visible = tools.filter(|tool| active.allows(&caller, tool)).cloned().collect();
+    let shown =
+        |tool: &&Arc<Tool>| active.allows(&caller, tool) && pinned::shows_declared(gw, &now, tool);
+    let visible = tools.filter(shown).cloned().collect();
     Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
 }
 

@@ -222,7 +222,8 @@ impl Entry {
         // what was refused, and for whoever comes and goes without a name.
         let is_refused = matches!(decision, Decision::Deny | Decision::RateLimited);
         let is_anonymous = self.facts.caller.is_none() && decision != Decision::Allow;
-        let is_attempt = self.call_id.is_none() && (is_refused || is_anonymous);
+        let is_own = self.facts.opening.surface == Surface::Process;
+        let is_attempt = self.call_id.is_none() && !is_own && (is_refused || is_anonymous);
         let reason = outcome.reason.map_or(decision.name(), Reason::name);
         if matches!(outcome.reason, Some(Reason::ToolNotInScope | Reason::AmbiguousTool)) {
             self.facts.declared = true;
@@ -268,6 +269,8 @@ impl Entry {
             Kind::Decision
         } else if self.facts.opening.surface == Surface::Admin {
             Kind::Admin
+        } else if self.facts.opening.surface == Surface::Process {
+            Kind::Reload
         } else if self.facts.method == Some("tools/list") {
             Kind::List
         } else {

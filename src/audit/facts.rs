@@ -26,6 +26,8 @@ pub(crate) enum Surface {
     Admin,
     /// `/files/…`.
     Files,
+    /// The gateway itself: nobody has asked.
+    Process,
     /// Anything else, such as metadata documents.
     #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Other,
@@ -39,6 +41,7 @@ impl Surface {
             Self::Jobs => "jobs",
             Self::Admin => "admin",
             Self::Files => "files",
+            Self::Process => "process",
             Self::Other => "other",
         }
     }
@@ -57,6 +60,8 @@ pub(crate) enum Kind {
     List,
     /// Something of the administration's.
     Admin,
+    /// Policy, registry or keys were read anew.
+    Reload,
     /// Any other request, such as a handshake, or one that was refused before
     /// it named a tool.
     Request,
@@ -76,6 +81,7 @@ impl Kind {
             Self::Authentication => "authentication",
             Self::List => "list",
             Self::Admin => "admin",
+            Self::Reload => "reload",
             Self::Request => "request",
             Self::Folded => "folded",
             Self::Damaged => "damaged",
@@ -126,7 +132,7 @@ impl Decision {
     pub(super) fn of(reason: Option<Reason>, sent_on: bool) -> Self {
         use Reason::{
             AbuseLimited, BackendError, BackendTimeout, BackendUnavailable, BudgetExceeded,
-            Cancelled, Internal, RateLimited, ReplyTooLarge,
+            Cancelled, Internal, RateLimited, ReloadRefused, ReplyTooLarge,
         };
         match reason {
             None if sent_on => Self::Success,
@@ -136,7 +142,8 @@ impl Decision {
             Some(BackendTimeout) => Self::Timeout,
             Some(Cancelled) => Self::Aborted,
             Some(BackendUnavailable | BackendError | ReplyTooLarge) => Self::UpstreamError,
-            Some(reason) if sent_on || reason == Internal => Self::Error,
+            Some(Internal | ReloadRefused) => Self::Error,
+            Some(_) if sent_on => Self::Error,
             Some(_) => Self::Deny,
         }
     }

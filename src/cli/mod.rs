@@ -10,11 +10,13 @@ mod proof;
 mod quota;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 pub use arguments::{LimitsOf, Migration};
 pub use audit::{Audit, AuditEnd, Format, Selection};
 pub use policy::{Explain, Of, Policy, PolicyEnd};
 pub use proof::{KeysAction, Proof, VerifyArguments};
+pub use tools::{Tools, ToolsEnd, Which};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -76,6 +78,8 @@ pub struct Commands<'a> {
     pub policy: &'a dyn Fn(&Settings, Policy, &mut Output<'_>) -> anyhow::Result<PolicyEnd>,
     /// Proves the audit trail whole, or looks at its keys.
     pub prove: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
+    /// Compares tools with what was approved, or approves them.
+    pub tools: &'a dyn Fn(&Settings, &Tools, &mut Output<'_>) -> anyhow::Result<ToolsEnd>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -119,6 +123,7 @@ pub fn run(
         Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
         Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
+        Command::Tools { action } => of_the_tools(&sources, &action, commands, output),
         Command::Policy { action } => of_the_policy(&sources, action, commands, output),
         Command::Audit { action: AuditCommand::Read(action) } => {
             audit_trail(&sources, action, commands, output)
@@ -263,6 +268,28 @@ fn of_the_policy(
         Ok(PolicyEnd::Refuted) => Exit::Refuted,
         Ok(PolicyEnd::Wrong(why)) => {
             say(output.err, &format!("scopegate policy: {why}\n"));
+            Exit::Misconfigured
+        }
+        Err(error) => finish(Err(error), output),
+    }
+}
+
+/// Who compares tools needs no keys of tokens, and no database.
+fn of_the_tools(
+    sources: &Sources,
+    action: &Tools,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let settings = match sound_in(sources, &["registry", "upstream"]) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.tools)(&settings, action, output) {
+        Ok(ToolsEnd::Done) => Exit::Done,
+        Ok(ToolsEnd::Differing) => Exit::Refuted,
+        Ok(ToolsEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate tools: {why}\n"));
             Exit::Misconfigured
         }
         Err(error) => finish(Err(error), output),

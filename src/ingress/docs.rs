@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::Config;
 
-use super::{admin, files, health, mcp, policy, quotas, rest, wellknown};
+use super::{admin, files, health, mcp, policy, quotas, reload, rest, wellknown};
 
 /// Scripts and styles of this origin only; the pages try calls on it, too.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -32,6 +32,8 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
         quotas::show,
         quotas::reset,
         files::read,
+        reload::reload,
+        reload::status,
         wellknown::root,
         wellknown::scope,
         health::health,

@@ -148,9 +148,9 @@ fn told(site: &Site, asked: &Asked) -> Result<Answer, Refusal> {
         /// The same in words.
         text: String,
     }
-    let gateway = &site.gateway;
+    let now = site.gateway.now();
     let explanation = asked
-        .explain(&gateway.registry.snapshot(), &gateway.policy.active())
+        .explain(now.registry.snapshot(), now.policy.active())
         .map_err(|error| wrong(error.to_string()))?;
     let told = Told { text: explanation.in_words(), explanation };
     serde_json::to_vec(&told)

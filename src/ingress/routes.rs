@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
-use super::{Site, admin, docs, files, health, mcp, policy, quotas, rest, wellknown};
+use super::{Site, admin, docs, files, health, mcp, policy, quotas, reload, rest, wellknown};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, most particular first.
-pub(crate) const ROUTES: [Route; 17] = [
+pub(crate) const ROUTES: [Route; 19] = [
     Route {
         path: "/{scope}/mcp",
         methods: "GET, POST, DELETE",
@@ -81,6 +81,18 @@ pub(crate) const ROUTES: [Route; 17] = [
         methods: "GET",
         auth: AuthClass::Caller,
         attach: |r| r.route(get_or_head().to(files::read)).default_service(web::to(only_get)),
+    },
+    Route {
+        path: "/admin/reload",
+        methods: "POST",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::post().to(reload::reload)).default_service(web::to(only_post)),
+    },
+    Route {
+        path: "/admin/reload-status",
+        methods: "GET",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::get().to(reload::status)).default_service(web::to(only_get)),
     },
     Route {
         path: "/.well-known/oauth-protected-resource",

@@ -166,9 +166,18 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::InvalidArguments => {
             result(400, "The arguments do not fit the tool's input schema.")
         }
+        Reason::ToolQuarantined => result(
+            403,
+            "This tool is not as it was approved, so the call was not made. An administrator has to look at it.",
+        ),
         Reason::AdminRequired => {
             door(403, gateway::FORBIDDEN, "Admin role required for this operation")
         }
+        Reason::ReloadRefused => door(
+            422,
+            codes::INVALID_PARAMS,
+            "The configuration on disk is not fit; the one before stays in force.",
+        ),
         Reason::RateLimited => result(429, "Rate limit exceeded."),
         Reason::BudgetExceeded => result(429, "tool-call budget exceeded"),
         Reason::AbuseLimited => {

@@ -52,9 +52,6 @@ mod uri;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use arc_swap::{ArcSwap, Guard};
 
 pub(crate) use decide::{Decision, Denial, Verdict};
 pub(crate) use explain::Explanation;
@@ -63,7 +60,7 @@ pub(crate) use findings::{Weight, World};
 pub(crate) use limits::{Asked, Defaults, Limit, Limits, Measure, Per, Rate};
 pub(crate) use model::RulePath;
 pub(crate) use names::glob;
-pub(crate) use permit::{Difference, Moment, Permit};
+pub(crate) use permit::{Moment, Permit};
 pub(crate) use question::{Arguments, How, Question, Unknown, What, Who};
 pub(crate) use rules::{Failure, Reach};
 pub(crate) use schema::schema;
@@ -78,11 +75,9 @@ const MOST_TEXT: u64 = 16 * 1024 * 1024;
 
 /// The rules in force.
 pub(crate) struct Policy {
-    current: ArcSwap<Active>,
+    active: Active,
     /// Rules that are asked, and never obeyed.
-    shadow: Option<ArcSwap<Active>>,
-    /// How many decisions those would have taken otherwise.
-    differences: AtomicU64,
+    shadow: Option<Active>,
 }
 
 /// One generation of rules.
@@ -119,16 +114,12 @@ impl Policy {
     /// # Errors
     /// As [`load`](Self::load).
     pub(crate) fn with_shadow(mut self, sources: Sources<'_>) -> Result<Self, Vec<String>> {
-        self.shadow = Some(ArcSwap::from_pointee(Active::load(sources)?));
+        self.shadow = Some(Active::load(sources)?);
         Ok(self)
     }
 
     fn of(active: Active) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(active),
-            shadow: None,
-            differences: AtomicU64::new(0),
-        }
+        Self { active, shadow: None }
     }
 
     #[cfg(test)]
@@ -136,29 +127,26 @@ impl Policy {
         Self::of(Active::new(rules))
     }
 
-    /// The rules of this moment, for judging many tools by one generation.
-    pub(crate) fn active(&self) -> Guard<Arc<Active>> {
-        self.current.load()
+    /// The same as so many policies of this process have been in force.
+    pub(crate) fn numbered(mut self, generation: u64) -> Self {
+        self.active.generation = generation;
+        self
     }
 
-    /// Counts a decision that the shadow policy would have taken otherwise.
-    pub(crate) fn note(&self, difference: &Difference) {
-        self.differences.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(
-            from = difference.from,
-            to = difference.to,
-            rule = &*difference.rule,
-            "the shadow policy would decide otherwise"
-        );
+    /// Whether it decides as the other does, and so does its shadow.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let shadow = |policy: &Self| policy.shadow().map(|shadow| Arc::clone(shadow.digest()));
+        self.active.digest() == other.active.digest() && shadow(self) == shadow(other)
     }
 
-    /// How many decisions the shadow policy would have taken otherwise.
-    pub(crate) fn differences(&self) -> u64 {
-        self.differences.load(Ordering::Relaxed)
+    /// The rules that decide.
+    pub(crate) fn active(&self) -> &Active {
+        &self.active
     }
 
-    fn shadow(&self) -> Option<Guard<Arc<Active>>> {
-        self.shadow.as_ref().map(ArcSwap::load)
+    /// The rules that are only asked.
+    pub(crate) fn shadow(&self) -> Option<&Active> {
+        self.shadow.as_ref()
     }
 }
 
@@ -237,6 +225,12 @@ impl Active {
     /// one.
     pub(crate) fn agents(&self) -> Option<Vec<&str>> {
         self.rules.agents.as_ref().map(agents::Agents::ids)
+    }
+
+    /// Whether a caller without an agent profile is denied, where there are
+    /// profiles.
+    pub(crate) fn denies_without_agent(&self) -> bool {
+        self.rules.agents.as_ref().is_some_and(agents::Agents::denies_on_missing)
     }
 
     /// Every tool that a rule names in full, sorted.

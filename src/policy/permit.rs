@@ -58,6 +58,16 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
+    /// Tells the log.
+    pub(crate) fn log(&self) {
+        tracing::info!(
+            from = self.from,
+            to = self.to,
+            rule = &*self.rule,
+            "the shadow policy would decide otherwise"
+        );
+    }
+
     /// For the audit trail.
     pub(crate) fn in_words(&self) -> String {
         let digest = self.digest.get(..12).unwrap_or_default();
@@ -125,7 +135,7 @@ impl Policy {
             }),
         };
         let decision = active.decide(&question);
-        let difference = self.shadow().and_then(|shadow| differing(&decision, &shadow, &question));
+        let difference = self.shadow().and_then(|shadow| differing(&decision, shadow, &question));
         let mut ruling = Ruling {
             rule: Arc::clone(&decision.rule),
             digest: Arc::clone(active.digest()),

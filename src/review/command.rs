@@ -147,7 +147,7 @@ fn explain(
         ..Asked::default()
     };
     let told = question
-        .explain(&registry.snapshot(), &policy)
+        .explain(registry.snapshot(), &policy)
         .map_err(|error| Stop::Wrong(error.to_string()))?;
     if asked.json {
         let text = serde_json::to_string_pretty(&told).map_err(|it| Stop::Failed(it.into()))?;
@@ -165,7 +165,7 @@ fn check(
     output: &mut Output<'_>,
 ) -> Result<PolicyEnd, Stop> {
     let (policy, registry) = load(place, of.file.as_deref())?;
-    let found = policy.findings(&World::of(&registry.snapshot()));
+    let found = policy.findings(&World::of(registry.snapshot()));
     if json {
         let text = serde_json::to_string_pretty(&found).map_err(|it| Stop::Failed(it.into()))?;
         say(output, &format!("{text}\n"))?;
@@ -192,7 +192,7 @@ fn test(
     let snapshot = registry.snapshot();
     let mut suites = Vec::new();
     for file in files {
-        let ran = cases::run(&read(file)?, &policy, &snapshot, clock.now())
+        let ran = cases::run(&read(file)?, &policy, snapshot, clock.now())
             .map_err(|fault| Stop::Wrong(format!("{}: {fault}", file.display())))?;
         suites.push((file.display().to_string(), ran));
     }
@@ -233,7 +233,7 @@ fn prove(
     let snapshot = registry.snapshot();
     let mut holds = true;
     for file in files {
-        let checked = invariants::check(&read(file)?, &policy, &snapshot)
+        let checked = invariants::check(&read(file)?, &policy, snapshot)
             .map_err(|fault| Stop::Wrong(format!("{}: {fault}", file.display())))?;
         for invariant in checked {
             let held = invariant.against.is_empty();
@@ -270,7 +270,7 @@ fn again(
         let store: Arc<Store> =
             Store::connect_to_read(place.database, clock.clone()).await.context("database")?;
         let snapshot = registry.snapshot();
-        let ran = replay::replay(&store, &policy, &snapshot, (since, until), samples).await;
+        let ran = replay::replay(&store, &policy, snapshot, (since, until), samples).await;
         ran.context("the replay broke off")
     });
     let replayed = replayed.map_err(Stop::Failed)?;

@@ -6,6 +6,7 @@
 mod asked;
 mod cases;
 mod command;
+mod gate;
 mod invariants;
 mod junit;
 mod past;
@@ -16,5 +17,6 @@ mod tests;
 
 pub(crate) use asked::Asked;
 pub(crate) use command::{Place, run};
+pub(crate) use gate::{broken_invariants, failing_cases};
 
 pub(crate) use crate::policy::Explanation;

@@ -15,6 +15,9 @@ use crate::secret::Secret;
 pub struct RegistrySettings {
     /// The file that names scopes, backends and tools.
     pub file: PathBuf,
+    /// The file of approved tools. With it, tools are shown and called only as
+    /// they were approved.
+    pub lock: Option<PathBuf>,
 }
 
 /// The `policy` section.
@@ -31,6 +34,18 @@ pub struct PolicySettings {
     pub default_agent: Option<String>,
     /// A second policy file, which is asked about every call and never obeyed.
     pub shadow: Option<PathBuf>,
+    /// Files of cases that a policy must pass before it is in force.
+    pub tests: Vec<String>,
+    /// Files of invariants that must hold before a policy is in force.
+    pub invariants: Vec<String>,
+}
+
+/// The `reload` section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// Whether files that change are read anew without being asked for.
+    pub watch: bool,
 }
 
 /// What happens when the store that counts cannot be reached.
@@ -144,6 +159,9 @@ pub struct TelemetrySettings {
 impl RegistrySettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         check_named("registry.file", &self.file, findings);
+        if let Some(file) = &self.lock {
+            check_named("registry.lock", file, findings);
+        }
     }
 }
 
@@ -154,6 +172,13 @@ impl PolicySettings {
         for (path, file) in more {
             if let Some(file) = file {
                 check_named(path, file, findings);
+            }
+        }
+        for (path, files) in
+            [("policy.tests", &self.tests), ("policy.invariants", &self.invariants)]
+        {
+            for (index, file) in files.iter().enumerate() {
+                check_named(&format!("{path}[{index}]"), Path::new(file), findings);
             }
         }
     }

@@ -30,13 +30,14 @@ pub(super) const NAMES: [&str; 19] = [
     "end_time",
 ];
 
-const KINDS: [CallKind; 6] = [
+const KINDS: [CallKind; 7] = [
     CallKind::Decision,
     CallKind::Authentication,
     CallKind::List,
     CallKind::Admin,
     CallKind::Request,
     CallKind::Folded,
+    CallKind::Reload,
 ];
 
 const STATUSES: [CallStatus; 7] = [

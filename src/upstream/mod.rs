@@ -3,6 +3,7 @@
 mod annotated;
 mod ascend;
 mod bound;
+mod definitions;
 mod descend;
 mod down;
 mod events;
@@ -55,7 +56,7 @@ use crate::quota::Admission;
 use crate::session::{Opened, Sessions, Uid};
 use crate::settings::UpstreamSettings;
 use flight::Flights;
-use peer::Peer;
+use peer::Peers;
 use pool::Pool;
 use questions::Questions;
 use schemas::Schemas;
@@ -72,8 +73,7 @@ pub(crate) struct Upstream {
     connect_timeout: Duration,
     connections: usize,
     clock: Clock,
-    /// By the backends' places in the registry.
-    peers: Box<[Peer]>,
+    peers: Peers,
     pool: Pool,
     flights: Flights,
     questions: Questions,
@@ -101,10 +101,9 @@ impl Trail<'static> {
 }
 
 impl Upstream {
-    /// Builds the room from its settings, for a registry of so many backends.
+    /// Builds the room from its settings.
     pub(crate) fn new(
         settings: &UpstreamSettings,
-        backends: usize,
         server_info: Box<RawValue>,
         sessions: Arc<Sessions>,
         clock: Clock,
@@ -120,7 +119,7 @@ impl Upstream {
             connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
             connections: settings.connections_per_worker,
             clock,
-            peers: (0..backends).map(|_| Peer::default()).collect(),
+            peers: Peers::default(),
             pool: Pool::default(),
             flights: Flights::default(),
             questions: Questions::default(),

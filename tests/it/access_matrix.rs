@@ -16,6 +16,8 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     ("/admin/audit-logs", "/admin/audit-logs", "GET", [401, 401, 403, 403, 200]),
     ("/admin/quotas", "/admin/quotas?user=dora", "GET", [401, 401, 403, 403, 200]),
     ("/admin/quotas", "/admin/quotas?user=dora", "DELETE", [401, 401, 403, 403, 200]),
+    ("/admin/reload", "/admin/reload", "POST", [401, 401, 403, 403, 200]),
+    ("/admin/reload-status", "/admin/reload-status", "GET", [401, 401, 403, 403, 200]),
     // Somebody else's; what the owner gets is in `files.rs`.
     ("/files/{user}/{file}", "/files/ann/x.pdf", "GET", [401, 401, 403, 403, 404]),
     (

@@ -145,6 +145,11 @@ impl Agents {
         }
     }
 
+    /// Whether callers without a profile are denied.
+    pub(super) fn denies_on_missing(&self) -> bool {
+        self.deny_on_missing
+    }
+
     /// The profiles, sorted.
     pub(super) fn ids(&self) -> Vec<&str> {
         let mut ids: Vec<&str> = self.by_id.keys().map(|id| &**id).collect();

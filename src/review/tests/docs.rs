@@ -38,6 +38,7 @@ fn run(arguments: &[String], files: [&std::path::Path; 2]) -> (Exit, String) {
         audit: &|_, _, _| Ok(cli::AuditEnd::Done),
         prove: &|_, _, _| Ok(Exit::Done),
         policy: &|settings, action, output| crate::app::policy(settings, action, output),
+        tools: &|_, _, _| Ok(cli::ToolsEnd::Done),
         bridge: &|_| Ok(()),
         checks: &[],
     };
@@ -87,15 +88,14 @@ fn every_example_of_the_page_does_what_it_says() {
             "yaml cases.yaml" => {
                 let registry = registry.as_ref().unwrap().snapshot();
                 let now = DateTime::UNIX_EPOCH;
-                let ran = cases::run(&text, policy.as_ref().unwrap(), &registry, now).unwrap();
+                let ran = cases::run(&text, policy.as_ref().unwrap(), registry, now).unwrap();
                 let failed: Vec<_> =
                     ran.outcomes.iter().filter(|it| it.failure.is_some()).collect();
                 assert!(!ran.outcomes.is_empty() && failed.is_empty(), "{failed:#?}");
             }
             "yaml invariants.yaml" => {
                 let registry = registry.as_ref().unwrap().snapshot();
-                let checked =
-                    invariants::check(&text, policy.as_ref().unwrap(), &registry).unwrap();
+                let checked = invariants::check(&text, policy.as_ref().unwrap(), registry).unwrap();
                 for it in checked {
                     assert_eq!(it.against, Vec::<String>::new(), "{}", it.name);
                 }

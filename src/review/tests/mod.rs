@@ -44,7 +44,7 @@ fn registry() -> Registry {
 }
 
 fn ran(text: &str) -> Result<cases::Ran, String> {
-    cases::run(text, &policy(POLICY), &registry().snapshot(), DateTime::UNIX_EPOCH)
+    cases::run(text, &policy(POLICY), registry().snapshot(), DateTime::UNIX_EPOCH)
 }
 
 const CASES: &str = r"
@@ -147,7 +147,7 @@ fn results_are_junit_whatever_the_names_hold() {
 
 fn proven(invariant: &str) -> Result<Vec<invariants::Checked>, String> {
     let text = format!("invariants: [{invariant}]");
-    invariants::check(&text, &policy(POLICY), &registry().snapshot())
+    invariants::check(&text, &policy(POLICY), registry().snapshot())
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn invariants_are_what_calls_show() {
                         arguments: Some(serde_json::json!({"amount": amount})),
                         ..super::Asked::default()
                     };
-                    words.push(asked.explain(&registry.snapshot(), &active).unwrap().decision);
+                    words.push(asked.explain(registry.snapshot(), &active).unwrap().decision);
                 }
                 let held: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
                 let snapshot = registry.snapshot();
@@ -231,7 +231,7 @@ rules:
     );
     let registry = registry();
     let found: Vec<String> = active
-        .findings(&World::of(&registry.snapshot()))
+        .findings(&World::of(registry.snapshot()))
         .into_iter()
         .map(|it| format!("{}: {}: {}", it.weight.word(), it.path, it.message))
         .collect();
@@ -255,5 +255,5 @@ rules:
 fn the_shipped_policy_has_nothing_odd() {
     let registry = registry();
     let active = policy("roles: { a: { allowed_tools: ['*'] } }");
-    assert_eq!(active.findings(&World::of(&registry.snapshot())), Vec::new());
+    assert_eq!(active.findings(&World::of(registry.snapshot())), Vec::new());
 }
