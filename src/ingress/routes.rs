@@ -77,6 +77,12 @@ pub(crate) const ROUTES: [Route; 19] = [
         },
     },
     Route {
+        path: "/files/{user}/{file}",
+        methods: "GET",
+        auth: AuthClass::Caller,
+        attach: |r| r.route(get_or_head().to(files::read)).default_service(web::to(only_get)),
+    },
+    Route {
         path: "/admin/reload",
         methods: "POST",
         auth: AuthClass::Admin,
@@ -87,12 +93,6 @@ pub(crate) const ROUTES: [Route; 19] = [
         methods: "GET",
         auth: AuthClass::Admin,
         attach: |r| r.route(web::get().to(reload::status)).default_service(web::to(only_get)),
-    },
-    Route {
-        path: "/files/{user}/{file}",
-        methods: "GET",
-        auth: AuthClass::Caller,
-        attach: |r| r.route(get_or_head().to(files::read)).default_service(web::to(only_get)),
     },
     Route {
         path: "/.well-known/oauth-protected-resource",

@@ -9,6 +9,7 @@ mod readers;
 mod service;
 
 mod bounds;
+mod chance;
 mod contract;
 mod docx;
 mod faults;

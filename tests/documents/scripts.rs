@@ -82,4 +82,8 @@ fn a_folder_of_fonts_covers_more() {
     let plain = Service::start();
     let of = |service: &Service| service.make("pdf", "# same", json!({})).said["sha256"].clone();
     assert_eq!(of(&service), of(&plain));
+    // And what they draw is the same every time.
+    let again = Service::with(&["--fonts", FONTS], &[]);
+    let of = |service: &Service| service.make("pdf", "漢字と", json!({})).said["sha256"].clone();
+    assert_eq!(of(&service), of(&again));
 }

@@ -6,6 +6,7 @@
 
 mod checks;
 mod docx;
+mod escape;
 mod html;
 mod limits;
 mod markdown;

@@ -6,6 +6,8 @@
 use libfuzzer_sys::fuzz_target;
 
 // The other formats use more of it.
+#[path = "../../../src/bin/tool-documents/escape.rs"]
+mod escape;
 #[path = "../../../src/bin/tool-documents/html/body.rs"]
 mod body;
 #[allow(dead_code)]

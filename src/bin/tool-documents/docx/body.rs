@@ -9,7 +9,7 @@ use super::package::image_name;
 use super::paragraph::{Stand, properties, run_properties};
 use super::parts::Relations;
 use super::twips;
-use super::xml::escape;
+use crate::escape::escape;
 use crate::markdown::Target;
 use crate::markdown::direction;
 use crate::markdown::tree::{Align, Block, Document, Item, Piece, Style, Table, What};

@@ -1,6 +1,6 @@
 //! Images between letters.
 
-use super::xml::escape;
+use crate::escape::escape;
 use crate::markdown::tree::Image;
 use crate::options::{INCH_MM, Options};
 

@@ -8,7 +8,8 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::xml::{DECLARATION, escape};
+use super::xml::DECLARATION;
+use crate::escape::escape;
 use crate::markdown::tree::{Document, ImageKind};
 use crate::options::Options;
 

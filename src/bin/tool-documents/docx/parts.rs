@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::package::RELATION;
-use super::xml::{DECLARATION, NAMESPACES, escape};
+use super::xml::{DECLARATION, NAMESPACES};
 use super::{TWIPS_PER_MM, twips};
+use crate::escape::escape;
 use crate::options::{Field, Options, Orientation};
 
 /// What a part refers to, each by an id.
@@ -136,7 +137,7 @@ pub(super) fn settings(options: &Options, has_notes: bool) -> String {
         ""
     };
     format!(
-        "{DECLARATION}<w:settings {NAMESPACES}>{update}<w:defaultTabStop w:val=\"720\"/>{notes}\
+        "{DECLARATION}<w:settings {NAMESPACES}><w:defaultTabStop w:val=\"720\"/>{update}{notes}\
          <w:compat><w:compatSetting w:name=\"compatibilityMode\" \
          w:uri=\"http://schemas.microsoft.com/office/word\" w:val=\"15\"/></w:compat></w:settings>"
     )

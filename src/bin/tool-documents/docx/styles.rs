@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::xml::{DECLARATION, NAMESPACES, escape};
+use super::xml::{DECLARATION, NAMESPACES};
+use crate::escape::escape;
 use crate::options::Options;
 
 /// Sizes of headings, in half points.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::escape::escape;
 use crate::markdown::Target;
 use crate::markdown::tree::{Align, Block, Document, ImageKind, Item, Piece, Style, Table, What};
 
@@ -216,20 +217,4 @@ fn tags(style: Style) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(wanted, tag)| wanted.then_some(tag))
     .collect()
-}
-
-/// A text as it stands in HTML, between tags and in quotes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

@@ -4,7 +4,7 @@ mod body;
 
 use std::fmt::Write as _;
 
-use self::body::escape;
+use crate::escape::escape;
 use crate::markdown::tree::Document;
 use crate::options::{Direction, Options};
 
