@@ -1,10 +1,11 @@
 //! Putting the gateway together: settings in, a running server out.
 
 mod proof;
+mod runner;
+mod tools;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, anyhow};
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tracing_actix_web::TracingLogger;
 
@@ -21,22 +23,28 @@ use crate::cli::{self, LimitsOf, Migration};
 use crate::clock::Clock;
 use crate::error::Reason;
 use crate::gateway::{Gateway, WorkerIo};
+use crate::generation::InForce;
 use crate::handshake::Handshake;
 use crate::inbound::BodyLimits;
 use crate::ingress::{self, AuthClass, Complaints, Edge, ROUTES, Site};
 use crate::lifecycle;
-use crate::policy::{Asked, Policy};
-use crate::quota::{self, Quota, QuotaError};
-use crate::registry::{self, Bounds, Offers, Registry};
+use crate::pins::Seen;
+use crate::policy::{Asked, Sources};
+use crate::quota::{self, Quota};
+use crate::registry::{self, Offers, Registry};
+use crate::reload::{self, Configured, Origin, Reload, Status};
+use crate::review::{self, Place};
 use crate::secret::Secret;
 use crate::session::{Conversations, Sessions};
 use crate::settings::{Problem, Problems, Settings};
 use crate::store::{Store, ToolRecord};
-use crate::telemetry::{KnownLabels, Metrics, RequestSpan};
+use crate::telemetry::{KnownLabels, Metrics, RequestSpan, ToolCounters};
 use crate::trail::{self, Cursors};
 use crate::upstream::Upstream;
+use runner::Runner;
 
 pub use proof::prove;
+pub use tools::tools;
 
 /// Longest wait for a request's head, and for an idle connection to be used
 /// again.
@@ -55,8 +63,7 @@ const SESSIONS_TIMEOUT: Duration = Duration::from_secs(5);
 /// What can be judged without touching anything: the files the settings name.
 struct Files {
     quota: Quota,
-    registry: Registry,
-    policy: Policy,
+    rules: Configured,
     authn: Authenticator,
 }
 
@@ -77,50 +84,23 @@ pub struct Running {
 /// # Errors
 /// Every complaint about every file at once.
 fn read(settings: &Settings, clock: &Clock) -> Result<Files, Problems> {
-    let bounds = Bounds {
-        default_timeout: Duration::from_millis(settings.upstream.timeout_ms),
-        max_timeout: Duration::from_millis(settings.upstream.max_timeout_ms),
-    };
     let mut problems = Problems::new();
-    let registry = Registry::load(&settings.registry.file, bounds)
-        .map_err(|complaints| in_file(&settings.registry.file, complaints, &mut problems));
-    let defaults = quota::defaults(&settings.quota)
-        .map_err(|errors| errors.iter().for_each(|error| quota_problem(error, &mut problems)));
-    let policy = defaults.and_then(|defaults| {
-        Policy::load(&settings.policy.file, defaults)
-            .map_err(|complaints| in_file(&settings.policy.file, complaints, &mut problems))
-    });
+    let rules = reload::rules(settings, None, clock, &mut problems);
     let authn = Authenticator::new(&settings.auth, clock.clone()).map_err(|found| {
-        for problem in found {
-            let names = problem.env.into_iter().collect();
-            problems.push(Problem::new(problem.setting, problem.message).set_by(names));
-        }
+        found.into_iter().map(Problem::from).for_each(|problem| problems.push(problem));
     });
     let quota = Quota::new(&settings.quota, &settings.redis, clock.clone())
-        .map_err(|error| quota_problem(&error, &mut problems));
+        .map_err(|error| problems.push(reload::problem_of(&error)));
     if let Err(error) = crate::audit::check_key(&settings.audit) {
         let complaint = error.to_string();
         let (path, message) = complaint.split_once(": ").unwrap_or(("audit", &complaint));
         problems.push(Problem::new(path, message));
     }
-    match (registry, policy, authn, quota) {
-        (Ok(registry), Ok(policy), Ok(authn), Ok(quota)) if problems.is_empty() => {
-            Ok(Files { quota, registry, policy, authn })
+    match (rules, authn, quota) {
+        (Some(rules), Ok(authn), Ok(quota)) if problems.is_empty() => {
+            Ok(Files { quota, rules, authn })
         }
         _ => Err(problems),
-    }
-}
-
-fn quota_problem(error: &QuotaError, problems: &mut Problems) {
-    let complaint = error.to_string();
-    let (path, message) = complaint.split_once(": ").unwrap_or(("quota", &complaint));
-    problems.push(Problem::new(path, message));
-}
-
-fn in_file(file: &Path, complaints: Vec<String>, problems: &mut Problems) {
-    for complaint in complaints {
-        let (path, message) = complaint.split_once(": ").unwrap_or(("", &complaint));
-        problems.push(Problem::new(path, message).in_file(file.display().to_string(), None));
     }
 }
 
@@ -136,7 +116,8 @@ pub fn check(settings: &Settings) -> Problems {
 /// # Errors
 /// Every complaint about the files the settings name, or about the question.
 pub fn limits(settings: &Settings, asked: &LimitsOf) -> Result<String, Problems> {
-    let Files { registry, policy, .. } = read(settings, &Clock::system())?;
+    let Files { rules: Configured { registry, policy, .. }, .. } =
+        read(settings, &Clock::system())?;
     let snapshot = registry.snapshot();
     let mut offering = asked.tool.iter().flat_map(|tool| snapshot.offered_by(tool));
     let scope = match (&asked.scope, offering.next(), offering.next()) {
@@ -199,6 +180,29 @@ pub fn audit(
     })
 }
 
+/// Asks a policy.
+///
+/// # Errors
+/// What the database says, or whoever reads our output.
+pub fn policy(
+    settings: &Settings,
+    action: cli::Policy,
+    output: &mut cli::Output<'_>,
+) -> anyhow::Result<cli::PolicyEnd> {
+    let place = Place {
+        policy: Sources {
+            file: &settings.policy.file,
+            agent_rules: settings.policy.agent_rules.as_deref(),
+            default_agent: settings.policy.default_agent.as_deref(),
+            limits: quota::defaults(&settings.quota).ok(),
+        },
+        registry: &settings.registry.file,
+        bounds: reload::bounds(settings),
+        database: &settings.database,
+    };
+    review::run(&place, action, &Clock::system(), output)
+}
+
 /// A route as tests and tools see it.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteInfo {
@@ -226,7 +230,10 @@ pub fn routes() -> impl Iterator<Item = RouteInfo> {
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let running = start(settings, Clock::system()).await?;
+        let gateway = Arc::clone(&running.site.gateway);
+        let asked = lifecycle::asked_to_reload(move || gateway.reload.nudge(Origin::Signal))?;
         let signal = lifecycle::asked_to_stop().await?;
+        asked.abort();
         tracing::info!(signal, "stopping");
         running.stop().await
     })
@@ -238,7 +245,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// When a file is wrong, a listener is taken, or the database cannot be
 /// reached.
 pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> {
-    let Files { quota, registry, policy, authn } =
+    let Files { quota, rules: Configured { registry, policy, lock, warnings }, authn } =
         read(&settings, &clock).map_err(|problems| anyhow!(problems.to_string()))?;
     let store = Store::connect(&settings.database, clock.clone()).await.context("database")?;
     store.migrate(settings.database.auto_migrate).await.context("database")?;
@@ -250,9 +257,11 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         tools.reactivated = report.reactivated,
         "registry synced"
     );
-    for tool in policy.unknown_tools(|name| registry.snapshot().may_offer(name)) {
-        tracing::warn!(tool, "the policy names a tool that the registry does not have");
+    for warning in &warnings {
+        tracing::warn!("policy: {warning}");
     }
+    let status = Status::new(&settings);
+    status.started(clock.now(), warnings);
     let audit = Auditor::open(&settings.audit, &settings.server.state_dir, &store, clock.clone())
         .context("audit journal")?;
     let authn = Arc::new(authn);
@@ -261,7 +270,6 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
     }
     let handshake = Handshake::new(&settings.telemetry.app_name)?;
     let server_info = handshake.server_info().to_owned();
-    let backends = registry.snapshot().backends().len();
     let sessions = Arc::new(Sessions::new(
         &settings.sessions,
         &settings.upstream,
@@ -276,16 +284,17 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         admin_role: settings.auth.admin_role.as_str().into(),
         handshake,
         authn,
-        registry,
-        policy: Arc::new(policy),
+        in_force: Arc::new(InForce::new(registry, policy, lock)),
+        reload: Reload::new(&settings, status),
+        shadow_differences: AtomicU64::new(0),
         quota,
         audit,
         offers: Offers::default(),
+        pins: Seen::default(),
         lists_incomplete: AtomicU64::new(0),
         conversations: Conversations::default(),
         upstream: Arc::new(Upstream::new(
             &settings.upstream,
-            backends,
             server_info,
             Arc::clone(&sessions),
             clock.clone(),
@@ -342,10 +351,7 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
     let metrics_listener = bind(settings.server.metrics_listen)?;
     let (addr, metrics_addr) = (listener.local_addr()?, metrics_listener.local_addr()?);
     let metrics = metrics()?;
-    let snapshot = gateway.registry.snapshot();
-    let tools = metrics
-        .tools(snapshot.scopes().flat_map(|s| &s.tools).map(|tool| (&*tool.scope, &*tool.name)));
-    drop(snapshot);
+    let tools = ArcSwap::from_pointee(counters(&metrics, &gateway));
     let site = web::Data::new(Site {
         metrics,
         tools,
@@ -358,6 +364,17 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
         complaints: Complaints::default(),
         stopping: AtomicBool::new(false),
     });
+    let renewed = site.clone();
+    let runner = Runner::new(Arc::clone(&site.gateway), move |gateway| {
+        renewed.tools.store(Arc::new(counters(&renewed.metrics, gateway)));
+        let (store, records) = (Arc::clone(&gateway.store), records(&gateway.now().registry));
+        drop(gateway.store.spawn(async move {
+            if let Err(error) = store.sync_tools(&records).await {
+                tracing::warn!(%error, "the table of tools is not in step with the registry");
+            }
+        }));
+    });
+    actix_web::rt::spawn(runner.run());
     let shutdown = Duration::from_secs(settings.server.shutdown_timeout_seconds);
     let workers = match settings.server.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -402,6 +419,13 @@ fn serve(settings: &Settings, gateway: Arc<Gateway>) -> anyhow::Result<Running> 
     Ok(Running { addr, metrics_addr, site, handles, shutdown, finished })
 }
 
+/// The counters of the tools that there are.
+fn counters(metrics: &Metrics, gateway: &Gateway) -> ToolCounters {
+    let now = gateway.now();
+    let tools = now.registry.snapshot().scopes().flat_map(|scope| &scope.tools);
+    metrics.tools(tools.map(|tool| (&*tool.scope, &*tool.name)))
+}
+
 /// What replicas have in common.
 fn cursor_secret(settings: &Settings) -> anyhow::Result<&Secret> {
     let secret = settings.sessions.key.as_ref().or(settings.upstream.shared_secret.as_ref());
@@ -417,6 +441,9 @@ async fn exposition(site: web::Data<Site>) -> HttpResponse {
     site.metrics.quota_store(up, leases);
     site.metrics.quota_decisions(&site.gateway.quota.tally());
     site.metrics.audit_folded(audit.folded);
+    site.metrics.shadow_differences(site.gateway.shadow_differences.load(Ordering::Relaxed));
+    let reload = &site.gateway.reload;
+    site.metrics.reloads(reload.counts(), site.gateway.now().number, reload.error().is_some());
     site.metrics.lists_incomplete(site.gateway.lists_incomplete.load(Ordering::Relaxed));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(site.metrics.render())
 }

@@ -83,6 +83,21 @@ pub(crate) enum Reason {
     ToolNotInScope,
     /// The caller's roles, or its workspace, do not reach the tool.
     ToolNotAllowed,
+    /// The backend does not offer the tool as somebody has approved it.
+    ToolQuarantined,
+    /// A rule of the policy denies the call of a tool that the caller sees.
+    DeniedByPolicy,
+    /// A condition of the policy came to nothing, which denies.
+    ConditionFailed,
+    /// A person would have to approve the call, and nobody can be asked.
+    ApprovalUnavailable,
+    /// The caller has no agent profile, or one that is not its own or has no
+    /// rules.
+    InvalidAgentId,
+    /// The agent profile of callers without one has no rules.
+    FallbackAgentNotInRules,
+    /// There is no agent profile for callers without one.
+    NoFallbackConfigured,
     /// No backend of the scope can have the prompt.
     UnknownPrompt,
     /// The caller's roles, or its workspace, do not reach the prompt.
@@ -102,6 +117,8 @@ pub(crate) enum Reason {
     InvalidArguments,
     /// The operation needs the admin role.
     AdminRequired,
+    /// The files of the configuration are not fit to be put in force.
+    ReloadRefused,
 
     // Quota.
     /// A rate limit is exhausted, or too many calls are in progress.
@@ -142,7 +159,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, for tests and tables.
-    pub(crate) const ALL: [Self; 54] = [
+    pub(crate) const ALL: [Self; 62] = [
         Self::ForbiddenHost,
         Self::ForbiddenOrigin,
         Self::NotFound,
@@ -174,6 +191,13 @@ impl Reason {
         Self::UnknownTool,
         Self::ToolNotInScope,
         Self::ToolNotAllowed,
+        Self::ToolQuarantined,
+        Self::DeniedByPolicy,
+        Self::ConditionFailed,
+        Self::ApprovalUnavailable,
+        Self::InvalidAgentId,
+        Self::FallbackAgentNotInRules,
+        Self::NoFallbackConfigured,
         Self::UnknownPrompt,
         Self::PromptNotAllowed,
         Self::UnknownResource,
@@ -183,6 +207,7 @@ impl Reason {
         Self::AmbiguousTool,
         Self::InvalidArguments,
         Self::AdminRequired,
+        Self::ReloadRefused,
         Self::RateLimited,
         Self::BudgetExceeded,
         Self::AbuseLimited,
@@ -234,6 +259,13 @@ impl Reason {
             Self::UnknownTool => "unknown_tool",
             Self::ToolNotInScope => "tool_not_in_scope",
             Self::ToolNotAllowed => "tool_not_allowed",
+            Self::ToolQuarantined => "tool_quarantined",
+            Self::DeniedByPolicy => "denied_by_policy",
+            Self::ConditionFailed => "condition_failed",
+            Self::ApprovalUnavailable => "approval_unavailable",
+            Self::InvalidAgentId => "invalid_agent_id",
+            Self::FallbackAgentNotInRules => "fallback_agent_not_in_rules",
+            Self::NoFallbackConfigured => "no_fallback_configured",
             Self::UnknownPrompt => "unknown_prompt",
             Self::PromptNotAllowed => "prompt_not_allowed",
             Self::UnknownResource => "unknown_resource",
@@ -243,6 +275,7 @@ impl Reason {
             Self::AmbiguousTool => "ambiguous_tool",
             Self::InvalidArguments => "invalid_arguments",
             Self::AdminRequired => "admin_required",
+            Self::ReloadRefused => "reload_refused",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
             Self::AbuseLimited => "abuse_limited",
@@ -281,6 +314,11 @@ impl Reason {
             Self::UnknownTool => "TOOL_NOT_FOUND",
             Self::ToolNotInScope => "TOOL_NOT_IN_SCOPE",
             Self::ToolNotAllowed => "TOOL_NOT_ALLOWED",
+            Self::ToolQuarantined => "TOOL_QUARANTINED",
+            Self::DeniedByPolicy => "DENIED_BY_POLICY",
+            Self::InvalidAgentId => "INVALID_AGENT_ID",
+            Self::FallbackAgentNotInRules => "FALLBACK_AGENT_NOT_IN_RULES",
+            Self::NoFallbackConfigured => "NO_FALLBACK_CONFIGURED",
             Self::UnknownPrompt => "PROMPT_NOT_FOUND",
             Self::PromptNotAllowed => "PROMPT_NOT_ALLOWED",
             Self::UnknownResource => "RESOURCE_NOT_FOUND",
@@ -316,7 +354,10 @@ impl Reason {
             | Self::UnknownTask
             | Self::TasksNotDeclared
             | Self::AmbiguousTool
+            | Self::ConditionFailed
+            | Self::ApprovalUnavailable
             | Self::AdminRequired
+            | Self::ReloadRefused
             | Self::QuotaUnavailable
             | Self::AuditUnavailable
             | Self::Internal => self.name(),

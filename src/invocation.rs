@@ -103,7 +103,7 @@ impl<'a> Invocation<'a> {
             // Any scope that has it: the policy then refuses, on the record.
             (None, _) => match snapshot.offered_by(name).next() {
                 Some(scope) => Ok(Arc::clone(scope)),
-                None => undeclared(&snapshot),
+                None => undeclared(snapshot),
             },
         }
     }

@@ -21,3 +21,19 @@ pub async fn asked_to_stop() -> std::io::Result<&'static str> {
 /// Time for load balancers to see that `/ready` has turned red before the
 /// listener closes.
 pub const NOTICE: Duration = Duration::from_millis(200);
+
+/// Calls back whenever the process is asked to read its configuration anew
+/// (`SIGHUP`), until the task is ended.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn asked_to_reload(
+    reload: impl Fn() + 'static,
+) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(actix_web::rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload();
+        }
+    }))
+}

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         migrate: &app::migrate,
         limits: &app::limits,
         audit: &app::audit,
+        policy: &app::policy,
+        tools: &app::tools,
         prove: &app::prove,
         bridge: &|options| {
             telemetry::plain(options.log_level())?;

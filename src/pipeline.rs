@@ -6,17 +6,21 @@
 //! and nothing is forwarded that was not written down.
 
 mod account;
+mod changes;
+mod conceal;
 mod conversation;
 mod hearing;
 mod listen;
 mod lists;
 mod offers;
+mod pinned;
 mod quotas;
 mod seats;
 mod tasks;
 mod upkeep;
 
 pub(crate) use account::remember;
+pub(crate) use changes::Changes;
 pub(crate) use conversation::{Begun, Line, begin, hang_up, reach, say};
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
@@ -27,6 +31,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,13 +40,17 @@ use crate::audit::{CallerFacts, Entry, Opening, Surface, TargetFacts};
 use crate::authn::{Caller, Credentials};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
+use crate::generation::Generation;
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
+use crate::policy::Moment;
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
+use crate::protocol::json_path::JsonPaths;
 use crate::protocol::jsonrpc::Kind;
-use crate::protocol::mcp::Method;
+use crate::protocol::mcp::{ClientInfo, Method};
+use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
 use crate::registry::{Scope, Tool};
@@ -205,6 +214,8 @@ async fn authenticate(
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
         agent: caller.only_agent(),
+        agents: caller.agents_text(),
+        roles: caller.roles_text(),
     });
     Ok(caller)
 }
@@ -284,16 +295,21 @@ async fn walk_message(
     if let Some(client) = message.client() {
         entry.client(Some(&client.name), Some(&client.version));
     }
-    let scope = gw.registry.scope(scope)?;
+    let now = gw.now();
+    let scope = now.registry.scope(scope)?;
     let seat = match seat {
-        Some(seat) => Some(seat),
+        // A reload may have put other backends in the places of the scope.
+        Some(seat) if seat.scope() == scope.label() => Some(seat),
+        Some(_) => {
+            return Err(Refusal::new(Reason::UnknownSession, "the scope is another by now"));
+        }
         None => seats::of(gw, head, &scope, &caller, message.spoken.era)?,
     };
     if let Some(seat) = &seat {
         entry.session(&seat.uid());
     }
     let trail = trail(head, request_id);
-    let visitor = Visitor { caller, scope, seat, trail };
+    let visitor = Visitor { now, caller, scope, seat, client: message.client(), trail };
     // Whatever is not the usual way lies on the heap, so that the usual way
     // does not carry its size.
     match message.kind {
@@ -363,13 +379,14 @@ async fn walk_invoke(
     let id = invocation.id(brought, request_id)?;
     known.message.id = Some(id.clone());
     entry.method("tools/call");
-    let active = gw.policy.active();
-    let scope = invocation.scope(&gw.registry, |tool| active.allows(&caller, tool));
+    let now = gw.now();
+    let active = now.policy.active();
+    let scope = invocation.scope(&now.registry, |tool| active.allows(&caller, tool));
     // What is refused for want of a scope is a call, too.
     if let (Err(_), Some(name)) = (&scope, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
-            let hidden = gw.registry.snapshot().redactions_of(name);
+            let hidden = now.registry.snapshot().redactions_of(name);
             entry.arguments(arguments, hidden.as_deref());
         }
     }
@@ -377,16 +394,21 @@ async fn walk_invoke(
     let mut call = invocation.into_call(&id, brought)?;
     call.turn_id = head.one(headers::TURN_ID)?.map(Cow::Borrowed);
     call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
-    let visitor = Visitor { caller, scope, seat: None, trail: trail(head, request_id) };
+    let trail = trail(head, request_id);
+    let visitor = Visitor { now, caller, scope, seat: None, client: None, trail };
     call_subject(gw, io, visitor, call, known, entry).await
 }
 
 /// Somebody in a scope.
 struct Visitor<'a> {
+    /// What it is judged by.
+    now: Arc<Generation>,
     caller: Caller,
     scope: Arc<Scope>,
     /// The legacy session, where the client has one.
     seat: Option<Arc<Opened>>,
+    /// Who the client says it is, where the message does.
+    client: Option<ClientInfo<'a>>,
     trail: Trail<'a>,
 }
 
@@ -404,20 +426,40 @@ async fn call_subject(
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
     if let Some(arguments) = call.arguments {
-        let hidden = gw.registry.snapshot().redactions(&visitor.scope, &call.name);
+        let hidden = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
         entry.arguments(arguments, hidden.as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
     let offered = offered_at(gw, io, &visitor, &call).await?;
-    let Visitor { caller, scope, seat, trail } = visitor;
+    let Visitor { now, caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
-    let target = gw.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
+    let asked = call.name.clone();
+    let target = now.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
     if target.subject().tool.is_some() {
         entry.declared();
     }
-    let (ruling, permit) = gw.policy.authorize(target);
+    let uid = seat.as_ref().map(|seat| seat.uid());
+    let session = uid.as_ref().map(|uid| uid as &(dyn Display + Sync));
+    let moment = Moment {
+        now: gw.clock.now(),
+        client: client
+            .as_ref()
+            .map(|it| (&*it.name, &*it.version))
+            .or_else(|| seat.as_ref().map(|seat| (seat.client_name(), seat.client_version()))),
+        session,
+    };
+    let (ruling, permit) = now.policy.authorize(target, moment);
+    if let Some(shown) = &ruling.arguments {
+        let hidden = now.registry.snapshot().redactions(&scope, &asked);
+        entry.shown_arguments(shown, hidden.as_deref());
+    }
+    if let Some(difference) = &ruling.difference {
+        difference.log();
+        gw.shadow_differences.fetch_add(1, Ordering::Relaxed);
+        entry.shadow(difference.in_words());
+    }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
@@ -428,9 +470,9 @@ async fn call_subject(
     });
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
+    let (backend, inner) = (&subject.backend, (subject.kind, &*subject.inner));
+    pinned::check(gw, io, &now, backend, inner).await?;
     let asked_at = gw.clock.monotonic();
-    let session = seat.as_ref().map(|seat| seat.uid());
-    let session = session.as_ref().map(|uid| uid as &(dyn Display + Sync));
     let admission = gw.quota.admit(&io.quota, permit, session, &mut known.account).await;
     let elapsed = gw.clock.monotonic().saturating_sub(asked_at);
     entry.quota_took(elapsed);
@@ -438,17 +480,21 @@ async fn call_subject(
     let admission = admission?;
     let recorded = entry.intent(admission).await.inspect_err(|_| known.account.refuse())?;
     known.sent = Some(gw.clock.monotonic());
+    // Of a stream nobody can say where the hidden values stand.
+    let hidden = recorded.as_ref().permit().hidden_in_result();
+    let streams = known.takes_streams() && hidden.is_none();
     let reply = gw
         .upstream
-        .forward(&io.http, &recorded, seat.as_ref(), known.takes_streams(), trail)
+        .forward(&io.http, &recorded, seat.as_ref(), streams, trail)
         .await
         .inspect_err(|refusal| account::unsent(&mut known.account, refusal.reason))?;
     let target = recorded.as_ref().permit().target();
     let reply = tasks::bound(gw, target, reply)?;
-    let whole = match reply {
-        Reply::Stream(mut flow) if known.takes_streams() => {
+    let mut whole = match reply {
+        Reply::Stream(mut flow) if streams => {
             // A legacy backend may tell of any resource on it.
-            flow.judge(hearing::permits(gw, target.caller(), &scope));
+            let place = target.subject().backend_index;
+            flow.judge(hearing::permits(gw, target.caller(), &scope, place));
             return Ok(Answer::Streamed(flow));
         }
         Reply::Whole(whole) => whole,
@@ -457,7 +503,19 @@ async fn call_subject(
     if let Some(credit) = &known.account.credit {
         account::remember(credit, &whole.message).await;
     }
+    if let Some(hidden) = hidden {
+        conceal(&mut whole, hidden)?;
+    }
     Ok(Answer::Forwarded(whole))
+}
+
+/// Takes out of an answer what a rule of the policy hides.
+fn conceal(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
+    let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
+    if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
+        whole.message = shown;
+    }
+    Ok(())
 }
 
 /// The place of the backend that offers what is called, where the name does
@@ -469,11 +527,11 @@ async fn offered_at(
     visitor: &Visitor<'_>,
     call: &Call<'_>,
 ) -> Result<Option<usize>, Refusal> {
-    let Visitor { caller, scope, .. } = visitor;
+    let Visitor { now, caller, scope, .. } = visitor;
     if !scope.needs_catalog(call.kind) || scope.tool(&call.name).is_some() {
         return Ok(None);
     }
-    if !gw.policy.active().allows_in(caller, scope, call.kind, &call.name) {
+    if !now.policy.active().allows_in(caller, scope, call.kind, &call.name) {
         return Ok(Some(0));
     }
     Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
@@ -486,10 +544,13 @@ async fn walk_tools(
 ) -> Result<Answer, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("tools/list");
-    let active = gw.policy.active();
-    let snapshot = gw.registry.snapshot();
+    let now = gw.now();
+    let active = now.policy.active();
+    let snapshot = now.registry.snapshot();
     let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
-    let visible = tools.filter(|tool| active.allows(&caller, tool)).cloned().collect();
+    let shown =
+        |tool: &&Arc<Tool>| active.allows(&caller, tool) && pinned::shows_declared(gw, &now, tool);
+    let visible = tools.filter(shown).cloned().collect();
     Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
 }
 

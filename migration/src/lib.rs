@@ -16,6 +16,7 @@ mod m20261121_000005_audit_folded;
 mod m20261125_000006_audit_retention;
 mod m20261126_000007_audit_reading;
 mod m20261126_000008_audit_announcements;
+mod m20261126_000009_audit_reloads;
 
 /// All migrations, in order.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000006_audit_retention::Migration),
             Box::new(m20261126_000007_audit_reading::Migration),
             Box::new(m20261126_000008_audit_announcements::Migration),
+            Box::new(m20261126_000009_audit_reloads::Migration),
         ]
     }
 }

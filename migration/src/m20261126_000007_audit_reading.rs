@@ -11,14 +11,14 @@ use crate::m20261121_000005_audit_folded::{KINDS, MORE_KINDS, folded};
 #[derive(DeriveMigrationName, Debug, Clone, Copy)]
 pub(crate) struct Migration;
 
-const WHERE: &str = "WHERE d.kind = 'decision'
+pub(crate) const WHERE: &str = "WHERE d.kind = 'decision'
     OR (";
-const MORE_WHERE: &str = "WHERE d.kind IN ('decision', 'admin', 'folded')
+pub(crate) const MORE_WHERE: &str = "WHERE d.kind IN ('decision', 'admin', 'folded')
     OR (";
 
 /// What is no call has no outcome to wait for.
-const STATUS: &str = "        WHEN o.decision IS NULL THEN 'pending'";
-const MORE_STATUS: &str = "        WHEN d.kind <> 'decision' THEN 'success'
+pub(crate) const STATUS: &str = "        WHEN o.decision IS NULL THEN 'pending'";
+pub(crate) const MORE_STATUS: &str = "        WHEN d.kind <> 'decision' THEN 'success'
         WHEN o.decision IS NULL THEN 'pending'";
 
 /// The last column of `audit_folded` before.

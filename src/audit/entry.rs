@@ -123,6 +123,12 @@ impl Entry {
         self.facts.arguments = self.auditor.keeping.keep(raw, hidden);
     }
 
+    /// The call's arguments as they may be kept, where the policy hides some. The
+    /// digest stays that of the arguments as they came.
+    pub(crate) fn shown_arguments(&mut self, arguments: &RawValue, hidden: Option<&JsonPaths>) {
+        self.facts.arguments = self.auditor.keeping.keep(arguments.get(), hidden);
+    }
+
     /// What an administrator asks for, as JSON: kept whatever the setting says of
     /// arguments, without values of secret-looking names.
     pub(crate) fn question(&mut self, asked: &str) {
@@ -140,6 +146,11 @@ impl Entry {
         self.facts.rule_path = path;
         self.facts.policy_digest = Some(policy_digest);
         self.facts.policy_generation = Some(policy_generation);
+    }
+
+    /// What the shadow policy would have done otherwise.
+    pub(crate) fn shadow(&mut self, told: String) {
+        self.facts.shadow = Some(told.into());
     }
 
     /// Time spent deciding the quota.
@@ -204,7 +215,8 @@ impl Entry {
         // what was refused, and for whoever comes and goes without a name.
         let is_refused = matches!(decision, Decision::Deny | Decision::RateLimited);
         let is_anonymous = self.facts.caller.is_none() && decision != Decision::Allow;
-        let is_attempt = self.call_id.is_none() && (is_refused || is_anonymous);
+        let is_own = self.facts.opening.surface == Surface::Process;
+        let is_attempt = self.call_id.is_none() && !is_own && (is_refused || is_anonymous);
         let reason = outcome.reason.map_or(decision.name(), Reason::name);
         if matches!(outcome.reason, Some(Reason::ToolNotInScope | Reason::AmbiguousTool)) {
             self.facts.declared = true;
@@ -250,6 +262,8 @@ impl Entry {
             Kind::Decision
         } else if self.facts.opening.surface == Surface::Admin {
             Kind::Admin
+        } else if self.facts.opening.surface == Surface::Process {
+            Kind::Reload
         } else if self.facts.method == Some("tools/list") {
             Kind::List
         } else {

@@ -27,6 +27,8 @@ pub(crate) enum Surface {
     /// `/files/…`.
     #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Files,
+    /// The gateway itself: nobody has asked.
+    Process,
     /// Anything else, such as metadata documents.
     #[cfg_attr(not(test), expect(dead_code, reason = "the door is still to be built"))]
     Other,
@@ -40,6 +42,7 @@ impl Surface {
             Self::Jobs => "jobs",
             Self::Admin => "admin",
             Self::Files => "files",
+            Self::Process => "process",
             Self::Other => "other",
         }
     }
@@ -58,6 +61,8 @@ pub(crate) enum Kind {
     List,
     /// Something of the administration's.
     Admin,
+    /// Policy, registry or keys were read anew.
+    Reload,
     /// Any other request, such as a handshake, or one that was refused before
     /// it named a tool.
     Request,
@@ -77,6 +82,7 @@ impl Kind {
             Self::Authentication => "authentication",
             Self::List => "list",
             Self::Admin => "admin",
+            Self::Reload => "reload",
             Self::Request => "request",
             Self::Folded => "folded",
             Self::Damaged => "damaged",
@@ -127,7 +133,7 @@ impl Decision {
     pub(super) fn of(reason: Option<Reason>, sent_on: bool) -> Self {
         use Reason::{
             AbuseLimited, BackendError, BackendTimeout, BackendUnavailable, BudgetExceeded,
-            Cancelled, Internal, RateLimited, ReplyTooLarge,
+            Cancelled, Internal, RateLimited, ReloadRefused, ReplyTooLarge,
         };
         match reason {
             None if sent_on => Self::Success,
@@ -137,7 +143,8 @@ impl Decision {
             Some(BackendTimeout) => Self::Timeout,
             Some(Cancelled) => Self::Aborted,
             Some(BackendUnavailable | BackendError | ReplyTooLarge) => Self::UpstreamError,
-            Some(reason) if sent_on || reason == Internal => Self::Error,
+            Some(Internal | ReloadRefused) => Self::Error,
+            Some(_) if sent_on => Self::Error,
             Some(_) => Self::Deny,
         }
     }
@@ -183,6 +190,11 @@ pub(crate) struct CallerFacts {
     pub(crate) tenant: Option<Arc<str>>,
     /// The agent profile.
     pub(crate) agent: Option<Arc<str>>,
+    /// The agent profiles, as a JSON array, where there are several.
+    pub(crate) agents: Option<Arc<str>>,
+    /// The roles, as a JSON array: the policy judged by them, and must be able to
+    /// again.
+    pub(crate) roles: Option<Arc<str>>,
 }
 
 /// What is called, once it is found.
@@ -257,6 +269,8 @@ mod most {
     pub(super) const PATH: usize = 512;
     /// A sentence.
     pub(super) const DETAIL: usize = 1024;
+    /// The roles of a caller; more of them are left out whole.
+    pub(super) const ROLES: usize = 4096;
 }
 
 /// Longest text kept from a request's name, in bytes.
@@ -279,6 +293,7 @@ pub(super) struct Facts {
     pub(super) rule_path: Option<Arc<str>>,
     pub(super) policy_digest: Option<Arc<str>>,
     pub(super) policy_generation: Option<u64>,
+    pub(super) shadow: Option<Box<str>>,
     pub(super) arguments_digest: Option<Digest>,
     pub(super) arguments: Option<String>,
     pub(super) quota_took: Option<Duration>,
@@ -312,6 +327,7 @@ impl Facts {
             rule_path: None,
             policy_digest: None,
             policy_generation: None,
+            shadow: None,
             arguments_digest: None,
             arguments: None,
             quota_took: None,
@@ -344,6 +360,8 @@ impl Facts {
         let address = self.opening.client_addr.filter(|_| whole).map(|addr| addr.to_string());
         let mut line = body.begin();
         line.text("agent", caller.and_then(|caller| caller.agent.as_deref()), most::NAME);
+        let agents = caller.and_then(|caller| caller.agents.as_deref());
+        line.text("agents", agents.filter(|it| it.len() <= most::ROLES), most::ROLES);
         line.text("arguments", self.arguments.as_deref().filter(|_| whole), usize::MAX);
         line.digest("arguments_digest", self.arguments_digest.as_ref().filter(|_| whole));
         line.text("backend", target.map(|target| &*target.backend), most::NAME);
@@ -372,10 +390,13 @@ impl Facts {
         line.text("request_id", Some(&self.opening.request_id), most::NAME);
         line.number("result_bytes", outcome.and_then(|end| end.result_bytes));
         line.digest("result_digest", outcome.and_then(|end| end.result_digest.as_ref()));
+        let roles = caller.and_then(|caller| caller.roles.as_deref());
+        line.text("roles", roles.filter(|it| it.len() <= most::ROLES), most::ROLES);
         line.text("rule_path", self.rule_path.as_deref().filter(|_| whole), most::PATH);
         line.text("scope", self.scope().filter(|_| whole), most::NAME);
         line.seq();
         line.text("session", self.session.as_deref().filter(|_| whole), most::NAME);
+        line.text("shadow", self.shadow.as_deref().filter(|_| whole), most::PATH);
         line.text("surface", Some(self.opening.surface.name()).filter(|_| whole), most::NAME);
         line.text("tenant", caller.and_then(|caller| caller.tenant.as_deref()), most::NAME);
         line.time("time", event.time);

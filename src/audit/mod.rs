@@ -22,6 +22,7 @@ mod keys;
 mod line;
 mod recover;
 mod redact;
+mod reloaded;
 mod retention;
 mod segment;
 mod shipper;
@@ -43,6 +44,7 @@ pub(crate) use digest::Digest;
 pub(crate) use entry::{Entry, Recorded};
 pub(crate) use facts::{CallerFacts, Opening, Outcome, Surface, TargetFacts};
 pub(crate) use keys::KeyRing;
+pub(crate) use reloaded::Reloaded;
 pub(crate) use signer::{KeyError, check_key, public_keys, rotate};
 pub(crate) use verify::{
     EarlierReport, Extent, Verification, Verifier, read_database, read_file, read_journal,

@@ -9,6 +9,8 @@
 //! * `null` counts as missing. A claim of the wrong type refuses the token: a
 //!   list of roles with a hole in it could hide a role that is denied.
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 
 use super::identity::{self, Identity};
@@ -64,6 +66,7 @@ impl Rules {
             api_version: self.api_version(claims)?,
             agents: list(claims, &names.agent)?,
             times,
+            roles_text: OnceLock::new(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Who is calling.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +19,8 @@ pub(super) struct Identity {
     pub(super) api_version: Option<String>,
     pub(super) agents: Vec<String>,
     pub(super) times: Times,
+    /// The roles as JSON, once somebody has asked.
+    pub(super) roles_text: OnceLock<Arc<str>>,
 }
 
 /// The authenticated principal of a request. Only this room makes one, so
@@ -70,6 +72,22 @@ impl Caller {
     #[must_use]
     pub(crate) fn roles(&self) -> &[String] {
         &self.0.roles
+    }
+
+    /// The roles as a JSON array, made once for each token; nothing where there
+    /// are none.
+    pub(crate) fn roles_text(&self) -> Option<Arc<str>> {
+        if self.0.roles.is_empty() {
+            return None;
+        }
+        let made = || serde_json::Value::from(self.0.roles.as_slice()).to_string().into();
+        Some(Arc::clone(self.0.roles_text.get_or_init(made)))
+    }
+
+    /// The agent profiles as a JSON array, where there are several.
+    pub(crate) fn agents_text(&self) -> Option<Arc<str>> {
+        (self.0.agents.len() > 1)
+            .then(|| serde_json::Value::from(self.0.agents.as_slice()).to_string().into())
     }
 
     /// The workspace.
@@ -125,12 +143,12 @@ impl Caller {
             api_version: None,
             agents: Vec::new(),
             times: Times { expires: 4_102_444_800, not_before: None, issued: None },
+            roles_text: OnceLock::new(),
         }))
     }
 }
 
-/// What the token says beyond what the walk asks today.
-#[cfg_attr(not(test), expect(dead_code, reason = "the policy's further layers ask for these"))]
+/// What the token says for conditions of the policy.
 impl Caller {
     /// The groups of the claim `groups`, in the token's order, each once.
     #[must_use]
@@ -145,6 +163,7 @@ impl Caller {
     }
 
     /// The version of the API the token was made for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody asks for it yet"))]
     #[must_use]
     pub(crate) fn api_version(&self) -> Option<&str> {
         self.0.api_version.as_deref()

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jsonwebtoken::Algorithm;
 use tokio::sync::mpsc;
 use url::Url;
@@ -45,10 +46,20 @@ pub(super) struct Issuer {
 /// Where an issuer's keys come from.
 #[derive(Debug)]
 pub(super) enum Keys {
-    /// Read once, at start.
-    Fixed(Arc<KeySet>),
+    /// Of this machine: read at start, and when the configuration is reloaded.
+    Local(ArcSwap<Ring>),
     /// Fetched, and fetched again.
     Remote(Arc<RemoteKeys>),
+}
+
+/// Keys of this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Ring {
+    keys: Arc<KeySet>,
+    /// SHA-256 of what they were read from.
+    mark: [u8; 32],
+    /// Counts the keys that were others than before.
+    generation: u64,
 }
 
 impl Keys {
@@ -60,7 +71,10 @@ impl Keys {
         algorithm: Algorithm,
     ) -> Result<(Arc<KeySet>, u64), Refusal> {
         match self {
-            Self::Fixed(keys) => Ok((Arc::clone(keys), 0)),
+            Self::Local(ring) => {
+                let ring = ring.load();
+                Ok((Arc::clone(&ring.keys), ring.generation))
+            }
             Self::Remote(remote) => {
                 let ring = remote.holding(id, algorithm).await?;
                 Ok((Arc::clone(&ring.keys), ring.generation))
@@ -71,23 +85,53 @@ impl Keys {
     /// Whether what was verified with keys of this generation still holds.
     pub(super) fn is_current(&self, generation: u64, now: Duration) -> bool {
         match self {
-            Self::Fixed(_) => true,
+            Self::Local(ring) => ring.load().generation == generation,
             Self::Remote(remote) => remote.is_current(generation, now),
         }
     }
 }
 
 impl Issuer {
+    /// Keys of this machine, read anew; `None` where they are the same, or come
+    /// from elsewhere.
+    pub(super) fn read_again(
+        &self,
+        settings: &IssuerSettings,
+        place: &Place,
+    ) -> Result<Option<Ring>, Problem> {
+        let Keys::Local(known) = &self.keys else { return Ok(None) };
+        let read = match source(settings) {
+            Ok(Source::Local(source)) => source.load(&self.allowed),
+            Ok(Source::Jwks(_) | Source::Discovery) => return Ok(None),
+            Err(fault) => Err(fault),
+        };
+        let (keys, mark) = read.map_err(|(field, message)| place.problem(field, message))?;
+        let known = known.load();
+        let generation = known.generation + 1;
+        Ok((mark != known.mark).then(|| Ring { keys: Arc::new(keys), mark, generation }))
+    }
+
+    /// Verifies by these keys from now on; tokens that were verified by others
+    /// are verified again.
+    pub(super) fn adopt(&self, ring: Ring) {
+        if let Keys::Local(known) = &self.keys {
+            known.store(Arc::new(ring));
+        }
+    }
+
     pub(super) fn health(&self) -> KeyHealth {
         match &self.keys {
-            Keys::Fixed(keys) => KeyHealth {
-                issuer: self.rules.issuer.to_string(),
-                ready: true,
-                why: None,
-                keys: keys.len(),
-                generation: 0,
-                age: None,
-            },
+            Keys::Local(ring) => {
+                let ring = ring.load();
+                KeyHealth {
+                    issuer: self.rules.issuer.to_string(),
+                    ready: true,
+                    why: None,
+                    keys: ring.keys.len(),
+                    generation: ring.generation,
+                    age: None,
+                }
+            }
             Keys::Remote(remote) => remote.health(),
         }
     }
@@ -190,7 +234,10 @@ fn source(settings: &IssuerSettings) -> Result<Source<'_>, (&'static str, String
     use local::Source as Local;
     let s = settings;
     let mut set: Vec<(&'static str, Source<'_>)> = Vec::new();
-    set.extend(s.secret_key.iter().map(|v| ("secret_key", Source::Local(Local::Secret(v)))));
+    set.extend(s.secret_key.iter().map(|secret| {
+        let file = s.secret_read_from.as_deref();
+        ("secret_key", Source::Local(file.map_or(Local::Secret(secret), Local::SecretFile)))
+    }));
     let files = [
         ("secret_key_file", s.secret_key_file.as_deref().map(Local::SecretFile)),
         ("public_key_file", s.public_key_file.as_deref().map(Local::PublicKeyFile)),
@@ -226,7 +273,10 @@ fn keys(
     let location = match source {
         Source::Local(source) => {
             return match source.load(allowed) {
-                Ok(keys) => Some(Keys::Fixed(Arc::new(keys))),
+                Ok((keys, mark)) => {
+                    let ring = Ring { keys: Arc::new(keys), mark, generation: 0 };
+                    Some(Keys::Local(ArcSwap::from_pointee(ring)))
+                }
                 Err((field, message)) => {
                     complain(field, message);
                     None

@@ -1,9 +1,10 @@
-//! Keys that are read once, at start: from a secret or a file.
+//! Keys that lie on this machine: in a secret or a file.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::Algorithm;
 
 use super::jwks;
@@ -27,25 +28,36 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// Loads the keys for those of the allowed algorithms that fit them.
-    pub(super) fn load(self, allowed: &[Algorithm]) -> Result<KeySet, Fault> {
+    /// Loads the keys for those of the allowed algorithms that fit them, with the
+    /// SHA-256 of what they were read from.
+    pub(super) fn load(self, allowed: &[Algorithm]) -> Result<(KeySet, [u8; 32]), Fault> {
+        let text = match self {
+            Self::Secret(_) => String::new(),
+            Self::SecretFile(path) => read_text("secret_key_file", path)?,
+            Self::PublicKeyFile(path) => read_text("public_key_file", path)?,
+            Self::JwksFile(path) => read_text("jwks_file", path)?,
+        };
+        let mut mark = [0; 32];
+        mark.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        Ok((self.keys(&text, allowed)?, mark))
+    }
+
+    fn keys(self, text: &str, allowed: &[Algorithm]) -> Result<KeySet, Fault> {
         match self {
             Self::Secret(secret) => from_secret("secret_key", secret, allowed),
-            Self::SecretFile(path) => {
-                let text = read_text("secret_key_file", path)?;
-                let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
+            Self::SecretFile(_) => {
+                let text = text.strip_suffix('\n').unwrap_or(text);
+                let secret = Secret::new(text.strip_suffix('\r').unwrap_or(text));
                 from_secret("secret_key_file", &secret, allowed)
             }
-            Self::PublicKeyFile(path) => {
-                let text = read_text("public_key_file", path)?;
+            Self::PublicKeyFile(_) => {
                 let material =
-                    pem::read(&text).map_err(|fault| ("public_key_file", fault.to_string()))?;
+                    pem::read(text).map_err(|fault| ("public_key_file", fault.to_string()))?;
                 let kind = names(material.algorithms());
                 let key = VerifyingKey::public(None, material, allowed);
                 key.map(|key| KeySet::new(vec![key])).ok_or_else(|| unfit(allowed, &kind))
             }
-            Self::JwksFile(path) => {
-                let text = read_text("jwks_file", path)?;
+            Self::JwksFile(_) => {
                 let keys = jwks::read(text.as_bytes(), allowed)
                     .map_err(|fault| ("jwks_file", fault.to_string()))?;
                 if keys.len() == 0 {

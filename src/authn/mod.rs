@@ -44,10 +44,21 @@ use crate::clock::Clock;
 use crate::error::{Reason, Refusal};
 use crate::settings::{AuthSettings, IssuerSettings};
 use cache::{Fingerprint, TokenCache, Verified};
-use issuer::{Issuer, Keys};
+use issuer::{Issuer, Keys, Ring};
 use key::Lookup;
 use problem::Place;
 use token::{Token, invalid};
+
+/// Keys that were read anew, of the issuers whose keys are others than before.
+#[derive(Debug)]
+pub(crate) struct FreshKeys(Vec<(usize, Ring)>);
+
+impl FreshKeys {
+    /// Whether any are others than before.
+    pub(crate) fn differ(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
 
 /// Turns credentials into callers. Shared by all workers behind an `Arc`.
 #[derive(Debug)]
@@ -83,7 +94,7 @@ impl Authenticator {
         let remotes: Vec<_> = issuers
             .iter()
             .filter_map(|issuer| match &issuer.keys {
-                Keys::Fixed(_) => None,
+                Keys::Local(_) => None,
                 Keys::Remote(remote) => Some(Arc::downgrade(remote)),
             })
             .collect();
@@ -143,6 +154,35 @@ impl Authenticator {
     #[must_use]
     pub(crate) fn take_fetcher(&self) -> Option<Fetcher> {
         self.fetcher.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Reads the keys of this machine anew, for [`adopt`](Self::adopt). Nothing
+    /// else of the settings is looked at, and nobody is called: keys from the
+    /// network are fetched when it is their time.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub(crate) fn read_again(&self, settings: &AuthSettings) -> Result<FreshKeys, Vec<Problem>> {
+        let (places, mut problems) = places(settings);
+        let mut rings = Vec::new();
+        for (place, settings) in &places {
+            let mut all = self.issuers.iter();
+            let Some(index) = all.position(|known| *known.rules.issuer == *settings.issuer) else {
+                continue;
+            };
+            match self.issuers[index].read_again(settings, place) {
+                Ok(ring) => rings.extend(ring.map(|ring| (index, ring))),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(FreshKeys(rings)) } else { Err(problems) }
+    }
+
+    /// Verifies by these keys from now on.
+    pub(crate) fn adopt(&self, fresh: FreshKeys) {
+        for (index, ring) in fresh.0 {
+            self.issuers[index].adopt(ring);
+        }
     }
 
     /// A token that was verified before, if it still holds.

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::audit::Audit;
+use super::policy::Policy;
 use super::proof::Proof;
 use super::quota::Quota;
+use super::tools::Tools;
 use crate::bridge;
 
 const AFTER: &str = "\
@@ -21,6 +23,7 @@ Exit codes:
   0  done
   1  something failed while running
   2  the configuration or the command line is wrong
+  3  something that was asked about does not hold (policy, tools)
   4  nothing on record has this id (audit explain)";
 
 /// An MCP gateway: scoped endpoints, JWT, policy, exact quotas and an audit
@@ -74,6 +77,17 @@ pub(super) enum Command {
     Audit {
         #[command(subcommand)]
         action: AuditCommand,
+    },
+    /// Ask a policy, and try one before it goes live: explain, check, test,
+    /// invariants, replay
+    Policy {
+        #[command(subcommand)]
+        action: Policy,
+    },
+    /// Pin tools to what was approved: diff, approve
+    Tools {
+        #[command(subcommand)]
+        action: Tools,
     },
     #[command(about = bridge::ABOUT_SHORT, long_about = bridge::ABOUT)]
     Bridge(Box<bridge::Arguments>),

@@ -5,14 +5,18 @@ mod answering;
 mod arguments;
 mod audit;
 mod healthcheck;
+mod policy;
 mod proof;
 mod quota;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 pub use arguments::{LimitsOf, Migration};
 pub use audit::{Audit, AuditEnd, Format, Selection};
+pub use policy::{Explain, Of, Policy, PolicyEnd};
 pub use proof::{KeysAction, Proof, VerifyArguments};
+pub use tools::{Tools, ToolsEnd, Which};
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,6 +41,8 @@ pub enum Exit {
     /// 2: the configuration or the command line is wrong; starting again
     /// will not help. Of `audit`: what it was to look at cannot be read.
     Misconfigured,
+    /// 3: what was asked about does not hold.
+    Refuted,
     /// 4: there is nothing of the id that was asked for.
     Nothing,
 }
@@ -47,6 +53,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Misconfigured => Self::from(2),
+            Exit::Refuted => Self::from(3),
             Exit::Nothing => Self::from(4),
         }
     }
@@ -67,8 +74,12 @@ pub struct Commands<'a> {
     pub limits: &'a dyn Fn(&Settings, &LimitsOf) -> Result<String, Problems>,
     /// Reads the audit trail.
     pub audit: &'a dyn Fn(&Settings, Audit, &mut Output<'_>) -> anyhow::Result<AuditEnd>,
+    /// Asks a policy.
+    pub policy: &'a dyn Fn(&Settings, Policy, &mut Output<'_>) -> anyhow::Result<PolicyEnd>,
     /// Proves the audit trail whole, or looks at its keys.
     pub prove: &'a dyn Fn(&Settings, &Proof, &mut dyn Write) -> anyhow::Result<Exit>,
+    /// Compares tools with what was approved, or approves them.
+    pub tools: &'a dyn Fn(&Settings, &Tools, &mut Output<'_>) -> anyhow::Result<ToolsEnd>,
     /// Runs the stdio bridge, logging included, until its input ends.
     pub bridge: &'a dyn Fn(bridge::Options) -> anyhow::Result<()>,
     /// Called by `check-config`, and by `serve` before it starts.
@@ -112,6 +123,8 @@ pub fn run(
         Command::CheckConfig(of) => check_config(&sources, &of, commands, output),
         Command::Quota { quota } => quotas(&sources, &quota, output),
         Command::Migrate { direction } => migrate(&sources, direction, commands, output),
+        Command::Tools { action } => of_the_tools(&sources, &action, commands, output),
+        Command::Policy { action } => of_the_policy(&sources, action, commands, output),
         Command::Audit { action: AuditCommand::Read(action) } => {
             audit_trail(&sources, action, commands, output)
         }
@@ -195,9 +208,15 @@ fn migrate(
 
 /// The settings, of which those of the database are sound.
 fn of_the_database(sources: &Sources) -> Result<Settings, Problems> {
+    sound_in(sources, &["database"])
+}
+
+/// The settings, of which these sections are sound.
+fn sound_in(sources: &Sources, sections: &[&str]) -> Result<Settings, Problems> {
     let Loaded { settings, problems, .. } = Settings::load_leniently(sources);
     let concerns = |problem: &&Problem| {
-        problem.path().is_empty() || problem.path().split('.').next() == Some("database")
+        let section = problem.path().split('.').next().unwrap_or_default();
+        section.is_empty() || sections.contains(&section)
     };
     let problems: Problems = problems.iter().filter(concerns).cloned().collect();
     settings.filter(|_| problems.is_empty()).ok_or(problems)
@@ -221,6 +240,58 @@ fn audit_trail(
             Exit::Misconfigured
         }
         Ok(AuditEnd::Nothing) => Exit::Nothing,
+        Err(error) => finish(Err(error), output),
+    }
+}
+
+/// Who asks a policy needs no keys.
+fn of_the_policy(
+    sources: &Sources,
+    action: Policy,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let sections: &[&str] = match action {
+        Policy::Replay { .. } => &["policy", "registry", "database"],
+        Policy::Explain(_)
+        | Policy::Check { .. }
+        | Policy::Test { .. }
+        | Policy::Invariants { .. }
+        | Policy::Schema => &["policy", "registry"],
+    };
+    let settings = match sound_in(sources, sections) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.policy)(&settings, action, output) {
+        Ok(PolicyEnd::Done) => Exit::Done,
+        Ok(PolicyEnd::Refuted) => Exit::Refuted,
+        Ok(PolicyEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate policy: {why}\n"));
+            Exit::Misconfigured
+        }
+        Err(error) => finish(Err(error), output),
+    }
+}
+
+/// Who compares tools needs no keys of tokens, and no database.
+fn of_the_tools(
+    sources: &Sources,
+    action: &Tools,
+    commands: &Commands<'_>,
+    output: &mut Output<'_>,
+) -> Exit {
+    let settings = match sound_in(sources, &["registry", "upstream"]) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems, output),
+    };
+    match (commands.tools)(&settings, action, output) {
+        Ok(ToolsEnd::Done) => Exit::Done,
+        Ok(ToolsEnd::Differing) => Exit::Refuted,
+        Ok(ToolsEnd::Wrong(why)) => {
+            say(output.err, &format!("scopegate tools: {why}\n"));
+            Exit::Misconfigured
+        }
         Err(error) => finish(Err(error), output),
     }
 }

@@ -33,6 +33,14 @@ fn run_with(line: &str, env: &[(&str, &str)], checks: &[Check<'_>], fails: bool)
             writeln!(output.out, "{action:?}")?;
             note("audit".to_owned()).map(|()| AuditEnd::Done)
         },
+        policy: &|_, action, output| {
+            writeln!(output.out, "{action:?}")?;
+            note("policy".to_owned()).map(|()| PolicyEnd::Refuted)
+        },
+        tools: &|_, action, output| {
+            writeln!(output.out, "{action:?}")?;
+            note("tools".to_owned()).map(|()| ToolsEnd::Differing)
+        },
         prove: &|_, command, _| {
             note(format!("prove {command:?}"))?;
             Ok(Exit::Done)

@@ -52,7 +52,7 @@ struct Page {
     path = "/admin/audit-logs",
     tag = "admin",
     params(
-        ("kind" = Option<String>, Query, description = "What was going on: `decision` (a tool call); `admin` (what administrators asked for); what was refused before it named a tool: `authentication`, `list`, `request`; or `folded`, refusals of a flood that were counted", example = "authentication"),
+        ("kind" = Option<String>, Query, description = "What was going on: `decision` (a tool call); `admin` (what administrators asked for); what was refused before it named a tool: `authentication`, `list`, `request`; `folded`, refusals of a flood that were counted; or `reload`, changes of the configuration", example = "authentication"),
         ("user_id" = Option<String>, Query, description = "Calls of this user"),
         ("tool_name" = Option<String>, Query, description = "Calls of this tool"),
         ("endpoint_path" = Option<String>, Query, description = "Calls on this path", example = "/calculator/mcp"),

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::Config;
 
-use super::{admin, health, mcp, quotas, rest, wellknown};
+use super::{admin, health, mcp, policy, quotas, reload, rest, wellknown};
 
 /// Scripts and styles of this origin only; the pages try calls on it, too.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -28,8 +28,11 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
         rest::invoke,
         rest::tools,
         admin::audit_logs,
+        policy::explain,
         quotas::show,
         quotas::reset,
+        reload::reload,
+        reload::status,
         wellknown::root,
         wellknown::scope,
         health::health,

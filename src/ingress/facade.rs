@@ -78,6 +78,7 @@ pub(super) async fn open(
         data: Some(address.into()),
         ..Event::default()
     };
+    let line_changes = line.changes(&site.gateway);
     let talk = Talk {
         site: site.clone(),
         io,
@@ -85,12 +86,13 @@ pub(super) async fn open(
         endpoint: request.path().into(),
         scope: visit.scope.into(),
     };
+    let changes = told(stream::of_changes(line_changes));
     let body = Talking {
         first: Some(written(&first)),
         talk: Some(Rc::new(talk)),
         inbox,
         asked: FuturesUnordered::new(),
-        running: SelectAll::new(),
+        running: SelectAll::from_iter([changes]),
         quiet: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
         expired: Box::pin(tokio::time::sleep(at_most.min(stream::LONGEST))),
         _listener: listener,
@@ -215,7 +217,12 @@ impl Drop for Talking {
 
 /// What a backend says outside of requests.
 fn overheard(flow: Flow) -> Texts {
-    let said = stream::of(flow).filter_map(async |piece| match piece {
+    told(stream::of(flow))
+}
+
+/// The texts of what is told outside of requests.
+fn told(pieces: stream::Pieces) -> Texts {
+    let said = pieces.filter_map(async |piece| match piece {
         Ok(Piece::Event(event) | Piece::Answer { event, .. }) => Some(written(&event)),
         // The stream of one backend has broken; the conversation goes on.
         Err(_) => None,

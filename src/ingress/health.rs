@@ -42,6 +42,7 @@ mod word {
     pub(super) const FAILED: &str = "failed";
     pub(super) const NO_KEYS: &str = "no keys";
     pub(super) const BACKLOG_FULL: &str = "backlog full";
+    pub(super) const STALE: &str = "files are not fit, those before are in force";
     pub(super) const STOPPING: &str = "stopping";
 }
 
@@ -94,7 +95,8 @@ impl Complaints {
 
 /// Every dependency answers. Reasons are fixed words; the log has the errors.
 /// `audit_shipping` only informs: calls go on while events wait in the journal.
-/// So does `quota` where `quota.on_failure` lets calls go on.
+/// So does `quota` where `quota.on_failure` lets calls go on, and `configuration`:
+/// files that are not fit are not in force, and those before are.
 #[utoipa::path(
     get,
     path = "/ready",
@@ -150,6 +152,11 @@ pub(super) async fn ready(site: web::Data<Site>, io: Io) -> HttpResponse {
         all_pass &= outcome.is_ok() || (check == "quota" && !gateway.quota.fails_closed());
         checks.insert(check.to_owned(), site.complaints.note(check, outcome));
     }
+    let configuration = match gateway.reload.error() {
+        None => Ok(()),
+        Some(error) => Err(Failure::new(word::STALE, error)),
+    };
+    checks.insert("configuration".to_owned(), site.complaints.note("configuration", configuration));
     checks.insert("audit_shipping".to_owned(), site.complaints.note("audit_shipping", shipping));
     if let Some(Value::Object(keys)) = checks.get_mut("keys") {
         keys.insert("issuers".to_owned(), issuers.len().into());

@@ -8,7 +8,9 @@ mod edge;
 mod facade;
 mod health;
 mod mcp;
+mod policy;
 mod quotas;
+mod reload;
 mod render;
 mod respond;
 mod rest;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpRequest, web};
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 pub(crate) use cors::cors;
@@ -42,7 +45,8 @@ pub(crate) struct Site {
     pub(crate) edge: Edge,
     pub(crate) app_name: Box<str>,
     pub(crate) metrics: Metrics,
-    pub(crate) tools: ToolCounters,
+    /// Made anew with each generation.
+    pub(crate) tools: ArcSwap<ToolCounters>,
     /// Where pages of the audit trail go on.
     pub(crate) cursors: Cursors,
     /// Places of exports of the audit trail.

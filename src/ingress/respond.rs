@@ -74,8 +74,8 @@ pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<
             (stream::of_call(*flow, known.account.credit.take()), true, None)
         }
         Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
-        Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener })) => {
-            let pieces = stream::for_a_time(stream::of_all(flows), at_most);
+        Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener })) => {
+            let pieces = stream::for_a_time(stream::of_all(flows, Some(changes)), at_most);
             (stream::held_by(pieces, listener), false, Some(seat))
         }
         result => return Came::Whole(Walked { known, entry, result }),
@@ -162,7 +162,9 @@ pub(super) fn count(
         Surface::Mcp => telemetry::Surface::Mcp,
         Surface::Rest => telemetry::Surface::Rest,
         Surface::Admin => telemetry::Surface::Admin,
-        Surface::Jobs | Surface::Files | Surface::Other => telemetry::Surface::Other,
+        Surface::Jobs | Surface::Files | Surface::Process | Surface::Other => {
+            telemetry::Surface::Other
+        }
     };
     metrics.request(surface, status);
     if let Some(refusal) = refusal {
@@ -181,7 +183,7 @@ pub(super) fn count(
             }
             Some(_) => telemetry::Outcome::Refused,
         };
-        site.tools.call(&tool.scope, &tool.name, outcome);
+        site.tools.load().call(&tool.scope, &tool.name, outcome);
         metrics.call_took(site.gateway.clock.monotonic().saturating_sub(started));
     }
     if let Some(took) = known.quota_took {

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
-use super::{Site, admin, docs, health, mcp, quotas, rest, wellknown};
+use super::{Site, admin, docs, health, mcp, policy, quotas, reload, rest, wellknown};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, most particular first.
-pub(crate) const ROUTES: [Route; 15] = [
+pub(crate) const ROUTES: [Route; 18] = [
     Route {
         path: "/{scope}/mcp",
         methods: "GET, POST, DELETE",
@@ -61,6 +61,12 @@ pub(crate) const ROUTES: [Route; 15] = [
         attach: |r| r.route(web::get().to(admin::audit_logs)).default_service(web::to(only_get)),
     },
     Route {
+        path: "/admin/policy/explain",
+        methods: "GET",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::get().to(policy::explain)).default_service(web::to(only_get)),
+    },
+    Route {
         path: "/admin/quotas",
         methods: "GET, DELETE",
         auth: AuthClass::Admin,
@@ -69,6 +75,18 @@ pub(crate) const ROUTES: [Route; 15] = [
                 .route(web::delete().to(quotas::reset))
                 .default_service(web::to(only_get_and_delete))
         },
+    },
+    Route {
+        path: "/admin/reload",
+        methods: "POST",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::post().to(reload::reload)).default_service(web::to(only_post)),
+    },
+    Route {
+        path: "/admin/reload-status",
+        methods: "GET",
+        auth: AuthClass::Admin,
+        attach: |r| r.route(web::get().to(reload::status)).default_service(web::to(only_get)),
     },
     Route {
         path: "/.well-known/oauth-protected-resource",

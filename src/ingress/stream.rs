@@ -17,7 +17,7 @@ use super::respond::{ACCEL_BUFFERING, EVENT_STREAM, Surroundings, count};
 use super::{Site, render};
 use crate::audit::{Digest, Entry, Outcome, Surface};
 use crate::error::Refusal;
-use crate::pipeline::{self, Known, Listening};
+use crate::pipeline::{self, Changes, Known, Listening};
 use crate::protocol::sse::{self, Event};
 use crate::quota::Credit;
 use crate::session::Opened;
@@ -92,32 +92,42 @@ pub(super) fn of_call(flow: Flow, credit: Option<Box<Credit>>) -> Pieces {
     }))
 }
 
+/// What the gateway itself tells, message by message.
+pub(super) fn of_changes(changes: Changes) -> Pieces {
+    let told = futures_util::stream::unfold(changes, |mut changes| async {
+        let messages = changes.next().await?;
+        Some((futures_util::stream::iter(messages), changes))
+    });
+    Box::pin(told.flatten().map(|text| Ok(Piece::Event(Event::message(text)))))
+}
+
 /// The pieces of several streams, as they come, until one of them ends: whoever
 /// hears nothing more of one backend is to come back.
-pub(super) fn of_all(flows: Vec<Flow>) -> Pieces {
+pub(super) fn of_all(flows: Vec<Flow>, changes: Option<Changes>) -> Pieces {
     let end = || futures_util::stream::iter([None]);
-    let flows = flows.into_iter().map(|flow| of(flow).map(Some).chain(end()).boxed_local());
-    let pieces = futures_util::stream::select_all(flows.collect::<Vec<_>>());
+    let all = flows.into_iter().map(of).chain(changes.map(of_changes));
+    let all = all.map(|pieces| pieces.map(Some).chain(end()).boxed_local());
+    let pieces = futures_util::stream::select_all(all.collect::<Vec<_>>());
     pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()
 }
 
 /// The pieces of subscriptions that are held together: what is told, then what
 /// changes, and the end as soon as one backend ends.
 pub(super) fn of_listening(listening: Listening) -> Pieces {
-    let Listening { acknowledged, flows, ended, at_most, listener } = listening;
+    let Listening { acknowledged, flows, changes, ended, at_most, listener } = listening;
     let is_told = |piece: &Result<Piece, Refusal>| ready(matches!(piece, Ok(Piece::Event(_))));
     // With nobody to tell anything there is silence, and no end to ask about
     // again and again.
-    let changes = if flows.is_empty() {
+    let news = if flows.is_empty() && changes.is_none() {
         futures_util::stream::pending().boxed_local()
     } else {
-        of_all(flows).take_while(is_told).boxed_local()
+        of_all(flows, changes).take_while(is_told).boxed_local()
     };
-    let changes = for_a_time(changes, at_most);
+    let news = for_a_time(news, at_most);
     let first = acknowledged.map(|text| Ok(Piece::Event(Event::message(text))));
     let first = futures_util::stream::iter(first);
     let last = Piece::Answer { event: Event::message(ended), is_error: false };
-    let all = first.chain(changes).chain(futures_util::stream::iter([Ok(last)]));
+    let all = first.chain(news).chain(futures_util::stream::iter([Ok(last)]));
     held_by(all.boxed_local(), listener)
 }
 

@@ -129,6 +129,24 @@ pub(crate) fn row(reason: Reason) -> Row {
             modern: Shape::Error { status: 200, code: codes::INVALID_PARAMS },
             sentence: "Unknown tool.",
         },
+        Reason::DeniedByPolicy => result(403, "This call is denied by policy."),
+        Reason::ConditionFailed => result(
+            403,
+            "This call is denied by policy: its arguments do not let a condition be evaluated.",
+        ),
+        Reason::ApprovalUnavailable => result(
+            403,
+            "This call needs the approval of a person, and nobody can be asked at the moment.",
+        ),
+        Reason::InvalidAgentId => {
+            result(403, "The token names no agent profile that has rules here.")
+        }
+        Reason::FallbackAgentNotInRules => {
+            result(403, "The agent profile of callers without one has no rules here.")
+        }
+        Reason::NoFallbackConfigured => {
+            result(403, "There is no agent profile for callers whose token names none.")
+        }
         Reason::UnknownPrompt | Reason::PromptNotAllowed => {
             message(404, codes::INVALID_PARAMS, 200, "Unknown prompt.")
         }
@@ -148,9 +166,18 @@ pub(crate) fn row(reason: Reason) -> Row {
         Reason::InvalidArguments => {
             result(400, "The arguments do not fit the tool's input schema.")
         }
+        Reason::ToolQuarantined => result(
+            403,
+            "This tool is not as it was approved, so the call was not made. An administrator has to look at it.",
+        ),
         Reason::AdminRequired => {
             door(403, gateway::FORBIDDEN, "Admin role required for this operation")
         }
+        Reason::ReloadRefused => door(
+            422,
+            codes::INVALID_PARAMS,
+            "The configuration on disk is not fit; the one before stays in force.",
+        ),
         Reason::RateLimited => result(429, "Rate limit exceeded."),
         Reason::BudgetExceeded => result(429, "tool-call budget exceeded"),
         Reason::AbuseLimited => {

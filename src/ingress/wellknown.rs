@@ -21,7 +21,7 @@ use crate::error::{Reason, Refusal};
 pub(super) async fn scope(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let visit = Visit::new(&site, &request, Surface::Rest, "GET");
     let leaf = request.match_info().get("leaf").unwrap_or("mcp");
-    if site.gateway.registry.scope(visit.scope).is_err() {
+    if site.gateway.now().registry.scope(visit.scope).is_err() {
         let refusal = Refusal::new(Reason::NotFound, "no metadata for this path");
         return respond::refuse(&refusal, visit.surroundings());
     }

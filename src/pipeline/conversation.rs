@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::{
-    Answer, Inbound, Known, Said, Visitor, Walked, authenticate, hearing, open, turn_away,
+    Answer, Changes, Inbound, Known, Said, Visitor, Walked, authenticate, hearing, open, turn_away,
     walk_message,
 };
 use crate::audit::{CallerFacts, Entry, Opening, Surface};
@@ -50,6 +50,13 @@ pub(crate) struct Line {
     client_addr: Option<IpAddr>,
     /// The session that `initialize` began.
     seat: RefCell<Option<Arc<Opened>>>,
+}
+
+impl Line {
+    /// What the gateway itself says on it.
+    pub(crate) fn changes(&self, gw: &Gateway) -> Changes {
+        Changes::of_session(gw, &self.scope)
+    }
 }
 
 /// A conversation that has begun.
@@ -88,7 +95,7 @@ async fn walk_begin(
     if !inbound.head.accepts()?.event_stream {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
-    let scope = gw.registry.scope(inbound.scope)?;
+    let scope = gw.now().registry.scope(inbound.scope)?;
     let listener = gw.sessions.listen(&CallerKey::of(caller.key()))?;
     let at_most = super::remaining(gw, &caller);
     let nothing = RawValue::from_string("{}".to_owned())
@@ -138,7 +145,7 @@ async fn walk_reach(
         if session.len() > LONGEST {
             return Err(Refusal::new(Reason::UnknownSession, "the session id is too long"));
         }
-        let scope = gw.registry.scope(inbound.scope)?;
+        let scope = gw.now().registry.scope(inbound.scope)?;
         let seat = gw.sessions.open(session, scope.label(), &with_rights(&caller))?;
         Ok(seat)
     };
@@ -196,6 +203,8 @@ pub(crate) async fn say(
         issuer: Some(caller.shared_issuer()),
         tenant: caller.shared_tenant(),
         agent: caller.only_agent(),
+        agents: caller.agents_text(),
+        roles: caller.roles_text(),
     });
     let accepts = Some(Accepts { json: true, event_stream: true });
     let mut known = Known { accepts, ..Known::default() };
@@ -228,7 +237,10 @@ impl Gateway {
             self.sessions.touch(seat);
         }
         let mut both = std::iter::once(&line.own).chain(&*seat);
-        both.all(|session| self.sessions.is_live(session))
+        // A reload may have taken the scope away, or given it other backends.
+        let scope = self.now().registry.scope(&line.scope.name);
+        scope.is_ok_and(|scope| scope.label() == line.scope.label())
+            && both.all(|session| self.sessions.is_live(session))
     }
 
     /// The conversation has its session: what backends say outside of requests
@@ -245,9 +257,11 @@ impl Gateway {
         }
         line.seat.replace(Some(Arc::clone(&seat)));
         let visitor = Visitor {
+            now: self.now(),
             caller: line.caller.clone(),
             scope: Arc::clone(&line.scope),
             seat: Some(Arc::clone(&seat)),
+            client: None,
             trail: Trail::INTERNAL,
         };
         Ok(hearing::overhear(self, io, &visitor, &seat, None).await.unwrap_or_default())

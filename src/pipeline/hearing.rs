@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::seats::{everywhere, of};
-use super::{Answer, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
+use super::{Answer, Changes, Inbound, Visitor, Walked, authenticate, open, trail, turn_away};
 use crate::audit::Entry;
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
@@ -22,6 +22,8 @@ const LONGEST_EVENT_ID: usize = 1024;
 pub(crate) struct Overheard {
     /// What backends say.
     pub(crate) flows: Vec<Flow>,
+    /// What the gateway itself says.
+    pub(crate) changes: Changes,
     /// The session, which is in use as long as somebody listens.
     pub(crate) seat: Arc<Opened>,
     /// How long the caller's token lets it listen.
@@ -49,7 +51,8 @@ async fn walk_hear(
 ) -> Result<Answer, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("GET");
-    let scope = gw.registry.scope(inbound.scope)?;
+    let now = gw.now();
+    let scope = now.registry.scope(inbound.scope)?;
     let seat = of(gw, inbound.head, &scope, &caller, Era::Legacy)?;
     let Some(seat) = seat else {
         return Err(Refusal::new(Reason::MethodNotAllowed, "a stream needs a session"));
@@ -58,9 +61,11 @@ async fn walk_hear(
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let visitor = Visitor {
+        now,
         caller,
         scope,
         seat: Some(Arc::clone(&seat)),
+        client: None,
         trail: trail(inbound.head, inbound.request_id),
     };
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
@@ -82,14 +87,17 @@ async fn walk_hear(
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
     }
     let at_most = super::remaining(gw, &visitor.caller);
-    Ok(Answer::Overheard(Overheard { flows, seat, at_most, listener }))
+    let changes = Changes::of_session(gw, &visitor.scope);
+    Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener }))
 }
 
-/// Which resources the caller may know of, by the policy of each moment.
-pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>) -> Permits {
-    let policy = Arc::clone(&gw.policy);
+/// Which resources of the backend at a place the caller may know of, by the
+/// policy of each moment.
+pub(super) fn permits(gw: &Gateway, caller: &Caller, scope: &Arc<Scope>, place: usize) -> Permits {
+    let in_force = Arc::clone(&gw.in_force);
     let (caller, scope) = (caller.clone(), Arc::clone(scope));
-    Arc::new(move |uri| policy.active().allows_in(&caller, &scope, SubjectKind::Resource, uri))
+    let kind = SubjectKind::Resource;
+    Arc::new(move |uri| in_force.now().policy.active().allows_at(&caller, &scope, place, kind, uri))
 }
 
 /// The rest of a stream that broke off.
@@ -106,7 +114,7 @@ async fn resume(
     let last = str::from_utf8(id).ok().map(|id| (stream, id));
     let flow = gw.upstream.hear(&io.http, seated, last).await?;
     Ok(flow
-        .map(|flow| flow.judged(permits(gw, &visitor.caller, &visitor.scope)))
+        .map(|flow| flow.judged(permits(gw, &visitor.caller, &visitor.scope, place)))
         .into_iter()
         .collect())
 }
@@ -120,13 +128,16 @@ pub(super) async fn overhear(
     except: Option<usize>,
 ) -> Result<Vec<Flow>, Refusal> {
     let places = everywhere(visitor, seat).filter(|seated| Some(seated.place) != except);
-    let asking = places.map(|seated| gw.upstream.hear(&io.http, seated, None));
-    let permits = permits(gw, &visitor.caller, &visitor.scope);
+    let asking = places.map(|seated| async move {
+        let permits = permits(gw, &visitor.caller, &visitor.scope, seated.place);
+        let flow = gw.upstream.hear(&io.http, seated, None).await?;
+        Ok::<_, Refusal>(flow.map(|flow| flow.judged(permits)))
+    });
     let mut flows = Vec::new();
     let mut refused = None;
     for heard in futures_util::future::join_all(asking).await {
         match heard {
-            Ok(flow) => flows.extend(flow.map(|flow| flow.judged(Arc::clone(&permits)))),
+            Ok(flow) => flows.extend(flow),
             Err(refusal) => {
                 refused.get_or_insert(refusal);
             }

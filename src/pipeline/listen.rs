@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::time::error::Elapsed;
 
-use super::{Answer, Known, Visitor, hearing, tasks};
+use super::{Answer, Changes, Known, Visitor, hearing, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -20,7 +20,7 @@ use crate::protocol::revision::Era;
 use crate::protocol::splice::Edits;
 use crate::registry::SubjectKind;
 use crate::session::{CallerKey, Listener};
-use crate::translate::news::{self, Wanted};
+use crate::translate::news::{self, Lists, Wanted};
 use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
 
 /// Longest wait for a backend to take a subscription.
@@ -39,6 +39,8 @@ pub(crate) struct Listening {
     pub(crate) acknowledged: Option<Bytes>,
     /// What the backends tell.
     pub(crate) flows: Vec<Flow>,
+    /// What the gateway itself tells.
+    pub(crate) changes: Option<Changes>,
     /// The last message.
     pub(crate) ended: Bytes,
     /// How long the caller's token lets it listen.
@@ -62,28 +64,41 @@ pub(super) async fn listen(
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
-    let body = permitted(gw, visitor, message, body).map_err(unfit)?;
+    let body = permitted(visitor, message, body).map_err(unfit)?;
     let id = id_in(&body)?;
-    let permits = hearing::permits(gw, &visitor.caller, &visitor.scope);
+    let permits = |place| hearing::permits(gw, &visitor.caller, &visitor.scope, place);
     let asking = visitor.scope.backends.iter().map(|backend| gw.upstream.facts(&io.http, backend));
     let facts = join_all(asking).await;
     let modern: Vec<Result<bool, Refusal>> =
         facts.into_iter().map(|facts| Ok(facts?.speaks(Era::Modern))).collect();
     let ended = ended(id);
     let at_most = super::remaining(gw, &visitor.caller);
+    let wanted = wanted(&body).map_err(unfit)?;
+    let lists = wanted.lists();
+    let changes = lists.any().then(|| Changes::of_subscription(gw, &visitor.scope, lists, id));
     if let [Ok(true)] = &modern[..] {
         return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
-            Reply::Stream(flow) => Answer::Listening(Listening {
-                acknowledged: None,
-                flows: vec![flow.judged(permits)],
-                ended,
-                at_most,
-                listener,
-            }),
+            Reply::Stream(mut flow) => {
+                let acknowledged = if changes.is_some() {
+                    let mut all = acknowledgement(&mut flow).await?.unwrap_or_default();
+                    unite(&mut all, own(lists));
+                    Some(acknowledged(id, &all))
+                } else {
+                    None
+                };
+                let flows = vec![flow.judged(permits(0))];
+                Answer::Listening(Listening {
+                    acknowledged,
+                    flows,
+                    changes,
+                    ended,
+                    at_most,
+                    listener,
+                })
+            }
             Reply::Whole(whole) => Answer::Forwarded(whole),
         });
     }
-    let wanted = wanted(&body).map_err(unfit)?;
     let asking = modern.into_iter().enumerate().map(|(place, modern)| {
         let (wanted, body, listener) = (wanted.clone(), &body, Arc::clone(&listener));
         async move {
@@ -96,10 +111,11 @@ pub(super) async fn listen(
     let mut all = Map::new();
     let mut flows = Vec::new();
     let mut failed = None;
-    for (backend, told) in visitor.scope.backends.iter().zip(join_all(asking).await) {
+    let backends = visitor.scope.backends.iter().enumerate();
+    for ((place, backend), told) in backends.zip(join_all(asking).await) {
         match told {
             Ok(Some((flow, honoured))) => {
-                flows.push(flow.judged(Arc::clone(&permits)));
+                flows.push(flow.judged(permits(place)));
                 unite(&mut all, honoured);
             }
             Ok(None) => {}
@@ -121,8 +137,9 @@ pub(super) async fn listen(
         Some(_) => at_most.min(WITHOUT_ALL),
         None => at_most,
     };
+    unite(&mut all, own(lists));
     let acknowledged = Some(acknowledged(id, &all));
-    Ok(Answer::Listening(Listening { acknowledged, flows, ended, at_most, listener }))
+    Ok(Answer::Listening(Listening { acknowledged, flows, changes, ended, at_most, listener }))
 }
 
 /// The first message: what is told. The id stands in it as the client wrote
@@ -158,12 +175,23 @@ async fn ask_one(
     let Reply::Stream(mut flow) = ask(gw, io, visitor, message, place, body).await? else {
         return Ok(None);
     };
+    Ok(acknowledgement(&mut flow).await?.map(|told| (*flow, told)))
+}
+
+/// The first message of a subscription: what the backend tells.
+async fn acknowledgement(flow: &mut Flow) -> Result<Option<Map<String, Value>>, Refusal> {
     let first = tokio::time::timeout(PATIENCE, flow.next()).await.map_err(late)?;
-    let told = match first.transpose()? {
+    Ok(match first.transpose()? {
         Some(Piece::Event(event)) => event.data.and_then(|data| news::acknowledged(&data)),
         Some(Piece::Answer { .. }) | None => None,
-    };
-    Ok(told.map(|told| (*flow, told)))
+    })
+}
+
+/// What the gateway tells by itself, whatever backends do: lists change with the
+/// policy.
+fn own(lists: Lists) -> Map<String, Value> {
+    let Lists { tools, prompts, resources } = lists;
+    Wanted { tools, prompts, resources, uris: Vec::new() }.to_json()
 }
 
 /// The news of one legacy backend, and what they are.
@@ -228,18 +256,13 @@ async fn ask(
 }
 
 /// The request without subscriptions to resources the caller may not read.
-fn permitted(
-    gw: &Gateway,
-    visitor: &Visitor<'_>,
-    message: &Message<'_>,
-    body: &Bytes,
-) -> Result<Bytes, Unfit> {
+fn permitted(visitor: &Visitor<'_>, message: &Message<'_>, body: &Bytes) -> Result<Bytes, Unfit> {
     let Some(wanted) = message.params.notifications else { return Ok(body.clone()) };
     let Some(uris) = Object::read(wanted)?.get("resourceSubscriptions")? else {
         return Ok(body.clone());
     };
-    let Visitor { caller, scope, .. } = visitor;
-    let active = gw.policy.active();
+    let Visitor { now, caller, scope, .. } = visitor;
+    let active = now.policy.active();
     let mut kept = Vec::new();
     for uri in elements(uris)? {
         let allowed = text(uri)

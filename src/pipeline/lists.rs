@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
 
-use super::{Answer, Visitor, no_cursor};
+use super::{Answer, Visitor, no_cursor, pinned};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -50,9 +50,11 @@ pub(super) async fn list(
 
 /// The tools that the registry declares.
 fn declared(gw: &Gateway, visitor: &Visitor<'_>, era: Era) -> Vec<u8> {
-    let active = gw.policy.active();
+    let active = visitor.now.policy.active();
     let tools = visitor.scope.tools.iter().map(|tool| &**tool);
-    let visible = tools.filter(|tool| active.allows(&visitor.caller, tool));
+    let visible = tools.filter(|tool| {
+        active.allows(&visitor.caller, tool) && pinned::shows_declared(gw, &visitor.now, tool)
+    });
     catalog::list(visible, era, gw.handshake.server_info())
 }
 
@@ -177,11 +179,15 @@ fn visible(
     result: &RawValue,
     mut own: impl FnMut(&str) -> bool,
 ) -> Result<Bytes, Unfit> {
-    let Visitor { caller, scope, .. } = visitor;
-    let (active, kind) = (gw.policy.active(), wanted.kind());
-    let keep = |name: &str, _: &RawValue| {
+    let Visitor { now, caller, scope, .. } = visitor;
+    let (active, kind) = (now.policy.active(), wanted.kind());
+    let lock = now.lock.as_ref().filter(|_| wanted.list == List::Tools);
+    let pins = lock.zip(scope.backends.get(place));
+    let keep = |name: &str, entry: &RawValue| {
         let outer = scope.outer_name(kind, place, name);
-        own(&outer) && active.allows_in(caller, scope, kind, &outer)
+        own(&outer)
+            && active.allows_at(caller, scope, place, kind, &outer)
+            && pins.is_none_or(|(lock, backend)| pinned::shows(gw, lock, backend, entry))
     };
     let rename = |name: &str| match scope.outer_name(kind, place, name) {
         Cow::Owned(outer) => Some(outer),

@@ -30,7 +30,8 @@ pub(super) async fn place(
     kind: SubjectKind,
     name: &str,
 ) -> Result<Option<usize>, Refusal> {
-    let scope = &*visitor.scope.name;
+    // With the backends in their places: a reload may change those.
+    let scope = visitor.scope.label();
     let now = gw.clock.monotonic();
     if let Some(offered) = gw.offers.known(scope, kind, name, now) {
         return found(&offered, name);

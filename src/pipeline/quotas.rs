@@ -36,7 +36,8 @@ pub(crate) async fn quotas(
 ) -> Result<Answer, Refusal> {
     let issuer = issuer(gw, whom)?;
     let caller = Caller::key_of(&issuer, &whom.user);
-    let active = gw.policy.active();
+    let now = gw.now();
+    let active = now.policy.active();
     let whose = Whose {
         limits: active.limits(),
         caller: &caller,
@@ -47,7 +48,7 @@ pub(crate) async fn quotas(
         turn: whom.turn.as_deref(),
         job: whom.job.as_deref(),
     };
-    let snapshot = gw.registry.snapshot();
+    let snapshot = now.registry.snapshot();
     let tools = || {
         let all = snapshot.scopes().flat_map(|scope| &scope.tools);
         all.map(|tool| Tool { scope: &tool.scope, name: &tool.name, key: &tool.key })

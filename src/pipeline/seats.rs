@@ -332,7 +332,7 @@ async fn walk_leave(
 ) -> Result<Answer, Refusal> {
     let caller = authenticate(gw, inbound, entry).await?;
     entry.method("DELETE");
-    let scope = gw.registry.scope(inbound.scope)?;
+    let scope = gw.now().registry.scope(inbound.scope)?;
     let Some(seat) = of(gw, inbound.head, &scope, &caller, Era::Legacy)? else {
         return Err(Refusal::new(Reason::MethodNotAllowed, "there is no session to end"));
     };

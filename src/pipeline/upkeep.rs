@@ -23,7 +23,7 @@ impl Gateway {
     /// Ends at backends what a session that is over held there.
     pub(crate) async fn part(&self, client: &awc::Client, seat: &Opened, user: &str) {
         // After a change of its backends, nobody knows what the places meant.
-        let scope = self.registry.scope(Scope::of_label(seat.scope())).ok();
+        let scope = self.now().registry.scope(Scope::of_label(seat.scope())).ok();
         let scope = scope.filter(|scope| scope.label() == seat.scope());
         let ending = seat.backends().iter().filter_map(|session| {
             let backend = scope.as_ref()?.backend_at(usize::from(session.index))?;

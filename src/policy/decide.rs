@@ -1,87 +1,248 @@
-//! The decision: pure, total, deny by default.
-//!
-//! Order (most restrictive wins): the caller needs a role the policy knows;
-//! the workspace's denials bind everybody; a workspace's list of names takes
-//! the place of what the roles grant; required roles bind everybody, also
-//! callers with a wildcard.
+//! The decision: pure, total, deny by default. One function for lists, calls,
+//! explanations, tests and replays.
 
 use std::sync::Arc;
 
-use super::model::{Grant, RulePath, Rules, Wanted};
+use super::agents::{self, Of};
+use super::model::{RulePath, Rules, Wanted};
+use super::question::{Question, What};
+use super::roles::{self, BuiltIn, Facts};
+use super::rules::{self, Action, Failure, Reach, Redaction};
+use super::uri::Reading;
+use crate::registry::SubjectKind;
 
-/// What is decided about: one caller, one subject.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
-    pub(super) roles: &'a [String],
-    pub(super) tenant: Option<&'a str>,
-    pub(super) wanted: Wanted<'a>,
-    /// Roles the registry requires for it.
-    pub(super) registry_roles: &'a [Box<str>],
+/// Which part of the policy has spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Layer {
+    /// Roles, workspaces and required roles.
+    Roles,
+    /// Agent profiles.
+    Agents,
+    /// Actions by tool and arguments.
+    Rules,
 }
 
-/// Whether, and by which rule.
+impl Layer {
+    /// In the order they are asked.
+    const ALL: [Self; 3] = [Self::Roles, Self::Agents, Self::Rules];
+
+    /// Its word in explanations.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Roles => "roles",
+            Self::Agents => "agents",
+            Self::Rules => "rules",
+        }
+    }
+}
+
+/// What is wrong with the agent profile of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AgentFault {
+    /// There is none, or it is not one of the caller's, or has no rules.
+    Invalid,
+    /// The profile of callers without one has no rules.
+    FallbackNotInRules,
+    /// There is no profile for callers without one.
+    NoFallback,
+}
+
+/// Why something is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// The caller may not even see it.
+    Hidden,
+    /// The caller sees it, but this call is denied.
+    Denied,
+    /// A condition came to nothing.
+    Condition(Failure),
+    /// The caller's agent profile.
+    Agent(AgentFault),
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on, with something hidden where that is said.
+    Allow(Option<Arc<Redaction>>),
+    /// A person must agree first.
+    Approval,
+    /// It does not go on.
+    Deny(Denial),
+}
+
+impl Verdict {
+    /// Its word in explanations, tests and replays.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Allow(None) => "allow",
+            Self::Allow(Some(_)) => "redact",
+            Self::Approval => "approval",
+            Self::Deny(_) => "deny",
+        }
+    }
+}
+
+/// What is decided, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// Whether it may be.
-    pub(crate) allowed: bool,
-    /// The rule that says so.
+    /// What becomes of it.
+    pub(crate) verdict: Verdict,
+    /// The part of the policy that has decided.
+    pub(crate) layer: Layer,
+    /// The rule that has.
     pub(crate) rule: RulePath,
 }
 
-/// Names of rules that stand in no file.
-pub(super) struct BuiltIn {
-    nothing_matches: RulePath,
-    no_known_role: RulePath,
-    registry_roles: RulePath,
-    pub(super) unreadable: RulePath,
-}
-
-impl Default for BuiltIn {
-    fn default() -> Self {
-        Self {
-            nothing_matches: Arc::from("default_action"),
-            no_known_role: Arc::from("roles"),
-            registry_roles: Arc::from("registry.required_roles"),
-            unreadable: Arc::from("unreadable_uri"),
+impl Decision {
+    /// Whether it may be seen, whatever becomes of a call.
+    pub(crate) fn visible(&self) -> bool {
+        match self.verdict {
+            Verdict::Allow(_)
+            | Verdict::Approval
+            | Verdict::Deny(Denial::Denied | Denial::Condition(_)) => true,
+            Verdict::Deny(Denial::Hidden | Denial::Agent(_)) => false,
         }
     }
 }
 
-/// Decides. The same facts always get the same decision.
-pub(super) fn decide(rules: &Rules, built_in: &BuiltIn, facts: Facts<'_>) -> Decision {
-    let deny = |rule: &RulePath| Decision { allowed: false, rule: Arc::clone(rule) };
-    let mut known = false;
-    let mut granted = None;
-    for grant in facts.roles.iter().filter_map(|role| rules.roles.get(role)) {
-        known = true;
-        granted = granted.or_else(|| grant.of(facts.wanted).allows(facts.wanted));
-    }
-    if !known {
-        return deny(&built_in.no_known_role);
-    }
-    if let Some(workspace) = facts.tenant.and_then(|tenant| rules.workspaces.get(tenant)) {
-        if let Some(rule) = workspace.denied.of(facts.wanted).denies(facts.wanted) {
-            return deny(rule);
+/// Decides. The same question always gets the same decision.
+pub(super) fn decide(rules: &Rules, built_in: &BuiltIn, question: &Question<'_>) -> Decision {
+    let subject = match Subject::read(&question.what) {
+        Ok(subject) => subject,
+        Err(Unreadable) => return unreadable(built_in),
+    };
+    let mut last = None;
+    for layer in Layer::ALL {
+        let Some(decision) = of_layer(layer, rules, built_in, question, &subject) else { continue };
+        if !matches!(decision.verdict, Verdict::Allow(_)) {
+            return decision;
         }
-        match workspace.allowed.of(facts.wanted) {
-            None => {}
-            Some(Grant::Everything(rule)) => granted = granted.or(Some(rule)),
-            Some(some @ (Grant::Named(_) | Grant::Resources(_))) => {
-                granted = some.allows(facts.wanted);
+        last = Some(decision);
+    }
+    last.unwrap_or_else(|| Decision {
+        verdict: Verdict::Deny(Denial::Hidden),
+        layer: Layer::Roles,
+        rule: Arc::clone(&built_in.nothing_matches),
+    })
+}
+
+/// How far calls of something get, whatever their arguments and surroundings.
+/// The question is one without a call.
+pub(super) fn reach(rules: &Rules, built_in: &BuiltIn, question: &Question<'_>) -> Reach {
+    let Ok(subject) = Subject::read(&question.what) else { return Reach::Never };
+    for layer in [Layer::Roles, Layer::Agents] {
+        let said = of_layer(layer, rules, built_in, question, &subject);
+        if said.is_some_and(|said| !matches!(said.verdict, Verdict::Allow(_))) {
+            return Reach::Never;
+        }
+    }
+    let actions = rules.actions.as_ref();
+    actions.map_or(Reach::Always, |actions| actions.reach(&question.what, subject.uri()))
+}
+
+/// What each layer says by itself, those that have nothing to say to anybody
+/// left out.
+pub(super) fn each_layer(
+    rules: &Rules,
+    built_in: &BuiltIn,
+    question: &Question<'_>,
+) -> Vec<Decision> {
+    let Ok(subject) = Subject::read(&question.what) else { return vec![unreadable(built_in)] };
+    let said = |layer| of_layer(layer, rules, built_in, question, &subject);
+    Layer::ALL.into_iter().filter_map(said).collect()
+}
+
+/// What could climb out of a folder is denied to everybody.
+fn unreadable(built_in: &BuiltIn) -> Decision {
+    Decision {
+        verdict: Verdict::Deny(Denial::Hidden),
+        layer: Layer::Roles,
+        rule: Arc::clone(&built_in.unreadable),
+    }
+}
+
+/// What is wanted; a URI is read once for all layers.
+enum Subject<'a> {
+    Tool(&'a str),
+    Prompt(&'a str),
+    Resource(Reading),
+}
+
+/// The URI of a resource has no reading.
+struct Unreadable;
+
+impl<'a> Subject<'a> {
+    fn read(what: &What<'a>) -> Result<Self, Unreadable> {
+        Ok(match what.kind {
+            SubjectKind::Tool => Self::Tool(what.name),
+            SubjectKind::Prompt => Self::Prompt(what.name),
+            SubjectKind::Resource => {
+                Self::Resource(Reading::of(what.name).map_err(|_| Unreadable)?)
+            }
+        })
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        match self {
+            Self::Tool(name) => Wanted::Tool(name),
+            Self::Prompt(name) => Wanted::Prompt(name),
+            Self::Resource(uri) => Wanted::Resource(uri),
+        }
+    }
+
+    fn uri(&self) -> Option<&Reading> {
+        match self {
+            Self::Tool(_) | Self::Prompt(_) => None,
+            Self::Resource(uri) => Some(uri),
+        }
+    }
+}
+
+/// What one layer says; `None` where it has nothing to say to anybody.
+fn of_layer(
+    layer: Layer,
+    rules: &Rules,
+    built_in: &BuiltIn,
+    question: &Question<'_>,
+    subject: &Subject<'_>,
+) -> Option<Decision> {
+    let (who, what) = (&question.who, &question.what);
+    let (verdict, rule) = match layer {
+        Layer::Roles => {
+            let judged = roles::judge(
+                rules,
+                built_in,
+                Facts {
+                    roles: who.roles,
+                    tenant: who.tenant,
+                    wanted: subject.wanted(),
+                    registry_roles: what.registry_roles,
+                },
+            );
+            let denied = Verdict::Deny(Denial::Hidden);
+            (if judged.allowed { Verdict::Allow(None) } else { denied }, judged.rule)
+        }
+        Layer::Agents => {
+            let (server, inner, uri) = (what.server, what.inner, subject.uri());
+            match rules.agents.as_ref()?.judge(who, Of { kind: what.kind, server, inner, uri }) {
+                agents::Said::Allow(rule) => (Verdict::Allow(None), rule),
+                agents::Said::Deny(rule) => (Verdict::Deny(Denial::Hidden), rule),
+                agents::Said::Fault(fault, rule) => (Verdict::Deny(Denial::Agent(fault)), rule),
             }
         }
-    }
-    let Some(rule) = granted else { return deny(&built_in.nothing_matches) };
-    if let Wanted::Tool(tool) = facts.wanted
-        && let Some((required, roles)) = rules.required.get(tool)
-        && !roles.iter().any(|role| facts.roles.contains(role))
-    {
-        return deny(required);
-    }
-    if !facts.registry_roles.is_empty()
-        && !facts.registry_roles.iter().any(|role| facts.roles.iter().any(|r| **r == **role))
-    {
-        return deny(&built_in.registry_roles);
-    }
-    Decision { allowed: true, rule: Arc::clone(rule) }
+        Layer::Rules => {
+            let (said, rule) = rules.actions.as_ref()?.judge(question, subject.uri());
+            let verdict = match said {
+                rules::Said::Do(Action::Allow, redaction) => Verdict::Allow(redaction.cloned()),
+                rules::Said::Do(Action::Approval, _) => Verdict::Approval,
+                rules::Said::Do(Action::Deny, _) => Verdict::Deny(Denial::Denied),
+                rules::Said::Hide => Verdict::Deny(Denial::Hidden),
+                rules::Said::Failed(failure) => Verdict::Deny(Denial::Condition(failure)),
+            };
+            (verdict, rule)
+        }
+    };
+    Some(Decision { verdict, layer, rule: Arc::clone(rule) })
 }

@@ -1,9 +1,10 @@
 //! The lists of a policy file: names of tools and prompts, URIs of resources.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::model::{Grant, Pattern};
+use super::model::{Grant, Pattern, RulePath};
+use super::names::{Builder, Names};
 use super::uri::{self, Reading};
 use crate::registry::SubjectKind;
 
@@ -13,7 +14,7 @@ const WILDCARD: &str = "*";
 enum Entry {
     Everything,
     Name,
-    Resource { uri: Reading, prefix: bool },
+    Resource(Pattern),
 }
 
 /// Reads a list; what is wrong with it becomes complaints with their paths.
@@ -25,17 +26,17 @@ pub(super) fn grant(
 ) -> Grant {
     let mut seen = HashSet::new();
     let mut everything = None;
-    let mut names = HashMap::new();
+    let mut names = Builder::default();
     let mut patterns = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let at = format!("{path}[{index}]");
+        let at: RulePath = Arc::from(format!("{path}[{index}]"));
         let read = match entry.as_str() {
             "" => Err("empty".to_owned()),
             WILDCARD if entries.len() > 1 => Err("`*` must stand alone".to_owned()),
             WILDCARD => Ok(Entry::Everything),
             _ => match kind {
-                SubjectKind::Tool | SubjectKind::Prompt => name(kind, entry),
-                SubjectKind::Resource => resource(entry),
+                SubjectKind::Tool | SubjectKind::Prompt => Ok(Entry::Name),
+                SubjectKind::Resource => uri(entry, Arc::clone(&at)).map(Entry::Resource),
             },
         };
         match read {
@@ -43,15 +44,19 @@ pub(super) fn grant(
             Ok(_) if !seen.insert(entry) => {
                 complaints.push(format!("{at}: `{entry}` appears twice"));
             }
-            Ok(Entry::Everything) => everything = Some(Arc::from(at)),
+            Ok(Entry::Everything) => everything = Some(at),
             Ok(Entry::Name) => {
-                names.insert(entry.clone(), Arc::from(at));
+                if let Err(fault) = names.add(entry, Arc::clone(&at)) {
+                    complaints.push(format!("{at}: `{entry}` {fault}"));
+                }
             }
-            Ok(Entry::Resource { uri, prefix }) => {
-                patterns.push(Pattern { uri, prefix, rule: Arc::from(at) });
-            }
+            Ok(Entry::Resource(pattern)) => patterns.push(pattern),
         }
     }
+    let names = names.build().unwrap_or_else(|fault| {
+        complaints.push(format!("{path}: {fault}"));
+        Names::default()
+    });
     match (everything, kind) {
         (Some(rule), _) => Grant::Everything(rule),
         (None, SubjectKind::Tool | SubjectKind::Prompt) => Grant::Named(names),
@@ -59,17 +64,11 @@ pub(super) fn grant(
     }
 }
 
-fn name(kind: SubjectKind, entry: &str) -> Result<Entry, String> {
-    if entry.contains(WILDCARD) {
-        let word = kind.word();
-        return Err(format!(
-            "`{entry}`: patterns are not read here; name the {word}, or `*` alone"
-        ));
-    }
-    Ok(Entry::Name)
-}
-
-fn resource(entry: &str) -> Result<Entry, String> {
+/// Reads the URI of a resource, or the beginning of many.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn uri(entry: &str, rule: RulePath) -> Result<Pattern, String> {
     let (text, prefix) = match entry.strip_suffix(WILDCARD) {
         Some(text) => (text, true),
         None => (entry, false),
@@ -87,7 +86,7 @@ fn resource(entry: &str) -> Result<Entry, String> {
     }
     let uri = if prefix { Reading::of_prefix(text) } else { Reading::of(text) };
     match uri {
-        Ok(uri) => Ok(Entry::Resource { uri, prefix }),
+        Ok(uri) => Ok(Pattern { uri, prefix, rule }),
         Err(fault) => Err(format!("`{entry}`: {fault}")),
     }
 }

@@ -124,6 +124,12 @@ impl Place {
         self.whole
     }
 
+    /// Whether no path leads further down from here.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The place of a member of the object here.
     #[must_use]
     pub fn member(&self, paths: &JsonPaths, name: &str) -> Self {

@@ -9,6 +9,7 @@ pub mod headers;
 pub mod ids;
 pub mod json_path;
 pub mod jsonrpc;
+pub mod mask;
 pub mod mcp;
 pub mod mirror;
 pub mod number;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::file::{BackendEntry, Bounds, File, ScopeEntry, ToolEntry};
+use super::file::{BackendEntry, Bounds, Entries, ScopeEntry, ToolEntry};
 use super::hidden::Hidden;
 use super::model::{Backend, Record, Snapshot};
 use super::scope::{Namespace, Scope};
@@ -21,8 +21,11 @@ const MAX_TOOLS: usize = 10_000;
 pub(super) struct Builder {
     pub(super) bounds: Bounds,
     complaints: Vec<String>,
-    /// By id.
     pub(super) backends: Vec<Arc<Backend>>,
+    /// Those of the registry before: what is the same keeps its id.
+    pub(super) before: Vec<Arc<Backend>>,
+    /// The next new id.
+    pub(super) next_id: usize,
     /// Those under `backends`; nothing where the entry is at fault.
     pub(super) by_name: HashMap<String, Option<Arc<Backend>>>,
     /// Those that tools give by `backend_url`.
@@ -36,8 +39,10 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, before: Option<&Snapshot>) -> Self {
         Self {
+            before: before.map(|before| before.backends.clone()).unwrap_or_default(),
+            next_id: before.map_or(0, |before| before.next_id),
             bounds,
             complaints: Vec::new(),
             backends: Vec::new(),
@@ -63,7 +68,7 @@ impl Builder {
     ///
     /// # Errors
     /// Every complaint, each with its path.
-    pub(super) fn build(mut self, file: File) -> Result<Snapshot, Vec<String>> {
+    pub(super) fn build(mut self, file: Entries) -> Result<Snapshot, Vec<String>> {
         for (name, entry) in file.backends {
             let path = format!("backends.{name}");
             let entry = self.typed::<BackendEntry>(&path, entry);
@@ -98,6 +103,7 @@ impl Builder {
             .map(|scope| (Box::from(&*scope.name), Arc::new(scope)))
             .collect();
         Ok(Snapshot {
+            next_id: self.next_id,
             scopes,
             order,
             backends: self.backends,

@@ -90,7 +90,16 @@ impl Builder {
         era: EraSetting,
         stateless: bool,
     ) -> Arc<Backend> {
-        let id = self.backends.len();
+        let same = |known: &&Arc<Backend>| {
+            (&*known.name, &known.url, known.era, known.stateless) == (name, &url, era, stateless)
+        };
+        let id = self.before.iter().find(same).map_or_else(
+            || {
+                self.next_id += 1;
+                self.next_id - 1
+            },
+            |known| known.id,
+        );
         let backend = Arc::new(Backend { id, name: Arc::from(name), url, era, stateless, timeout });
         self.backends.push(Arc::clone(&backend));
         backend

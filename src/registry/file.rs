@@ -1,6 +1,9 @@
 //! `tools.yaml`: the shapes of its entries, and reading it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,6 +12,9 @@ use serde_json::Value;
 use super::build::Builder;
 use super::model::{EraSetting, RiskLevel, Snapshot};
 use super::scope::Namespace;
+
+/// Largest file that is read, in bytes.
+const MOST_TEXT: u64 = 16 * 1024 * 1024;
 
 /// What the gateway allows a tool or a backend to ask for.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +29,7 @@ pub(crate) struct Bounds {
 /// all of them can be told at once.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct Entries {
     #[serde(default)]
     pub(super) backends: BTreeMap<String, serde_yaml::Value>,
     #[serde(default)]
@@ -87,17 +93,35 @@ fn yes() -> bool {
     true
 }
 
-/// Reads the text of a registry file.
+/// The text of a registry file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 16 MiB.
+pub(super) fn text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(MOST_TEXT + 1).read_to_string(&mut text)?;
+    if read as u64 > MOST_TEXT {
+        return Err(std::io::Error::other(format!("is larger than {MOST_TEXT} bytes")));
+    }
+    Ok(text)
+}
+
+/// Reads the text of a registry file. Backends that `before` has, too, keep
+/// their ids.
 ///
 /// # Errors
 /// Every complaint, each with the path of what it is about.
-pub(crate) fn read(text: &str, bounds: Bounds) -> Result<Snapshot, Vec<String>> {
+pub(crate) fn read(
+    text: &str,
+    bounds: Bounds,
+    before: Option<&Snapshot>,
+) -> Result<Snapshot, Vec<String>> {
     // The untyped parse refuses duplicate keys, which a typed one would not see.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| vec![e.to_string()])?;
     let file = if value.is_null() {
-        File::default()
+        Entries::default()
     } else {
-        serde_yaml::from_value::<File>(value).map_err(|e| vec![e.to_string()])?
+        serde_yaml::from_value::<Entries>(value).map_err(|e| vec![e.to_string()])?
     };
-    Builder::new(bounds).build(file)
+    Builder::new(bounds, before).build(file)
 }

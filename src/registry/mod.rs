@@ -19,7 +19,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use aws_lc_rs::digest::{SHA256, digest};
 
 pub(crate) use file::Bounds;
 pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
@@ -30,10 +30,13 @@ pub(crate) use target::Target;
 pub(crate) use crate::protocol::call::SubjectKind;
 
 use crate::error::{Reason, Refusal};
+use crate::secret::hex;
 
-/// The registry, read without a lock while a reload swaps it.
+/// What one `tools.yaml` says.
 pub(crate) struct Registry {
-    current: ArcSwap<Snapshot>,
+    snapshot: Snapshot,
+    /// SHA-256 of the file, hexadecimal.
+    digest: Box<str>,
 }
 
 impl Registry {
@@ -42,22 +45,47 @@ impl Registry {
     /// # Errors
     /// Every complaint, as `path: what is wrong`.
     pub(crate) fn load(path: &Path, bounds: Bounds) -> Result<Self, Vec<String>> {
-        let text = std::fs::read_to_string(path).map_err(|error| vec![error.to_string()])?;
-        Self::read(&text, bounds)
+        Self::load_after(path, bounds, None)
+    }
+
+    /// Reads a registry file that takes the place of another. A backend that is
+    /// the same in both keeps its id, and with it what is known of it and its
+    /// sessions.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn load_after(
+        path: &Path,
+        bounds: Bounds,
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<String>> {
+        let text = file::text(path).map_err(|error| vec![error.to_string()])?;
+        Self::read_after(&text, bounds, before)
+    }
+
+    fn read_after(text: &str, bounds: Bounds, before: Option<&Self>) -> Result<Self, Vec<String>> {
+        let snapshot = file::read(text, bounds, before.map(Self::snapshot))?;
+        let digest = hex(digest(&SHA256, text.as_bytes()).as_ref()).into();
+        Ok(Self { snapshot, digest })
     }
 
     /// Reads the text of a registry file.
     ///
     /// # Errors
     /// Every complaint, as `path: what is wrong`.
+    #[cfg(test)]
     pub(crate) fn read(text: &str, bounds: Bounds) -> Result<Self, Vec<String>> {
-        let snapshot = file::read(text, bounds)?;
-        Ok(Self { current: ArcSwap::from_pointee(snapshot) })
+        Self::read_after(text, bounds, None)
     }
 
-    /// The state of this moment.
-    pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
-        self.current.load()
+    /// Everything in it.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// SHA-256 of the file, hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The scope an endpoint names.
@@ -65,7 +93,7 @@ impl Registry {
     /// # Errors
     /// [`Reason::UnknownScope`].
     pub(crate) fn scope(&self, name: &str) -> Result<Arc<Scope>, Refusal> {
-        self.current.load().scope(name).cloned().ok_or_else(|| {
+        self.snapshot.scope(name).cloned().ok_or_else(|| {
             Refusal::new(Reason::UnknownScope, "the path names no scope of the registry")
         })
     }

@@ -50,7 +50,8 @@ pub(crate) enum EraSetting {
 /// An MCP server the gateway forwards to.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    /// Its place in the registry: counts from 0 in each snapshot.
+    /// Its number in this process: counts from 0, and no other backend gets it,
+    /// in no registry that is loaded later either.
     pub(crate) id: usize,
     /// Name in the registry; for backends given by URL, the URL.
     pub(crate) name: Arc<str>,
@@ -104,8 +105,9 @@ pub(crate) struct Snapshot {
     pub(super) scopes: HashMap<Box<str>, Arc<Scope>>,
     /// Scope names in the order of the file.
     pub(super) order: Vec<Box<str>>,
-    /// By id.
     pub(super) backends: Vec<Arc<Backend>>,
+    /// The id of the next backend that is new.
+    pub(super) next_id: usize,
     /// Every entry of the file, active or not, for the database.
     pub(super) records: Vec<Record>,
     /// What the audit trail must not keep of arguments.
@@ -160,7 +162,7 @@ impl Snapshot {
         self.hidden.of_name(name)
     }
 
-    /// All backends; each one's `id` is its place here.
+    /// All backends.
     pub(crate) fn backends(&self) -> &[Arc<Backend>] {
         &self.backends
     }

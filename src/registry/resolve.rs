@@ -1,5 +1,7 @@
 //! From the name a call gives to what it stands for.
 
+use std::sync::OnceLock;
+
 use super::Registry;
 use super::scope::Scope;
 use super::subject::Subject;
@@ -34,7 +36,7 @@ impl Registry {
             return Err(Refusal::new(Reason::RemovedTool, "a meta-tool of the first generation"));
         }
         if let Some(subject) = Subject::find(scope, call.kind, &call.name, offered) {
-            return Ok(Target { caller, subject, call });
+            return Ok(Target { caller, subject, call, arguments: OnceLock::new() });
         }
         Err(match call.kind {
             SubjectKind::Tool if self.snapshot().offered_by(&call.name).next().is_some() => {

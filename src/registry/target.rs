@@ -1,7 +1,9 @@
 //! A call whose subject is known.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::strict;
@@ -20,6 +22,8 @@ pub(crate) struct Target<'a> {
     pub(super) caller: Caller,
     pub(super) subject: Subject,
     pub(super) call: Call<'a>,
+    /// The arguments, once somebody has looked at them.
+    pub(super) arguments: OnceLock<Result<Value, String>>,
 }
 
 impl<'a> Target<'a> {
@@ -36,6 +40,22 @@ impl<'a> Target<'a> {
     /// The call as it came.
     pub(crate) fn call(&self) -> &Call<'a> {
         &self.call
+    }
+
+    /// The arguments as an object, read once for all who ask.
+    ///
+    /// # Errors
+    /// Why they cannot be read: they are no object, too large, or have a member
+    /// twice.
+    pub(crate) fn arguments(&self) -> Result<&Value, &str> {
+        let text = self.call.arguments.map_or("{}", RawValue::get);
+        if !text.starts_with('{') {
+            return Err("`arguments` must be an object");
+        }
+        if text.len() > MOST_ARGUMENTS {
+            return Err("`arguments` are too large");
+        }
+        self.arguments.get_or_init(|| strict::read(text)).as_ref().map_err(String::as_str)
     }
 
     /// Holds the arguments against the tool's input schema, where the
@@ -60,14 +80,12 @@ impl<'a> Target<'a> {
             ));
         }
         // Also without a schema: a member that comes twice is two calls in one.
-        let value = strict::read(text).map_err(invalid)?;
+        let value = self.arguments().map_err(|fault| invalid(fault.to_owned()))?;
         match self.subject.tool.as_ref().and_then(|tool| tool.arguments.as_ref()) {
             None => Ok(()),
             // The first fault only: collecting all of a hostile call's would
             // cost more memory than the call itself.
-            Some(validator) => {
-                validator.validate(&value).map_err(|fault| invalid(describe(&fault)))
-            }
+            Some(validator) => validator.validate(value).map_err(|fault| invalid(describe(&fault))),
         }
     }
 }

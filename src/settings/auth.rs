@@ -46,6 +46,9 @@ pub struct IssuerSettings {
     pub secret_key: Option<Secret>,
     /// Key source: a file holding the shared secret.
     pub secret_key_file: Option<PathBuf>,
+    /// Where the shared secret was read from, for reading it again.
+    #[serde(skip)]
+    pub(crate) secret_read_from: Option<PathBuf>,
     /// Key source: a file with a public key or certificate in PEM form.
     pub public_key_file: Option<PathBuf>,
     /// Key source: a file with a JSON Web Key Set.
@@ -101,6 +104,7 @@ impl Default for IssuerSettings {
             allowed_algorithms: vec!["HS256".to_owned()],
             secret_key: None,
             secret_key_file: None,
+            secret_read_from: None,
             public_key_file: None,
             jwks_file: None,
             jwks_url: None,

@@ -60,6 +60,10 @@ pub(super) fn read_secrets(
     origins: &mut BTreeMap<String, Place>,
     findings: &mut Findings,
 ) {
+    let issuers = std::iter::once(&mut settings.auth.default).chain(&mut settings.auth.issuers);
+    for issuer in issuers {
+        issuer.secret_read_from.clone_from(&issuer.secret_key_file);
+    }
     let default = &mut settings.auth.default;
     let mut pairs = vec![
         (

@@ -33,7 +33,7 @@ pub use sessions::SessionSettings;
 pub use storage::{ArgumentsKept, AuditSettings, DatabaseSettings, Durability, RedisSettings};
 pub use walk::{
     LogFormat, OnQuotaFailure, PolicySettings, QuotaSettings, RateSettings, RegistrySettings,
-    TelemetrySettings, TurnFallback, UpstreamSettings,
+    ReloadSettings, TelemetrySettings, TurnFallback, UpstreamSettings,
 };
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// The file of rules.
     pub policy: PolicySettings,
+    /// Files that change while the gateway runs.
+    pub reload: ReloadSettings,
     /// Rate limits.
     pub quota: QuotaSettings,
     /// Forwarding.

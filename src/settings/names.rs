@@ -19,7 +19,7 @@ pub(super) enum Reading {
 }
 
 /// Name, path, reading.
-const TABLE: [(&str, &str, Reading); 27] = [
+const TABLE: [(&str, &str, Reading); 29] = [
     ("JWT_SECRET_KEY", "auth.default.secret_key", Reading::Plain),
     ("JWT_SECRET_KEY_FILE", "auth.default.secret_key_file", Reading::Plain),
     ("JWT_PUBLIC_KEY_FILE", "auth.default.public_key_file", Reading::Plain),
@@ -44,6 +44,8 @@ const TABLE: [(&str, &str, Reading); 27] = [
     ("DATABASE_URL", "database.url", Reading::Plain),
     ("REDIS_URL", "redis.url", Reading::Plain),
     ("GATEWAY_PUBLIC_URL", "server.public_url", Reading::Plain),
+    ("GATEWAY_RULES", "policy.agent_rules", Reading::Plain),
+    ("GATEWAY_DEFAULT_AGENT", "policy.default_agent", Reading::Plain),
     ("APP_NAME", "telemetry.app_name", Reading::Plain),
     ("MCP_LOG_LEVEL", "telemetry.log_level", Reading::PythonLevel),
     ("DEBUG", "telemetry.log_level", Reading::Debug),

@@ -15,6 +15,9 @@ use crate::secret::Secret;
 pub struct RegistrySettings {
     /// The file that names scopes, backends and tools.
     pub file: PathBuf,
+    /// The file of approved tools. With it, tools are shown and called only as
+    /// they were approved.
+    pub lock: Option<PathBuf>,
 }
 
 /// The `policy` section.
@@ -24,6 +27,25 @@ pub struct PolicySettings {
     /// The file that says who may call what. A file that does not exist
     /// denies everything.
     pub file: PathBuf,
+    /// A `.mcp-gateway-rules.json`, whose agent profiles take the place of the
+    /// policy file's.
+    pub agent_rules: Option<PathBuf>,
+    /// The agent profile of callers whose token names none.
+    pub default_agent: Option<String>,
+    /// A second policy file, which is asked about every call and never obeyed.
+    pub shadow: Option<PathBuf>,
+    /// Files of cases that a policy must pass before it is in force.
+    pub tests: Vec<String>,
+    /// Files of invariants that must hold before a policy is in force.
+    pub invariants: Vec<String>,
+}
+
+/// The `reload` section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// Whether files that change are read anew without being asked for.
+    pub watch: bool,
 }
 
 /// What happens when the store that counts cannot be reached.
@@ -137,12 +159,28 @@ pub struct TelemetrySettings {
 impl RegistrySettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         check_named("registry.file", &self.file, findings);
+        if let Some(file) = &self.lock {
+            check_named("registry.lock", file, findings);
+        }
     }
 }
 
 impl PolicySettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         check_named("policy.file", &self.file, findings);
+        let more = [("policy.agent_rules", &self.agent_rules), ("policy.shadow", &self.shadow)];
+        for (path, file) in more {
+            if let Some(file) = file {
+                check_named(path, file, findings);
+            }
+        }
+        for (path, files) in
+            [("policy.tests", &self.tests), ("policy.invariants", &self.invariants)]
+        {
+            for (index, file) in files.iter().enumerate() {
+                check_named(&format!("{path}[{index}]"), Path::new(file), findings);
+            }
+        }
     }
 }
 

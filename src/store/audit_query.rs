@@ -128,6 +128,8 @@ pub(crate) enum CallKind {
     Request,
     /// Refused attempts of a flood, counted together.
     Folded,
+    /// Policy, registry or keys were read anew.
+    Reload,
 }
 
 impl CallKind {
@@ -140,6 +142,7 @@ impl CallKind {
             Self::Admin => "admin",
             Self::Request => "request",
             Self::Folded => "folded",
+            Self::Reload => "reload",
         }
     }
 }

@@ -30,13 +30,14 @@ pub(super) const NAMES: [&str; 19] = [
     "end_time",
 ];
 
-const KINDS: [CallKind; 6] = [
+const KINDS: [CallKind; 7] = [
     CallKind::Decision,
     CallKind::Authentication,
     CallKind::List,
     CallKind::Admin,
     CallKind::Request,
     CallKind::Folded,
+    CallKind::Reload,
 ];
 
 const STATUSES: [CallStatus; 7] = [
@@ -148,7 +149,7 @@ fn time(name: &str, value: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fi
 
 /// A point in time: RFC 3339, a day (its beginning, in UTC), or so long before
 /// `now`.
-pub(super) fn when(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn when(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.with_timezone(&Utc));
     }

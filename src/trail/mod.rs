@@ -17,4 +17,4 @@ mod text;
 pub(crate) use command::run;
 pub(crate) use cursor::{Cursor, Cursors};
 pub(crate) use export::{Export, Format};
-pub(crate) use filters::Filters;
+pub(crate) use filters::{Filters, when};

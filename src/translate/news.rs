@@ -36,7 +36,44 @@ pub(crate) struct Wanted {
     pub(crate) uris: Vec<Box<str>>,
 }
 
+/// Which lists somebody is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lists {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
+}
+
+impl Lists {
+    /// Whether there are any.
+    pub(crate) fn any(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// The notifications that lists have changed; of a subscription, with its id.
+pub(crate) fn list_changed(lists: Lists, subscription: Option<&RawValue>) -> Vec<Bytes> {
+    let all = [(TOOLS, lists.tools), (PROMPTS, lists.prompts), (RESOURCES, lists.resources)];
+    let wanted = all.into_iter().filter(|(_, wanted)| *wanted);
+    let texts = wanted.map(|(method, _)| match subscription {
+        None => format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"}}"),
+        Some(id) => {
+            let name = names::SUBSCRIPTION_ID;
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\
+                 \"params\":{{\"_meta\":{{\"{name}\":{id}}}}}}}"
+            )
+        }
+    });
+    texts.map(Bytes::from).collect()
+}
+
 impl Wanted {
+    /// The lists among it.
+    pub(crate) fn lists(&self) -> Lists {
+        Lists { tools: self.tools, prompts: self.prompts, resources: self.resources }
+    }
+
     /// Reads `notifications` of a request. What this era does not know is left
     /// out, as are resources beyond [`MOST_RESOURCES`].
     ///

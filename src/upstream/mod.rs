@@ -3,6 +3,7 @@
 mod annotated;
 mod ascend;
 mod bound;
+mod definitions;
 mod descend;
 mod down;
 mod events;
@@ -50,11 +51,12 @@ use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::outbound;
 use crate::protocol::mcp::Method;
+use crate::protocol::raw;
 use crate::quota::Admission;
 use crate::session::{Opened, Sessions, Uid};
 use crate::settings::UpstreamSettings;
 use flight::Flights;
-use peer::Peer;
+use peer::Peers;
 use pool::Pool;
 use questions::Questions;
 use schemas::Schemas;
@@ -71,8 +73,7 @@ pub(crate) struct Upstream {
     connect_timeout: Duration,
     connections: usize,
     clock: Clock,
-    /// By the backends' places in the registry.
-    peers: Box<[Peer]>,
+    peers: Peers,
     pool: Pool,
     flights: Flights,
     questions: Questions,
@@ -100,10 +101,9 @@ impl Trail<'static> {
 }
 
 impl Upstream {
-    /// Builds the room from its settings, for a registry of so many backends.
+    /// Builds the room from its settings.
     pub(crate) fn new(
         settings: &UpstreamSettings,
-        backends: usize,
         server_info: Box<RawValue>,
         sessions: Arc<Sessions>,
         clock: Clock,
@@ -119,7 +119,7 @@ impl Upstream {
             connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
             connections: settings.connections_per_worker,
             clock,
-            peers: (0..backends).map(|_| Peer::default()).collect(),
+            peers: Peers::default(),
             pool: Pool::default(),
             flights: Flights::default(),
             questions: Questions::default(),
@@ -165,17 +165,21 @@ impl Upstream {
         streams: bool,
         trail: Trail<'_>,
     ) -> Result<Reply, Refusal> {
-        let target = recorded.as_ref().permit().target();
+        let permit = recorded.as_ref().permit();
+        let target = permit.target();
         let (subject, call) = (target.subject(), target.call());
+        let said = permit.redacted_message().unwrap_or(&call.message);
         let renamed;
-        let (message, id) = if subject.inner == subject.name {
-            (&call.message, call.id)
-        } else {
-            renamed = rename::renamed(&call.message, call.method, &subject.inner)
-                .map_err(exchange::unfit)?;
+        let (message, id) = if subject.inner != subject.name {
+            renamed =
+                rename::renamed(said, call.method, &subject.inner).map_err(exchange::unfit)?;
             (&renamed, id_in(&renamed)?)
+        } else if permit.redacted_message().is_some() {
+            (said, id_in(said)?)
+        } else {
+            (said, call.id)
         };
-        let ask = Ask {
+        let mut ask = Ask {
             backend: &subject.backend,
             place: subject.backend_index,
             caller: target.caller(),
@@ -194,6 +198,13 @@ impl Upstream {
         };
         if call.method == Method::ToolsCall {
             self.check_mirrored(client, &ask, subject.tool.as_deref(), call.arguments).await?;
+        }
+        let told;
+        if permit.redacted_message().is_some() && !call.mirrored.is_empty() {
+            // The headers must not tell what the body hides.
+            let body = raw::value(message).map_err(exchange::unfit)?;
+            told = self.annotated(client, &ask, body).await?;
+            ask.mirrored = &told;
         }
         self.exchange(client, ask).await
     }

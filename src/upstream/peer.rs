@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST: usize = 1024 * 1024;
 
 /// On whose behalf the gateway asks.
-const NOBODY: &str = "scopegate";
+pub(super) const NOBODY: &str = "scopegate";
 
 const PROBE_TRAIL: Trail<'static> =
     Trail { request_id: "scopegate-probe", traceparent: None, tracestate: None };
@@ -113,7 +113,25 @@ struct Known {
     facts: Result<Arc<Facts>, Refusal>,
 }
 
-/// One backend's place in the table.
+/// What is known of each backend, by its id. Read by every call, and added to
+/// when a backend is met first.
+#[derive(Debug, Default)]
+pub(super) struct Peers(ArcSwap<Vec<Arc<Peer>>>);
+
+impl Peers {
+    fn of(&self, id: usize) -> Arc<Peer> {
+        if let Some(peer) = self.0.load().get(id) {
+            return Arc::clone(peer);
+        }
+        self.0.rcu(|known| {
+            let missing = (known.len()..=id).map(|_| Arc::default());
+            known.iter().cloned().chain(missing).collect::<Vec<_>>()
+        });
+        self.0.load().get(id).cloned().unwrap_or_default()
+    }
+}
+
+/// What is known of one backend.
 #[derive(Debug, Default)]
 pub(super) struct Peer {
     known: ArcSwapOption<Known>,
@@ -141,14 +159,15 @@ impl Upstream {
 
     /// What is known of a backend without asking, however old.
     pub(crate) fn last_known(&self, backend: &Backend) -> Option<Arc<Facts>> {
-        let known = self.peer(backend)?.known.load();
+        let peer = self.peer(backend);
+        let known = peer.known.load();
         known.as_ref().and_then(|known| known.facts.clone().ok())
     }
 
     /// Forgets what is known of a backend that has shown otherwise. `false`
     /// when it has been asked only just now, and would say the same again.
     pub(super) fn doubt(&self, backend: &Backend) -> bool {
-        let Some(peer) = self.peer(backend) else { return false };
+        let peer = self.peer(backend);
         let known = peer.known.load();
         let now = self.clock.monotonic();
         if known.as_ref().is_some_and(|known| now.saturating_sub(known.at) < BELIEF) {
@@ -159,12 +178,20 @@ impl Upstream {
         true
     }
 
-    fn peer(&self, backend: &Backend) -> Option<&Peer> {
-        self.peers.get(backend.id)
+    /// Forgets a backend that no registry has any more. Sessions at it end when
+    /// they are idle.
+    pub(crate) fn retire(&self, backend: &Backend) {
+        self.peer(backend).known.store(None);
+        self.schemas.forget(backend);
+    }
+
+    fn peer(&self, backend: &Backend) -> Arc<Peer> {
+        self.peers.of(backend.id)
     }
 
     fn remembered(&self, backend: &Backend) -> Option<Result<Arc<Facts>, Refusal>> {
-        let known = self.peer(backend)?.known.load();
+        let peer = self.peer(backend);
+        let known = peer.known.load();
         let known = known.as_ref()?;
         let keep = if known.facts.is_ok() { KEEP } else { KEEP_FAILURE };
         let age = self.clock.monotonic().saturating_sub(known.at);
@@ -172,9 +199,7 @@ impl Upstream {
     }
 
     async fn ask(&self, client: &awc::Client, backend: &Backend) -> Result<Arc<Facts>, Refusal> {
-        let Some(peer) = self.peer(backend) else {
-            return Err(Refusal::new(Reason::Internal, "a backend without a place"));
-        };
+        let peer = self.peer(backend);
         let _asking = peer.asking.lock().await;
         if let Some(facts) = self.remembered(backend) {
             return facts;
@@ -304,7 +329,15 @@ impl Upstream {
 /// The `result` of a handshake, and the session named beside it; `None` when
 /// the backend does not know the question.
 pub(super) async fn verdict(
+    response: Response,
+) -> Result<Option<(Box<RawValue>, Option<String>)>, Refusal> {
+    verdict_within(response, LARGEST).await
+}
+
+/// The same of an answer that may have so many bytes.
+pub(super) async fn verdict_within(
     mut response: Response,
+    largest: usize,
 ) -> Result<Option<(Box<RawValue>, Option<String>)>, Refusal> {
     let (status, session) = (response.status, response.session.take());
     let text = match (status, response.shape) {
@@ -321,7 +354,7 @@ pub(super) async fn verdict(
             ));
         }
         (200, Shape::Events) => {
-            let mut events = response.events(LARGEST);
+            let mut events = response.events(largest);
             loop {
                 let Some(event) = events.next(None).await? else { return Ok(None) };
                 let Some(data) = event.data else { continue };
@@ -330,7 +363,7 @@ pub(super) async fn verdict(
                 }
             }
         }
-        (200, _) => response.whole(LARGEST).await?,
+        (200, _) => response.whole(largest).await?,
         _ => return Ok(None),
     };
     Ok(match Told::read(&text) {

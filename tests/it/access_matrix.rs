@@ -16,6 +16,14 @@ const MATRIX: &[(&str, &str, &str, [u16; 5])] = &[
     ("/admin/audit-logs", "/admin/audit-logs", "GET", [401, 401, 403, 403, 200]),
     ("/admin/quotas", "/admin/quotas?user=dora", "GET", [401, 401, 403, 403, 200]),
     ("/admin/quotas", "/admin/quotas?user=dora", "DELETE", [401, 401, 403, 403, 200]),
+    ("/admin/reload", "/admin/reload", "POST", [401, 401, 403, 403, 200]),
+    ("/admin/reload-status", "/admin/reload-status", "GET", [401, 401, 403, 403, 200]),
+    (
+        "/admin/policy/explain",
+        "/admin/policy/explain?tool=exact_calculate",
+        "GET",
+        [401, 401, 403, 403, 200],
+    ),
     (
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource",

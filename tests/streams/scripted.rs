@@ -99,6 +99,12 @@ impl Reply {
         let _ = self.to.write_all(bytes.as_ref());
     }
 
+    /// Waits until the client has left.
+    pub(crate) fn until_left(&mut self) {
+        let mut rest = [0; 256];
+        while matches!(self.to.read(&mut rest), Ok(1..)) {}
+    }
+
     fn status(&mut self, status: &str) {
         self.write(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
     }

@@ -157,6 +157,8 @@ fn same(seen: &Seen, reply: &mut Reply) {
             reply.event(
                 r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"n":1e-400,"taskId":"s.1"}}"#,
             );
+            // The first stream that ends takes the others along.
+            reply.until_left();
         }
         Some("tasks/get") => {
             reply.stream();

@@ -20,6 +20,8 @@ fn facts(address: Option<&str>, user: Option<&str>) -> Facts {
         issuer: Some("https://issuer.example".into()),
         tenant: None,
         agent: None,
+        agents: None,
+        roles: None,
     });
     facts
 }

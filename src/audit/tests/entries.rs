@@ -347,8 +347,8 @@ async fn members_of_a_line_are_in_canonical_order() {
     for (line, kind) in written.lines().zip(kinds) {
         let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
         assert_eq!(event["kind"], kind);
-        // Every column but the line itself, and the hash.
-        assert!(kind != "decision" || event.len() == 39);
+        // Every column but the line itself, the roles, and the hash.
+        assert!(kind != "decision" || event.len() == 40);
         let canonical = canon_json::CanonJsonSerialize::to_canon_json_vec(&event).unwrap();
         assert_eq!(line.as_bytes(), canonical);
     }

@@ -81,7 +81,14 @@ async fn allowed_calls_are_never_counted_only(db: TestDb) {
         drop(entry(&auditor, "left early"));
         let why = Refusal::new(Reason::BackendTimeout, "slow");
         let mut list = auditor.begin(opening("slow"));
-        list.caller(CallerFacts { user_id: "ada".into(), issuer: None, tenant: None, agent: None });
+        list.caller(CallerFacts {
+            user_id: "ada".into(),
+            issuer: None,
+            tenant: None,
+            agent: None,
+            agents: None,
+            roles: None,
+        });
         list.seal(&Outcome::refused(&why, 504)).await.unwrap();
     }
     for _ in 0..20 {

@@ -86,6 +86,8 @@ fn entry(auditor: &Arc<Auditor>, request_id: &str) -> Entry {
         issuer: Some("https://issuer.example".into()),
         tenant: Some("production".into()),
         agent: Some("copilot".into()),
+        agents: None,
+        roles: Some(r#"["viewer"]"#.into()),
     });
     entry.session(&"5e5510");
     entry.asked("exact_calculate");

@@ -1,12 +1,13 @@
 //! Which limits bear on a call.
 
-use super::super::file::{read, read_over};
+use super::super::file::{Beside, read, read_with};
 use super::*;
 
 fn limits(text: &str) -> Arc<Limits> {
     let user = Rate::per_minute(1000, 2000).unwrap();
     let user_tool = Rate::per_minute(100, 200).unwrap();
-    read_over(text, Some(Defaults { user, user_tool })).unwrap().limits
+    let limits = Some(Defaults { user, user_tool });
+    read_with(text, Beside { limits, ..Beside::default() }).unwrap().limits
 }
 
 const NOBODY: Asked<'_> =

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::Policy;
 use super::super::file::read;
+use super::super::{Moment, Policy};
 use crate::authn::Caller;
 use crate::protocol::call::Call;
 use crate::protocol::mcp::Method;
@@ -24,6 +24,9 @@ tools:
   - { name: "x:b", scope: open, backend: two, is_active: false }
   - { name: "one__x:a", scope: spelled, backend: one, required_roles: [writer] }
 "#;
+
+const MOMENT: Moment<'_> =
+    Moment { now: chrono::DateTime::UNIX_EPOCH, client: None, session: None };
 
 fn policy(text: &str) -> Policy {
     Policy::from_rules(read(text).unwrap())
@@ -190,7 +193,7 @@ proptest! {
         let target = registry.resolve(caller, &scope, call(kind, name), |_| Some(0));
         // A name that cannot be found is in no list.
         if let Ok(target) = target {
-            prop_assert_eq!(policy.authorize(target).1.is_ok(), shown, "{}", text);
+            prop_assert_eq!(policy.authorize(target, MOMENT).1.is_ok(), shown, "{}", text);
         }
     }
 }

@@ -1,11 +1,17 @@
+mod cost;
 mod kinds;
+mod reference;
 mod resources;
 
 use proptest::prelude::*;
 
-use super::decide::{BuiltIn, Decision, Facts, decide};
 use super::file::read;
-use super::model::Wanted;
+use super::model::{RulePath, Wanted};
+use super::question::{Question, What, Who};
+use super::roles::{self, BuiltIn, Facts};
+use super::{Active, Verdict};
+use crate::authn::Caller;
+use crate::registry::SubjectKind;
 
 const POLICY: &str = r#"
 default_action: deny
@@ -24,11 +30,40 @@ tools:
   secret: { required_roles: [admin], risk_tier: high }
 "#;
 
-fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Decision {
+/// Whether, and by which rule.
+struct Judgement {
+    allowed: bool,
+    rule: RulePath,
+}
+
+fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Judgement {
     let compiled = read(policy).unwrap();
     let held: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
     let facts = Facts { roles: &held, tenant, wanted: Wanted::Tool(tool), registry_roles: &[] };
-    decide(&compiled, &BuiltIn::default(), facts)
+    let built_in = BuiltIn::default();
+    let judged = roles::judge(&compiled, &built_in, facts);
+    Judgement { allowed: judged.allowed, rule: judged.rule.clone() }
+}
+
+impl Active {
+    /// What a list says of something that no scope declares.
+    fn judge_subject(
+        &self,
+        caller: &Caller,
+        kind: SubjectKind,
+        name: &str,
+        registry_roles: &[Box<str>],
+    ) -> Judgement {
+        let (server, scope) = (Some("one"), "open");
+        let what = What { kind, name, inner: name, server, scope, registry_roles };
+        let decision = self.decide(&Question { who: Who::of(caller), what, call: None });
+        let allowed = matches!(decision.verdict, Verdict::Allow(_));
+        Judgement { allowed, rule: decision.rule }
+    }
+
+    fn allows_named(&self, caller: &Caller, kind: SubjectKind, name: &str) -> bool {
+        self.judge_subject(caller, kind, name, &[]).allowed
+    }
 }
 
 fn allows(roles: &[&str], tenant: Option<&str>, tool: &str) -> bool {
@@ -106,10 +141,38 @@ fn registry_roles_bind_like_required_roles() {
     let roles = ["admin".to_owned()];
     let wanted = Wanted::Tool("t");
     let mut facts = Facts { roles: &roles, tenant: None, wanted, registry_roles: &needs };
-    assert!(!decide(&compiled, &BuiltIn::default(), facts).allowed);
+    assert!(!roles::judge(&compiled, &BuiltIn::default(), facts).allowed);
     let both = ["admin".to_owned(), "writer".to_owned()];
     facts.roles = &both;
-    assert!(decide(&compiled, &BuiltIn::default(), facts).allowed);
+    assert!(roles::judge(&compiled, &BuiltIn::default(), facts).allowed);
+}
+
+#[test]
+fn patterns_stand_for_names() {
+    let policy = r#"
+roles: { dev: { allowed_tools: ["pay_*", "?x", "{a,b}.read"] } }
+workspaces: { w: { denied_tools: ["*_delete"] } }
+"#;
+    for (tool, rule) in [
+        ("pay_refund", Some("roles.dev.allowed_tools[0]")),
+        ("pay_", Some("roles.dev.allowed_tools[0]")),
+        ("pay_a/b", Some("roles.dev.allowed_tools[0]")),
+        ("1x", Some("roles.dev.allowed_tools[1]")),
+        ("b.read", Some("roles.dev.allowed_tools[2]")),
+        ("pay", None),
+        ("xpay_", None),
+        ("PAY_refund", None),
+        ("c.read", None),
+    ] {
+        let judged = judge(policy, &["dev"], None, tool);
+        assert_eq!(judged.allowed, rule.is_some(), "{tool}");
+        if let Some(rule) = rule {
+            assert_eq!(&*judged.rule, rule);
+        }
+    }
+    let denied = judge(policy, &["dev"], Some("w"), "pay_delete");
+    assert!(!denied.allowed);
+    assert_eq!(&*denied.rule, "workspaces.w.denied_tools[0]");
 }
 
 #[test]
@@ -118,7 +181,7 @@ fn every_complaint_comes_with_its_path() {
         r#"
 default_action: allow
 roles:
-  r: { allowed_tools: ["*", x, "", "git_*", x] }
+  r: { allowed_tools: ["*", x, "", "git_[", x] }
 "#,
     )
     .unwrap_err();
@@ -126,14 +189,14 @@ roles:
     default_action: only `deny` is possible
     roles.r.allowed_tools[0]: `*` must stand alone
     roles.r.allowed_tools[2]: empty
-    roles.r.allowed_tools[3]: `git_*`: patterns are not read here; name the tool, or `*` alone
+    roles.r.allowed_tools[3]: `git_[` is no pattern: unclosed character class; missing ']'
     roles.r.allowed_tools[4]: `x` appears twice
     ");
 }
 
 #[test]
 fn unknown_and_duplicate_keys_are_refused() {
-    assert!(read("rules: []").unwrap_err()[0].contains("unknown field `rules`"));
+    assert!(read("rulez: []").unwrap_err()[0].contains("unknown field `rulez`"));
     assert!(read("roles: { r: { alowed_tools: [] } }").unwrap_err()[0].contains("alowed_tools"));
     assert!(read("roles: { r: {}, r: {} }").unwrap_err()[0].contains("duplicate"));
 }

@@ -164,7 +164,6 @@ workspaces:
     )
     .unwrap_err();
     insta::assert_snapshot!(complaints.join("\n"), @r"
-    roles.r.allowed_prompts[0]: `p*`: patterns are not read here; name the prompt, or `*` alone
     roles.r.allowed_resources[0]: `*` must stand alone
     roles.r.allowed_resources[1]: empty
     roles.r.allowed_resources[2]: `a*b`: `*` may stand at the end only

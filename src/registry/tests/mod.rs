@@ -33,9 +33,7 @@ tools:
 "#;
 
 fn registry(text: &str) -> Registry {
-    Registry {
-        current: ArcSwap::from_pointee(read(text, BOUNDS).map_err(|e| e.join("\n")).unwrap()),
-    }
+    Registry::read(text, BOUNDS).map_err(|complaints| complaints.join("\n")).unwrap()
 }
 
 fn call<'a>(name: &'a str, arguments: Option<&'a RawValue>) -> Call<'a> {
@@ -133,6 +131,7 @@ tools:
   - { name: w, scope: s, backend_url: "http://h/", redact: [$.a, b] }
 "#,
         BOUNDS,
+        None,
     )
     .err()
     .unwrap();
@@ -151,6 +150,7 @@ tools:
   - { name: off, scope: a, backend_url: "http://h/", redact: [$.x], is_active: false }
 "#,
         BOUNDS,
+        None,
     )
     .unwrap();
     let hides = |scope: &str, tool: &str| {
@@ -166,7 +166,7 @@ tools:
 
 #[test]
 fn duplicate_and_unknown_keys_are_errors() {
-    assert!(read("tools: []\ntools: []", BOUNDS).err().unwrap()[0].contains("duplicate"));
-    assert!(read("tolls: []", BOUNDS).err().unwrap()[0].contains("unknown field"));
-    assert!(read("", BOUNDS).is_ok());
+    assert!(read("tools: []\ntools: []", BOUNDS, None).err().unwrap()[0].contains("duplicate"));
+    assert!(read("tolls: []", BOUNDS, None).err().unwrap()[0].contains("unknown field"));
+    assert!(read("", BOUNDS, None).is_ok());
 }

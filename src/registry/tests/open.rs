@@ -319,5 +319,5 @@ tools:
 "#,
         backends.join("\n")
     );
-    insta::assert_snapshot!(read(&text, BOUNDS).err().unwrap().join("\n"));
+    insta::assert_snapshot!(read(&text, BOUNDS, None).err().unwrap().join("\n"));
 }

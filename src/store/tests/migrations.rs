@@ -40,7 +40,7 @@ async fn exist(store: &Store) -> bool {
 async fn up_down_up(db: TestDb) {
     let store = db.connect().await;
     assert!(store.migration_status().await.unwrap().iter().all(|one| !one.applied));
-    assert_eq!(store.migrate(true).await.unwrap(), 8);
+    assert_eq!(store.migrate(true).await.unwrap(), 9);
     assert!(exist(&store).await);
     assert_eq!(store.migrate(true).await.unwrap(), 0);
     store.migrate_down(Some(1)).await.unwrap();
@@ -57,7 +57,7 @@ async fn pending_migrations_are_named(db: TestDb) {
     let StoreError::PendingMigrations(names) = store.migrate(false).await.unwrap_err() else {
         panic!("nothing is pending")
     };
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 9);
     assert!(!exist(&store).await);
     store.migrate_up(Some(4)).await.unwrap();
     let error = store.migrate(false).await.unwrap_err();

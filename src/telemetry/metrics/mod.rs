@@ -30,10 +30,14 @@ const INFLIGHT: &str = "scopegate_inflight_calls";
 const AUDIT_BACKLOG: &str = "scopegate_audit_backlog_bytes";
 const AUDIT_APPENDED: &str = "scopegate_audit_appended_total";
 const AUDIT_FOLDED: &str = "scopegate_audit_folded_total";
+const SHADOW_DIFFERENCES: &str = "scopegate_policy_shadow_differences_total";
+const RELOADS: &str = "scopegate_reloads_total";
+const GENERATION: &str = "scopegate_configuration_generation";
+const STALE: &str = "scopegate_configuration_stale";
 const LISTS_INCOMPLETE: &str = "scopegate_lists_incomplete_total";
 const BUILD_INFO: &str = "scopegate_build_info";
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 10] = [
     (REQUESTS, "HTTP requests answered, by surface and status."),
     (CALLS, "Tool calls, by scope, tool and outcome."),
     (REFUSALS, "Requests refused, by the code of the reason."),
@@ -41,14 +45,18 @@ const COUNTERS: [(&str, &str); 8] = [
     (QUOTA_DECISIONS, "Decisions about limits, by limit and outcome."),
     (AUDIT_APPENDED, "Events appended to the audit journal."),
     (AUDIT_FOLDED, "Refused attempts of floods that were counted in one audit event."),
+    (SHADOW_DIFFERENCES, "Calls that the shadow policy would have decided otherwise."),
+    (RELOADS, "Reloads of policy, registry and keys, by outcome."),
     (LISTS_INCOMPLETE, "Parts of lists that a backend did not give."),
 ];
 
-const GAUGES: [(&str, &str); 5] = [
+const GAUGES: [(&str, &str); 7] = [
     (INFLIGHT, "Requests to tool endpoints in progress."),
     (AUDIT_BACKLOG, "Bytes of the audit journal that the database has not taken yet."),
     (QUOTA_STORE_UP, "1 while limits can be counted where they should be, else 0."),
     (QUOTA_LEASES, "Calls in progress that hold a place in Redis."),
+    (GENERATION, "Counts the configurations that have been in force."),
+    (STALE, "1 while the files on disk are not fit and not in force, else 0."),
     (BUILD_INFO, "Always 1; the label names the version."),
 ];
 
@@ -208,7 +216,11 @@ pub struct Metrics {
     audit_backlog: Gauge,
     audit_appended: Counter,
     audit_folded: Counter,
+    shadow_differences: Counter,
     lists_incomplete: Counter,
+    reloads: [Counter; 2],
+    generation: Gauge,
+    stale: Gauge,
 }
 
 impl Metrics {
@@ -255,7 +267,13 @@ impl Metrics {
             audit_backlog: gauge(AUDIT_BACKLOG, Vec::new()),
             audit_appended: counter(AUDIT_APPENDED, Vec::new()),
             audit_folded: counter(AUDIT_FOLDED, Vec::new()),
+            shadow_differences: counter(SHADOW_DIFFERENCES, Vec::new()),
             lists_incomplete: counter(LISTS_INCOMPLETE, Vec::new()),
+            reloads: ["applied", "refused"].map(|outcome| {
+                counter(RELOADS, vec![Label::from_static_parts("outcome", outcome)])
+            }),
+            generation: gauge(GENERATION, Vec::new()),
+            stale: gauge(STALE, Vec::new()),
             recorder: Arc::clone(&recorder),
         };
         keep_up(&recorder)?;
@@ -344,6 +362,21 @@ impl Metrics {
     /// Notes how many refused attempts were counted instead of written so far.
     pub fn audit_folded(&self, attempts: u64) {
         self.audit_folded.absolute(attempts);
+    }
+
+    /// Calls that the shadow policy would have decided otherwise, so far.
+    pub fn shadow_differences(&self, calls: u64) {
+        self.shadow_differences.absolute(calls);
+    }
+
+    /// Notes how often a reload was put in force and refused so far, which
+    /// generation is in force, and whether the files say otherwise.
+    pub fn reloads(&self, (applied, refused): (u64, u64), generation: u64, is_stale: bool) {
+        self.reloads[0].absolute(applied);
+        self.reloads[1].absolute(refused);
+        #[expect(clippy::cast_precision_loss, reason = "nobody reloads so often")]
+        self.generation.set(generation as f64);
+        self.stale.set(f64::from(u8::from(is_stale)));
     }
 
     /// Notes how many parts of lists backends have not given so far.

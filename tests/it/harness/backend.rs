@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(crate) enum Script {
     Plain(u16, &'static str, String),
     /// Begins an event stream with this text, and says nothing more.
     Hold(String),
+    /// A small result, once the backend is told to go on.
+    Wait,
     /// Takes the request and never answers.
     Stall,
     /// Takes the request and hangs up.
@@ -48,6 +50,7 @@ pub(crate) struct Backend {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
+    released: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Backend {
@@ -58,19 +61,26 @@ impl Backend {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let done = json!({ "content": [{ "type": "text", "text": "done" }], "isError": false });
         let script = Arc::new(Mutex::new(Script::Result(done)));
-        let (log, plan) = (Arc::clone(&seen), Arc::clone(&script));
+        let released = Arc::new((Mutex::new(false), Condvar::new()));
+        let (log, plan, go) = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&released));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, plan) = (Arc::clone(&log), Arc::clone(&plan));
-                thread::spawn(move || converse(&stream, &log, &plan));
+                let (log, plan, go) = (Arc::clone(&log), Arc::clone(&plan), Arc::clone(&go));
+                thread::spawn(move || converse(&stream, &log, &plan, &go));
             }
         });
-        Self { addr, seen, script }
+        Self { addr, seen, script, released }
     }
 
     /// Changes what is answered from now on.
     pub(crate) fn answer(&self, script: Script) {
         *self.script.lock().unwrap() = script;
+    }
+
+    /// Lets those go on that wait.
+    pub(crate) fn release(&self) {
+        *self.released.0.lock().unwrap() = true;
+        self.released.1.notify_all();
     }
 
     /// Every request so far.
@@ -79,7 +89,12 @@ impl Backend {
     }
 }
 
-fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
+fn converse(
+    stream: &TcpStream,
+    log: &Mutex<Vec<Seen>>,
+    plan: &Mutex<Script>,
+    (released, go): &(Mutex<bool>, Condvar),
+) {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read_request(&mut reader) {
         let message = serde_json::from_str::<Value>(&seen.body).unwrap_or_default();
@@ -123,6 +138,13 @@ fn converse(stream: &TcpStream, log: &Mutex<Vec<Seen>>, plan: &Mutex<Script>) {
                 let _ = write!(stream, "{head}{:x}\r\n{text}\r\n", text.len());
                 let _ = reader.fill_buf();
                 return;
+            }
+            Script::Wait => {
+                let waiting = released.lock().unwrap();
+                drop(go.wait_while(waiting, |released| !*released).unwrap());
+                let result = json!({ "content": [], "isError": false });
+                let told = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+                (200, "application/json", told.to_string())
             }
             Script::Stall => {
                 // Until the other side gives up.

@@ -138,6 +138,11 @@ impl Gateway {
         found
     }
 
+    /// What it was started with.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What `/metrics` says.
     pub(crate) fn metrics(&self) -> String {
         http::send(self.metrics_addr, "GET", "/metrics", &[], b"").text()
@@ -161,6 +166,7 @@ impl Builder {
         self
     }
 
+    /// A setting by its environment name; `IN_FOLDER` becomes its folder.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -195,7 +201,8 @@ impl Builder {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         environment.retain(|(name, _)| !self.environment.iter().any(|(n, _)| n == name));
-        environment.extend(self.environment);
+        let placed = |text: String| text.replace("IN_FOLDER", &folder.path().display().to_string());
+        environment.extend(self.environment.into_iter().map(|(name, text)| (name, placed(text))));
         let sources = Sources { file: None, env: environment };
         let (settings, _) =
             Settings::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));

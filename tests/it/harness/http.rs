@@ -82,6 +82,55 @@ pub(crate) fn send(
     raw(to, &bytes)
 }
 
+/// A reply that is read as it comes.
+pub(crate) struct Following {
+    stream: TcpStream,
+    received: String,
+}
+
+/// Sends one request, and reads nothing yet.
+pub(crate) fn follow(
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Following {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = lines.concat();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    Following { stream, received: String::new() }
+}
+
+impl Following {
+    /// Reads until a text has come; everything up to and with it.
+    ///
+    /// # Panics
+    /// When the reply ends before.
+    #[track_caller]
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let mut chunk = [0; 4096];
+        loop {
+            if let Some(at) = self.received.find(text) {
+                let rest = self.received.split_off(at + text.len());
+                return std::mem::replace(&mut self.received, rest);
+            }
+            match self.stream.read(&mut chunk) {
+                Ok(read @ 1..) => self.received.push_str(&String::from_utf8_lossy(&chunk[..read])),
+                ended => panic!("no `{text}` ({ended:?}) in {}", self.received),
+            }
+        }
+    }
+}
+
 /// Sends bytes as they are and reads one reply.
 pub(crate) fn raw(to: SocketAddr, bytes: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(to).unwrap();

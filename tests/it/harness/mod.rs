@@ -9,4 +9,4 @@ pub(crate) mod tokens;
 pub(crate) use backend::{Backend, Script};
 pub(crate) use gateway::{Builder, Gateway};
 pub(crate) use http::Reply;
-pub(crate) use tokens::Token;
+pub(crate) use tokens::{SECRET, Token};

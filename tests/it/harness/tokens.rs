@@ -49,6 +49,12 @@ impl Token {
         self
     }
 
+    /// Signed with a key of one's own.
+    pub(crate) fn signed_with(mut self, secret: &str) -> Self {
+        secret.clone_into(&mut self.secret);
+        self
+    }
+
     /// The compact form.
     pub(crate) fn sign(&self) -> String {
         let key = EncodingKey::from_secret(self.secret.as_bytes());

@@ -1,0 +1,159 @@
+//! `/admin/policy/…`: asking the policy in force.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::DateTime;
+use url::form_urlencoded;
+
+use super::{Site, Visit, respond};
+use crate::audit::Surface;
+use crate::error::{Reason, Refusal};
+use crate::pipeline::{self, Answer, Known, Walked};
+use crate::protocol::call::SubjectKind;
+use crate::review::Asked;
+
+/// Most parameters that are looked at.
+const MOST_PARAMETERS: usize = 32;
+
+/// What would become of a call, and why.
+///
+/// The policy in force is asked, by the evaluator that decides calls; nothing is
+/// called. Asking is on record itself, without the arguments.
+#[utoipa::path(
+    get,
+    path = "/admin/policy/explain",
+    tag = "admin",
+    params(
+        ("user" = Option<String>, Query, description = "The user", example = "alice"),
+        ("roles" = Option<String>, Query, description = "The roles, separated by commas", example = "viewer"),
+        ("groups" = Option<String>, Query, description = "The groups, separated by commas"),
+        ("tenant" = Option<String>, Query, description = "The workspace"),
+        ("agents" = Option<String>, Query, description = "The agent profiles of the token, separated by commas"),
+        ("scope" = Option<String>, Query, description = "The scope; may be left out where only one declares the tool"),
+        ("tool" = Option<String>, Query, description = "The tool, by the name that clients of the scope use", example = "exact_calculate"),
+        ("prompt" = Option<String>, Query, description = "A prompt instead of a tool"),
+        ("resource" = Option<String>, Query, description = "A resource instead of a tool, by its URI"),
+        ("server" = Option<String>, Query, description = "The backend, where neither scope nor name say it"),
+        ("args" = Option<String>, Query, description = "The arguments, as JSON"),
+        ("at" = Option<String>, Query, description = "The time, in RFC 3339; now"),
+    ),
+    responses(
+        (status = 200, description = "`{decision, visible, layer, rule, why, steps, policy_digest, policy_generation, text}`"),
+        (status = 400, description = "`invalid_request`: a parameter is unknown or has a wrong value"),
+        (status = 403, description = "`admin_required`"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn explain(
+    request: HttpRequest,
+    body: web::Payload,
+    site: web::Data<Site>,
+) -> HttpResponse {
+    let visit = Visit::new(&site, &request, Surface::Admin, "GET");
+    let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
+    let result = match admitted {
+        Ok(_) => {
+            entry.method("policy/explain");
+            read(&site, request.query_string()).and_then(|asked| {
+                entry.question(&recorded(&asked));
+                told(&site, &asked)
+            })
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let walked = Walked { known: Known::default(), entry, result };
+    respond::respond(walked, visit.surroundings(), None).await
+}
+
+fn wrong(sentence: impl Into<String>) -> Refusal {
+    Refusal::telling(Reason::InvalidRequest, sentence.into())
+}
+
+fn read(site: &Site, query: &str) -> Result<Asked, Refusal> {
+    let mut asked = Asked {
+        user: "somebody".to_owned(),
+        arguments: Some(serde_json::Value::Object(serde_json::Map::new())),
+        at: site.gateway.clock.now(),
+        ..Asked::default()
+    };
+    let list = |value: &str| -> Vec<String> {
+        value.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    };
+    let mut seen: Vec<String> = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if seen.len() >= MOST_PARAMETERS {
+            return Err(wrong("there are too many parameters"));
+        }
+        if seen.iter().any(|known| *known == name) {
+            return Err(wrong("a parameter is given twice; give it once"));
+        }
+        seen.push(name.clone().into_owned());
+        let value = value.into_owned();
+        let kind = match &*name {
+            "tool" => Some(SubjectKind::Tool),
+            "prompt" => Some(SubjectKind::Prompt),
+            "resource" => Some(SubjectKind::Resource),
+            _ => None,
+        };
+        if kind.is_some() {
+            if asked.kind.is_some() {
+                return Err(wrong("give one of `tool`, `prompt` and `resource`"));
+            }
+            (asked.kind, asked.name) = (kind, value);
+            continue;
+        }
+        match &*name {
+            "user" => asked.user = value,
+            "roles" => asked.roles = list(&value),
+            "groups" => asked.groups = list(&value),
+            "agents" => asked.agents = list(&value),
+            "tenant" => asked.tenant = Some(value),
+            "scope" => asked.scope = Some(value),
+            "server" => asked.server = Some(value),
+            "args" => {
+                let read = serde_json::from_str(&value).map_err(|_| wrong("`args` is no JSON"))?;
+                asked.arguments = Some(read);
+            }
+            "at" => {
+                let read = DateTime::parse_from_rfc3339(&value);
+                asked.at = read.map_err(|_| wrong("`at` must be a time in RFC 3339"))?.to_utc();
+            }
+            _ => {
+                return Err(wrong(
+                    "an unknown parameter; there are user, roles, groups, tenant, agents, scope, \
+                     tool, prompt, resource, server, args, at",
+                ));
+            }
+        }
+    }
+    if asked.kind.is_none() {
+        return Err(wrong("give one of `tool`, `prompt` and `resource`"));
+    }
+    Ok(asked)
+}
+
+/// What is kept of the question.
+fn recorded(asked: &Asked) -> String {
+    serde_json::json!({
+        "user": asked.user, "roles": asked.roles, "tenant": asked.tenant, "agents": asked.agents,
+        "scope": asked.scope, "name": asked.name,
+    })
+    .to_string()
+}
+
+fn told(site: &Site, asked: &Asked) -> Result<Answer, Refusal> {
+    #[derive(serde::Serialize)]
+    struct Told {
+        #[serde(flatten)]
+        explanation: crate::review::Explanation,
+        /// The same in words.
+        text: String,
+    }
+    let now = site.gateway.now();
+    let explanation = asked
+        .explain(now.registry.snapshot(), now.policy.active())
+        .map_err(|error| wrong(error.to_string()))?;
+    let told = Told { text: explanation.in_words(), explanation };
+    serde_json::to_vec(&told)
+        .map(Answer::Page)
+        .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))
+}

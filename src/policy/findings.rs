@@ -1,0 +1,148 @@
+//! What is odd about a policy: it can be loaded, but probably does not say what
+//! its author means.
+
+use super::Active;
+use super::agents::differences;
+use crate::registry::Snapshot;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Weight {
+    /// Probably a slip of the pen.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+impl Weight {
+    /// Its word in reports.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Something odd.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Finding {
+    /// How much it weighs.
+    pub(crate) weight: Weight,
+    /// What it is about: a rule, a tool.
+    pub(crate) path: String,
+    /// What is odd.
+    pub(crate) message: String,
+}
+
+/// What else there is, to hold a policy against.
+pub(crate) struct World<'a> {
+    snapshot: &'a Snapshot,
+    /// Every declared tool, by the name that clients use.
+    pub(crate) tools: Vec<String>,
+    /// Whether backends may offer tools that nothing declares.
+    open: bool,
+}
+
+impl<'a> World<'a> {
+    /// What the registry has.
+    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+        let mut tools: Vec<String> = snapshot
+            .scopes()
+            .flat_map(|scope| &scope.tools)
+            .map(|tool| tool.name.to_string())
+            .collect();
+        tools.sort_unstable();
+        tools.dedup();
+        let open = snapshot.scopes().any(|scope| scope.is_open());
+        Self { snapshot, tools, open }
+    }
+}
+
+impl Active {
+    /// Everything odd about the policy, in this world.
+    pub(crate) fn findings(&self, world: &World<'_>) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut warn = |path: String, message: String| {
+            found.push(Finding { weight: Weight::Warning, path, message });
+        };
+        for tool in self.rules.named_tools().filter(|name| !world.snapshot.may_offer(name)) {
+            warn(format!("tool {tool}"), "is named here, but the registry does not have it".into());
+        }
+        for (path, server) in self.named_servers() {
+            if !world.snapshot.backends().iter().any(|known| *known.name == *server) {
+                warn(path, format!("references undefined server {server}"));
+            }
+        }
+        for (rule, tool) in self.idle_patterns(world) {
+            warn(rule, format!("`{tool}` fits no tool of the registry"));
+        }
+        if let Some(agents) = &self.rules.agents {
+            for (allow, deny) in differences(agents) {
+                warn(
+                    allow.to_string(),
+                    format!(
+                        "allows what {deny} denies by a wildcard; with `precedence: deny_first` \
+                         it would be denied"
+                    ),
+                );
+            }
+        }
+        if let Some(actions) = &self.rules.actions {
+            for (rule, earlier) in actions.shadowed() {
+                warn(
+                    rule.to_string(),
+                    format!(
+                        "never decides: {earlier} comes first, fits as much and has no condition"
+                    ),
+                );
+            }
+        }
+        for (path, message) in self.unknown_roles() {
+            warn(path, message);
+        }
+        for role in self.rules.idle_roles() {
+            found.push(Finding {
+                weight: Weight::Note,
+                path: format!("roles.{role}"),
+                message: "allows nothing".to_owned(),
+            });
+        }
+        for tool in &world.tools {
+            if !self.rules.reaches(tool) {
+                found.push(Finding {
+                    weight: Weight::Note,
+                    path: format!("tool {tool}"),
+                    message: "no role and no workspace allows it".to_owned(),
+                });
+            }
+        }
+        found
+    }
+
+    fn named_servers(&self) -> Vec<(String, &str)> {
+        let agents = self.rules.agents.iter().flat_map(super::agents::Agents::named_servers);
+        let actions = self.rules.actions.iter().flat_map(super::rules::Actions::named_servers);
+        agents.chain(actions.map(|(path, server)| (format!("{path}.server"), server))).collect()
+    }
+
+    /// Roles that a tool asks for, and that nobody can use anything with.
+    fn unknown_roles(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (path, roles) in self.rules.required.values() {
+            for role in roles.iter().filter(|role| !self.rules.roles.contains_key(*role)) {
+                found.push((path.to_string(), format!("`roles` does not have `{role}`")));
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn idle_patterns(&self, world: &World<'_>) -> Vec<(String, String)> {
+        if world.open {
+            return Vec::new();
+        }
+        self.rules.idle_patterns(&world.tools)
+    }
+}

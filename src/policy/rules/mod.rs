@@ -1,0 +1,351 @@
+//! The layer of actions: an ordered list of rules by tool and arguments, of
+//! which the first that fits decides.
+//!
+//! A rule fits when its pattern fits the name and its `when` holds. A `when`
+//! that comes to nothing denies, whatever the rule would have done. What no
+//! rule fits is denied, unless `rules_default: allow` says otherwise.
+//!
+//! A name is the one that clients of the scope use. In a scope with
+//! `namespace: connection` a rule without `__` also fits the name as the
+//! backend has it, when it does not allow: a tool must not escape a rule by its
+//! prefix, nor be allowed by a namesake's.
+
+mod condition;
+mod file;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub(crate) use condition::Failure;
+pub(super) use file::{Section, read};
+
+use super::model::{Pattern, RulePath};
+use super::names::Names;
+use super::question::{Question, What};
+use super::uri::Reading;
+use crate::protocol::json_path::JsonPaths;
+use crate::registry::SubjectKind;
+use condition::Condition;
+use variables::Variables;
+
+/// Stands between a backend's name and the name of what it offers.
+const SEPARATOR: &str = "__";
+
+/// What is to become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Allow,
+    Deny,
+    Approval,
+}
+
+/// What is hidden in an allowed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redaction {
+    /// Where in the arguments.
+    pub(crate) arguments: Option<JsonPaths>,
+    /// Only the audit trail does not see them; the backend does.
+    pub(crate) audit_only: bool,
+    /// Where in the result.
+    pub(crate) result: Option<JsonPaths>,
+}
+
+/// How far calls of something get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// None goes on.
+    Never,
+    /// Some go on when a person approves; none without.
+    Approval,
+    /// Some go on, by their arguments or surroundings.
+    Sometimes,
+    /// All go on.
+    Always,
+}
+
+impl Reach {
+    fn of(action: Action) -> Self {
+        match action {
+            Action::Allow => Self::Always,
+            Action::Deny => Self::Never,
+            Action::Approval => Self::Approval,
+        }
+    }
+
+    fn between(least: Self, most: Self) -> Self {
+        if most == Self::Always && least != Self::Always { Self::Sometimes } else { most }
+    }
+}
+
+/// When a rule fits.
+#[derive(Debug)]
+enum When {
+    Always,
+    /// All these arguments have these values.
+    Equal(Vec<(Box<str>, Value)>),
+    Holds(Arc<Condition>),
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    path: RulePath,
+    action: Action,
+    when: When,
+    /// Only at this backend.
+    server: Option<Box<str>>,
+    /// Its pattern has the separator of namespaced scopes in it, or it names
+    /// its server.
+    spelled: bool,
+    redaction: Option<Arc<Redaction>>,
+}
+
+/// All rules.
+#[derive(Debug)]
+pub(super) struct Actions {
+    rules: Vec<Rule>,
+    /// Numbers of rules, by what they are about.
+    tools: Names<usize>,
+    prompts: Names<usize>,
+    resources: Vec<(Pattern, usize)>,
+    every_resource: Vec<usize>,
+    by_default: Action,
+    default_path: RulePath,
+    operations: HashMap<Box<str>, &'static str>,
+    hide_denied: bool,
+}
+
+/// What the rules say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said<'r> {
+    Do(Action, Option<&'r Arc<Redaction>>),
+    /// It is denied, and lists do not show it.
+    Hide,
+    Failed(Failure),
+}
+
+impl Actions {
+    /// Judges: of a call by its arguments, of an entry of a list by what holds
+    /// for every call of it.
+    pub(super) fn judge(
+        &self,
+        question: &Question<'_>,
+        uri: Option<&Reading>,
+    ) -> (Said<'_>, &RulePath) {
+        let variables = Variables::new(question, self.operation(question.what.name));
+        // Whether some call of it may go on by a rule further up.
+        let mut open = false;
+        for rule in self.fitting(&question.what, uri) {
+            let fits = match (&rule.when, question.call.is_some()) {
+                (When::Always, _) => Ok(true),
+                (When::Equal(_) | When::Holds(_), false) => Ok(false),
+                (When::Equal(wanted), true) => match question.arguments() {
+                    None => Err(Failure::Unreadable),
+                    Some(arguments) => Ok(holds(wanted, arguments)),
+                },
+                (When::Holds(condition), true) => condition.holds(&variables),
+            };
+            match fits {
+                Ok(true) => return (self.said(rule, open), &rule.path),
+                Ok(false) => open |= rule.action != Action::Deny,
+                Err(failure) => return (Said::Failed(failure), &rule.path),
+            }
+        }
+        let said = match self.by_default {
+            Action::Deny if self.hide_denied && !open => Said::Hide,
+            action @ (Action::Allow | Action::Deny | Action::Approval) => Said::Do(action, None),
+        };
+        (said, &self.default_path)
+    }
+
+    /// How far calls of something get, whatever their arguments and
+    /// surroundings.
+    pub(super) fn reach(&self, what: &What<'_>, uri: Option<&Reading>) -> Reach {
+        let (mut least, mut most) = (None, Reach::Never);
+        for rule in self.fitting(what, uri) {
+            let end = Reach::of(rule.action);
+            least = Some(least.map_or(end, |least: Reach| least.min(end)));
+            most = most.max(end);
+            if matches!(rule.when, When::Always) {
+                return Reach::between(least.unwrap_or(end), most);
+            }
+            // Its condition may come to nothing, which denies.
+            if matches!(rule.when, When::Holds(_)) {
+                least = Some(Reach::Never);
+            }
+        }
+        let end = Reach::of(self.by_default);
+        Reach::between(least.map_or(end, |least| least.min(end)), most.max(end))
+    }
+
+    fn said<'r>(&self, rule: &'r Rule, open: bool) -> Said<'r> {
+        let always = matches!(rule.when, When::Always);
+        match rule.action {
+            Action::Deny if self.hide_denied && always && !open => Said::Hide,
+            action @ (Action::Allow | Action::Deny | Action::Approval) => {
+                Said::Do(action, rule.redaction.as_ref())
+            }
+        }
+    }
+
+    /// The rules whose pattern fits, in their order.
+    fn fitting<'r, 'q>(
+        &'r self,
+        what: &What<'q>,
+        uri: Option<&Reading>,
+    ) -> impl Iterator<Item = &'r Rule> + use<'r, 'q> {
+        let names = match what.kind {
+            SubjectKind::Tool => Some(&self.tools),
+            SubjectKind::Prompt => Some(&self.prompts),
+            SubjectKind::Resource => None,
+        };
+        let respelled = what.inner != what.name;
+        let found = match names {
+            Some(names) => Numbers {
+                sources: [
+                    names.exactly(what.name),
+                    names.everything(),
+                    if respelled { names.exactly(what.inner) } else { &[] },
+                ],
+                fitted: [
+                    names.fitting(what.name).copied().collect(),
+                    if respelled {
+                        names.fitting(what.inner).copied().collect()
+                    } else {
+                        Vec::new()
+                    },
+                ],
+                at: [0; 5],
+            },
+            None => Numbers {
+                sources: [&[], &self.every_resource, &[]],
+                fitted: [self.of_uri(uri), Vec::new()],
+                at: [0; 5],
+            },
+        };
+        let server = what.server;
+        found.filter_map(move |(number, by_inner)| {
+            let rule = self.rules.get(number)?;
+            let here = rule.server.as_deref().is_none_or(|wanted| Some(wanted) == server);
+            let meant = !by_inner || rule.server.is_some() || rule.reaches_inner();
+            (here && meant).then_some(rule)
+        })
+    }
+
+    fn of_uri(&self, uri: Option<&Reading>) -> Vec<usize> {
+        let Some(uri) = uri else { return Vec::new() };
+        let fits = |(pattern, number): &&(Pattern, usize)| {
+            let denies = self.rules.get(*number).is_none_or(|rule| rule.action != Action::Allow);
+            pattern.fits(uri, denies)
+        };
+        self.resources.iter().filter(fits).map(|(_, number)| *number).collect()
+    }
+
+    /// `read` or `write`, where the policy says which; else nothing.
+    fn operation(&self, tool: &str) -> &'static str {
+        self.operations.get(tool).copied().unwrap_or_default()
+    }
+
+    /// Every tool named in full.
+    pub(super) fn named_tools(&self) -> impl Iterator<Item = &str> {
+        self.tools.named().chain(self.operations.keys().map(|name| &**name))
+    }
+
+    /// Every server a rule names, with the rule.
+    pub(super) fn named_servers(&self) -> impl Iterator<Item = (&RulePath, &str)> {
+        self.rules.iter().filter_map(|rule| Some((&rule.path, rule.server.as_deref()?)))
+    }
+
+    /// The paths of all rules.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &RulePath> {
+        self.rules.iter().map(|rule| &rule.path)
+    }
+
+    /// Patterns that fit none of the tools, each with its rule.
+    pub(super) fn idle_patterns(&self, tools: &[String]) -> Vec<(String, String)> {
+        let idle = self.tools.idle(tools).into_iter();
+        let path = |number: &usize| self.rules.get(*number).map(|rule| rule.path.to_string());
+        idle.filter_map(|(number, text)| Some((path(number)?, text.to_owned()))).collect()
+    }
+
+    /// Rules that fit something, but never decide: an earlier rule without a
+    /// condition fits all that they do. Each with that one.
+    pub(super) fn shadowed(&self) -> Vec<(RulePath, RulePath)> {
+        file::shadowed(self)
+    }
+
+    /// The text of a rule's condition.
+    pub(super) fn condition(&self, path: &str) -> Option<String> {
+        let rule = self.rules.iter().find(|rule| &*rule.path == path)?;
+        match &rule.when {
+            When::Always => None,
+            When::Equal(wanted) => {
+                let parts: Vec<_> =
+                    wanted.iter().map(|(name, it)| format!("{name}: {it}")).collect();
+                Some(parts.join(", "))
+            }
+            When::Holds(condition) => Some(condition.text().to_owned()),
+        }
+    }
+}
+
+impl Rule {
+    fn reaches_inner(&self) -> bool {
+        !self.spelled && (self.action != Action::Allow || self.redaction.is_some())
+    }
+}
+
+/// Numbers out of several sorted lists, ascending, each once; with whether only
+/// the backend's own name has led to it.
+struct Numbers<'a> {
+    /// By the name, by `*`, by the backend's name.
+    sources: [&'a [usize]; 3],
+    /// By patterns that fit the name, and the backend's.
+    fitted: [Vec<usize>; 2],
+    at: [usize; 5],
+}
+
+impl Iterator for Numbers<'_> {
+    type Item = (usize, bool);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [name, all, inner] = self.sources;
+        let [fitted, fitted_inner] = &self.fitted;
+        let lists = [name, all, fitted, inner, fitted_inner];
+        let head = |place: usize| lists[place].get(self.at[place]).copied();
+        let least = (0..lists.len()).filter_map(head).min()?;
+        let outer = (0..3).any(|place| head(place) == Some(least));
+        for (list, at) in lists.iter().zip(&mut self.at) {
+            while list.get(*at) == Some(&least) {
+                *at += 1;
+            }
+        }
+        Some((least, !outer))
+    }
+}
+
+fn holds(wanted: &[(Box<str>, Value)], arguments: &Value) -> bool {
+    wanted
+        .iter()
+        .all(|(name, wanted)| arguments.get(&**name).is_some_and(|value| same(value, wanted)))
+}
+
+/// Whether two values are the same: numbers by what they are worth, so that
+/// nobody escapes a rule by writing `1.0` for `1`.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+        }
+        _ => one == other,
+    }
+}

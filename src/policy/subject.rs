@@ -1,0 +1,55 @@
+//! Questions about callers and subjects as the walk knows them.
+
+use super::question::{What, Who};
+use crate::authn::Caller;
+use crate::registry::{Scope, SubjectKind, Tool};
+
+impl<'a> Who<'a> {
+    /// An authenticated caller that has chosen no agent profile.
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        Self {
+            user_id: caller.user_id(),
+            issuer: caller.issuer(),
+            roles: caller.roles(),
+            groups: caller.groups(),
+            email: caller.email(),
+            tenant: caller.tenant(),
+            agents: caller.agents(),
+            agent: None,
+        }
+    }
+}
+
+impl<'a> What<'a> {
+    /// A declared tool.
+    pub(crate) fn of_tool(tool: &'a Tool) -> Self {
+        Self {
+            kind: SubjectKind::Tool,
+            name: &tool.name,
+            inner: &tool.inner,
+            server: Some(&tool.backend.name),
+            scope: &tool.scope,
+            registry_roles: &tool.required_roles,
+        }
+    }
+
+    /// What only a backend offers, by the name that clients of the scope use;
+    /// the backend by its place in the scope, where it is known.
+    pub(crate) fn undeclared(
+        scope: &'a Scope,
+        place: Option<usize>,
+        kind: SubjectKind,
+        name: &'a str,
+    ) -> Self {
+        let spelled = (kind != SubjectKind::Resource).then(|| scope.split(name)).flatten();
+        let place = spelled.map(|(place, _)| place).or(place);
+        Self {
+            kind,
+            name,
+            inner: spelled.map_or(name, |(_, inner)| inner),
+            server: place.and_then(|place| scope.backend_at(place)).map(|it| &*it.name),
+            scope: &scope.name,
+            registry_roles: &[],
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a decision costs, and loading. The bars are the product's, and hold in
+//! an optimised build only:
+//! `cargo test --release --lib policy::tests::cost -- --nocapture`.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::policy::{Active, Beside, How, Question, What, Who};
+use crate::registry::SubjectKind;
+
+const OPTIMISED: bool = !cfg!(debug_assertions);
+
+/// A policy with so many rules: of ten, seven name a tool, two have a pattern
+/// and one a simple condition.
+fn policy(rules: usize) -> String {
+    let mut text = String::from(
+        "roles:\n  viewer: { allowed_tools: [other] }\n  agent: { allowed_tools: ['*'] }\nrules:\n",
+    );
+    for rule in 0..rules {
+        let _ = match rule % 10 {
+            7 => writeln!(text, "  - {{ tool: 'group{rule}_*', action: deny }}"),
+            8 => writeln!(text, "  - {{ tool: '*_of{rule}', action: deny }}"),
+            9 => writeln!(text, "  - {{ tool: tool{rule}, when: {{ dry: true }}, action: allow }}"),
+            _ => writeln!(text, "  - {{ tool: tool{rule}, action: allow }}"),
+        };
+    }
+    text
+}
+
+/// The mean time of a decision; the best of several rounds.
+fn decision(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> Duration {
+    const TIMES: u32 = if OPTIMISED { 20_000 } else { 200 };
+    let roles = ["viewer".to_owned(), "agent".to_owned()];
+    let who = Who { user_id: "alice", roles: &roles, ..Who::default() };
+    let (name, inner, server) = (tool, tool, Some("backend"));
+    let kind = SubjectKind::Tool;
+    let what = What { kind, name, inner, server, scope: "s", registry_roles: &[] };
+    let (now, method) = (clock.now(), "tools/call");
+    let call = How { method, arguments, now, client: None, session: None, past: false };
+    let question = Question { who, what, call: Some(call) };
+    let round = |_| {
+        let begun = clock.monotonic();
+        for _ in 0..TIMES {
+            black_box(active.decide(black_box(&question)));
+        }
+        clock.monotonic().saturating_sub(begun) / TIMES
+    };
+    (0..5).map(round).min().unwrap()
+}
+
+#[test]
+fn a_decision_costs_little_however_many_rules_there_are() {
+    let clock = Clock::system();
+    let arguments = json!({"dry": true, "amount": 150, "to": "bob"});
+    for (rules, bar) in [(10, 2), (1_000, 5), (10_000, 5)] {
+        let text = policy(rules);
+        let begun = clock.monotonic();
+        let active = Active::read(&text, Beside::default()).unwrap();
+        let loading = clock.monotonic().saturating_sub(begun);
+        let last = format!("tool{}", rules - 4);
+        for (what, tool) in [
+            ("by name", last.as_str()),
+            ("simple condition", &format!("tool{}", rules - 1)),
+            ("by pattern", &format!("group{}_x", rules - 3)),
+            ("no rule", "stranger"),
+        ] {
+            let took = decision(&active, &clock, tool, &arguments);
+            println!("{rules:6} rules, {what:16}: {took:?}; loaded in {loading:?}");
+            assert!(!OPTIMISED || took < Duration::from_micros(bar), "{rules} {what}");
+        }
+        assert!(!OPTIMISED || loading < Duration::from_millis(200), "{rules}: {loading:?}");
+    }
+    let condition = r#"args.amount > 100.0 && !("finance" in caller.roles)"#;
+    let text = format!(
+        "roles: {{ agent: {{ allowed_tools: ['*'] }} }}\nrules: [{{ tool: t, action: deny, when: {condition:?} }}]"
+    );
+    let active = Active::read(&text, Beside::default()).unwrap();
+    println!("a CEL condition: {:?}", decision(&active, &clock, "t", &arguments));
+    let conditions: String = (0..1000).fold(
+        String::from("roles: { agent: { allowed_tools: ['*'] } }\nrules:\n"),
+        |mut text, number| {
+            let _ =
+                writeln!(text, "  - {{ tool: t, action: deny, when: 'args.amount > {number}' }}");
+            text
+        },
+    );
+    let begun = clock.monotonic();
+    Active::read(&conditions, Beside::default()).unwrap();
+    println!(
+        "1000 different CEL conditions loaded in {:?}",
+        clock.monotonic().saturating_sub(begun)
+    );
+}

@@ -1,0 +1,259 @@
+//! Cases, invariants, findings, and the past decided anew.
+
+mod docs;
+mod past;
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use super::{cases, invariants, junit};
+use crate::policy::{Active, Beside, Reach, World};
+use crate::registry::{Bounds, Registry};
+
+const TOOLS: &str = r#"
+backends: { pay: { url: "http://pay/" }, wiki: { url: "http://wiki/" } }
+scopes: { payments: {}, wiki: {} }
+tools:
+  - { name: payments.refund, scope: payments, backend: pay }
+  - { name: payments.list, scope: payments, backend: pay }
+  - { name: search, scope: wiki, backend: wiki }
+"#;
+
+const POLICY: &str = r"
+roles:
+  admin: { allowed_tools: ['*'] }
+  finance: { allowed_tools: ['payments.*', search] }
+  reader: { allowed_tools: [search] }
+workspaces:
+  frozen: { denied_tools: [payments.refund] }
+rules:
+  - { tool: payments.refund, when: 'args.amount <= 100', action: allow }
+  - { tool: payments.refund, action: approval }
+  - { tool: '*', action: allow }
+";
+
+fn policy(text: &str) -> Active {
+    Active::read(text, Beside::default()).unwrap()
+}
+
+fn registry() -> Registry {
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+    Registry::read(TOOLS, bounds).unwrap()
+}
+
+fn ran(text: &str) -> Result<cases::Ran, String> {
+    cases::run(text, &policy(POLICY), registry().snapshot(), DateTime::UNIX_EPOCH)
+}
+
+const CASES: &str = r"
+cases:
+  - name: small refunds go on
+    caller: { user: ada, roles: [finance] }
+    tool: payments.refund
+    args: { amount: 50 }
+    expect: allow
+    rule: rules[0]
+  - name: large ones wait
+    caller: { roles: [finance] }
+    scope: payments
+    tool: payments.refund
+    args: { amount: 500 }
+    expect: approvalRequired
+    visible: true
+  - name: readers do not see them
+    caller: { roles: [reader] }
+    tool: payments.refund
+    expect: deny
+    visible: false
+  - name: nor does anybody in a frozen workspace
+    caller: { roles: [admin], tenant: frozen }
+    tool: payments.refund
+    expect: deny
+    rule: workspaces.frozen.denied_tools[0]
+";
+
+#[test]
+fn cases_that_hold_pass_and_tell_which_rules_they_met() {
+    let ran = ran(CASES).unwrap();
+    let failures: Vec<_> = ran.outcomes.iter().filter_map(|it| it.failure.as_ref()).collect();
+    assert_eq!((ran.outcomes.len(), failures), (4, Vec::<&String>::new()));
+    for rule in ["rules[0]", "rules[1]", "workspaces.frozen.denied_tools[0]"] {
+        assert!(ran.met.contains(rule), "{rule}");
+    }
+    let unmet: Vec<String> = policy(POLICY)
+        .rule_paths()
+        .iter()
+        .map(ToString::to_string)
+        .filter(|path| !ran.met.contains(path))
+        .collect();
+    assert_eq!(
+        unmet,
+        [
+            "roles.admin.allowed_tools[0]",
+            "roles.finance.allowed_tools[1]",
+            "roles.reader.allowed_tools[0]",
+            "rules[2]"
+        ]
+    );
+}
+
+#[test]
+fn cases_that_do_not_hold_fail_and_say_how() {
+    let ran = ran(&CASES.replace("amount: 50 ", "amount: 5000 ")).unwrap();
+    let failure = ran.outcomes[0].failure.as_ref().unwrap();
+    assert!(failure.contains("expected allow, got NEEDS APPROVAL by rules[1]"), "{failure}");
+    assert!(failure.contains("expected rules[0] to decide, but rules[1] does"), "{failure}");
+    assert_eq!(ran.failed(), 1);
+    let hidden = super::tests::ran(&CASES.replace("visible: true", "visible: false")).unwrap();
+    assert_eq!(hidden.failed(), 1);
+}
+
+#[test]
+fn files_of_cases_are_read_strictly() {
+    for (text, complaint) in [
+        ("cases: [{ name: a, tool: t, expect: maybe }]", "maybe"),
+        ("cases: [{ name: a, tool: t, expects: deny }]", "expects"),
+        ("case: []", "case"),
+        ("cases: [{ tool: t, expect: deny }]", "name"),
+    ] {
+        let fault = ran(text).unwrap_err();
+        assert!(fault.contains(complaint), "{text}: {fault}");
+    }
+    let ran = ran("cases: [{ name: a, expect: deny }]").unwrap();
+    assert!(ran.outcomes[0].failure.as_ref().unwrap().contains("needs one of"));
+}
+
+#[test]
+fn results_are_junit_whatever_the_names_hold() {
+    let mut ran = ran(CASES).unwrap();
+    ran.outcomes[0].name = "a \"b\" <c> & \u{1}d".to_owned();
+    ran.outcomes[1].failure = Some("first <line>\nsecond".to_owned());
+    insta::assert_snapshot!(junit::written(&[("cases.yaml".to_owned(), ran)]), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites>
+      <testsuite name="cases.yaml" tests="4" failures="1">
+        <testcase classname="policy" name="a &quot;b&quot; &lt;c&gt; &amp; d"/>
+        <testcase classname="policy" name="large ones wait">
+          <failure message="first &lt;line&gt;">first &lt;line&gt;&#10;second</failure>
+        </testcase>
+        <testcase classname="policy" name="readers do not see them"/>
+        <testcase classname="policy" name="nor does anybody in a frozen workspace"/>
+      </testsuite>
+    </testsuites>
+    "#);
+}
+
+fn proven(invariant: &str) -> Result<Vec<invariants::Checked>, String> {
+    let text = format!("invariants: [{invariant}]");
+    invariants::check(&text, &policy(POLICY), registry().snapshot())
+}
+
+#[test]
+fn invariants_hold_or_name_who_breaks_them() {
+    let holds = |invariant: &str| proven(invariant).unwrap().remove(0);
+    let kept =
+        holds("{ name: a, except_roles: [admin, finance], tools: ['payments.*'], may: never }");
+    assert_eq!(kept.against, Vec::<String>::new());
+    assert!(kept.looked_at > 4);
+    let broken = holds("{ name: b, except_roles: [admin], tools: ['payments.*'], may: never }");
+    assert!(broken.against[0].contains("[finance]"), "{:?}", broken.against);
+    assert!(broken.against[0].contains("payments/payments.refund: sometimes"));
+    let unapproved =
+        holds("{ name: c, roles: [finance], tools: [payments.refund], may: never_unapproved }");
+    assert!(!unapproved.against.is_empty());
+    let always =
+        holds("{ name: d, roles: [reader, finance, admin], tools: [search], may: always }");
+    assert_eq!(always.against, Vec::<String>::new());
+    let refunds = holds("{ name: e, roles: [admin], tools: [payments.list], may: always }");
+    assert_eq!(refunds.against, Vec::<String>::new());
+    assert!(proven("{ name: f, tools: ['nothing.*'], may: never }").is_err(), "about nothing");
+    assert!(proven("{ name: g, tools: ['['], may: never }").is_err());
+    assert!(proven("{ name: h, tools: ['*'], may: sometimes }").is_err());
+}
+
+/// Every combination, asked call by call, against what the invariant says.
+#[test]
+fn invariants_are_what_calls_show() {
+    let (active, registry) = (policy(POLICY), registry());
+    for roles in [&["reader"][..], &["finance"], &["admin"], &["reader", "finance"], &[]] {
+        for tenant in [None, Some("frozen")] {
+            for tool in ["payments.refund", "payments.list", "search"] {
+                let mut words = Vec::new();
+                for amount in [50, 500] {
+                    let asked = super::Asked {
+                        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+                        tenant: tenant.map(str::to_owned),
+                        name: tool.to_owned(),
+                        arguments: Some(serde_json::json!({"amount": amount})),
+                        ..super::Asked::default()
+                    };
+                    words.push(asked.explain(registry.snapshot(), &active).unwrap().decision);
+                }
+                let held: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+                let snapshot = registry.snapshot();
+                let found = snapshot.scopes().find_map(|scope| scope.tool(tool)).unwrap();
+                let who = crate::policy::Who { roles: &held, tenant, ..Default::default() };
+                let reach = active.reach(who, crate::policy::What::of_tool(found));
+                match reach {
+                    Reach::Never => assert_eq!(words, ["deny", "deny"], "{roles:?} {tool}"),
+                    Reach::Approval => assert!(!words.contains(&"allow"), "{roles:?} {tool}"),
+                    Reach::Sometimes => {
+                        assert_eq!(words, ["allow", "approval"], "{roles:?} {tool}");
+                    }
+                    Reach::Always => assert_eq!(words, ["allow", "allow"], "{roles:?} {tool}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_check_finds_what_is_odd() {
+    let active = policy(
+        r"
+roles:
+  dev: { allowed_tools: [search, serch, 'pay_*'] }
+  idle: {}
+tools: { search: { required_roles: [ghost] } }
+agents:
+  a:
+    allow: { servers: [pay, web], tools: { pay: [drop_old] } }
+    deny: { tools: { pay: ['drop_*'] } }
+rules:
+  - { tool: search, action: allow }
+  - { tool: search, when: { a: 1 }, action: deny }
+  - { tool: 'x*', server: nowhere, action: deny }
+  - { tool: '*', action: allow }
+  - { tool: payments.list, action: deny }
+",
+    );
+    let registry = registry();
+    let found: Vec<String> = active
+        .findings(&World::of(registry.snapshot()))
+        .into_iter()
+        .map(|it| format!("{}: {}: {}", it.weight.word(), it.path, it.message))
+        .collect();
+    insta::assert_snapshot!(found.join("\n"), @r#"
+    warning: tool serch: is named here, but the registry does not have it
+    warning: agent a allow.servers: references undefined server web
+    warning: rules[2].server: references undefined server nowhere
+    warning: roles.dev.allowed_tools[2]: `pay_*` fits no tool of the registry
+    warning: rules[2]: `x*` fits no tool of the registry
+    warning: agents.a.allow.tools.pay[0]: allows what agents.a.deny.tools.pay[0] denies by a wildcard; with `precedence: deny_first` it would be denied
+    warning: rules[1]: never decides: rules[0] comes first, fits as much and has no condition
+    warning: rules[4]: never decides: rules[3] comes first, fits as much and has no condition
+    warning: tools.search.required_roles: `roles` does not have `ghost`
+    note: roles.idle: allows nothing
+    note: tool payments.list: no role and no workspace allows it
+    note: tool payments.refund: no role and no workspace allows it
+    "#);
+}
+
+#[test]
+fn the_shipped_policy_has_nothing_odd() {
+    let registry = registry();
+    let active = policy("roles: { a: { allowed_tools: ['*'] } }");
+    assert_eq!(active.findings(&World::of(registry.snapshot())), Vec::new());
+}
