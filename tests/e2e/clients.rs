@@ -15,8 +15,14 @@ use crate::stack::Stack;
 const PATIENCE: Duration = Duration::from_mins(1);
 const LEGACY: &str = "2025-11-25";
 const MODERN: &str = "2026-07-28";
-const TOOLS: [&str; 4] =
-    ["exact_calculate", "exact_convert_units", "exact_statistics", "exact_unit_arithmetic"];
+const TOOLS: [&str; 6] = [
+    "exact_calculate",
+    "exact_convert_units",
+    "exact_evaluate",
+    "exact_regression",
+    "exact_statistics",
+    "exact_unit_arithmetic",
+];
 
 /// Client, mode, and the revision they settle on with a gateway that speaks
 /// both eras.
