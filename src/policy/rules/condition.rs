@@ -15,7 +15,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Context, Env, Program, Value};
@@ -29,6 +29,9 @@ const MOST_TEXT: usize = 1024;
 /// Most values (objects, their members, items) in arguments that a condition
 /// looks at.
 pub(in crate::policy) const MOST_VALUES: usize = 4096;
+
+/// Most bytes of names and texts in arguments that a loop goes over.
+pub(in crate::policy) const MOST_LOOPED: usize = 64 * 1024;
 
 /// Stack for reading conditions: a parser of unoptimised code needs much.
 const STACK: usize = 32 * 1024 * 1024;
@@ -57,6 +60,9 @@ pub(in crate::policy) struct Condition {
     program: Program,
     text: Box<str>,
     reads: Vec<&'static str>,
+    /// The members it names, of whatever.
+    members: Vec<Box<str>>,
+    loops: bool,
 }
 
 /// Why a condition came to nothing. Never holds a value of the arguments.
@@ -71,6 +77,10 @@ pub(crate) enum Failure {
     /// The arguments hold too many values.
     #[error("the arguments hold too many values to be looked at")]
     TooLarge,
+    /// A member has the name that is asked for in another case, or two have the
+    /// same but for their case: a backend may go by the other.
+    #[error("the arguments have a name in another case than the rule, or in two")]
+    Varied,
     /// The arguments cannot be read, or something is not known.
     #[error("the arguments cannot be read")]
     Unreadable,
@@ -99,7 +109,8 @@ impl Condition {
         };
         let mut judge = Judge::default();
         judge.look(program.expression(), &mut Vec::new(), 0)?;
-        Ok(Self { program, text: text.into(), reads: judge.reads })
+        let Judge { reads, members, loops } = judge;
+        Ok(Self { program, text: text.into(), reads, members, loops })
     }
 
     /// Whether it holds.
@@ -108,7 +119,7 @@ impl Condition {
     /// [`Failure`].
     pub(in crate::policy) fn holds(&self, variables: &Variables<'_>) -> Result<bool, Failure> {
         if self.reads("args") {
-            variables.check_arguments()?;
+            variables.check_arguments(&self.members, self.loops)?;
         }
         if self.reads.iter().any(|name| variables.lacks(name)) {
             return Err(Failure::Unreadable);
@@ -150,9 +161,9 @@ pub(in crate::policy) fn large_stack<T: Send>(work: impl FnOnce() -> T + Send) -
 }
 
 /// The variables as the evaluator asks for them.
-struct Seen<'v>(&'v Variables<'v>);
+struct Seen<'v, 'q>(&'v Variables<'q>);
 
-impl VariableResolver for Seen<'_> {
+impl VariableResolver for Seen<'_, '_> {
     fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
         self.0.get(name).map(CowVal::Borrowed)
     }
@@ -189,6 +200,8 @@ fn brief(message: &str) -> &str {
 #[derive(Default)]
 struct Judge {
     reads: Vec<&'static str>,
+    members: Vec<Box<str>>,
+    loops: bool,
 }
 
 impl Judge {
@@ -220,6 +233,7 @@ impl Judge {
                 {
                     self.reads.push(name);
                 }
+                self.member(&select.field);
                 self.look(&select.operand, local, loops)
             }
             Expr::Call(call) => {
@@ -230,6 +244,17 @@ impl Judge {
                 }
                 if name == "matches" {
                     pattern(call.args.last(), loops)?;
+                }
+                // `args["name"]`, and `"name" in args`.
+                let named = match name {
+                    operators::INDEX | operators::OPT_INDEX => call.args.get(1),
+                    operators::IN => call.args.first(),
+                    _ => None,
+                };
+                if let Some(Expr::Literal(LiteralValue::String(text))) =
+                    named.map(|named| &named.expr)
+                {
+                    self.member(text.inner());
                 }
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
                     self.look(part, local, loops)?;
@@ -251,6 +276,7 @@ impl Judge {
                 if loops > 0 {
                     return Err("has a loop in a loop, which may take too long".to_owned());
                 }
+                self.loops = true;
                 self.look(&each.iter_range, local, loops)?;
                 self.look(&each.accu_init, local, loops)?;
                 let known = local.len();
@@ -263,6 +289,12 @@ impl Judge {
                 local.truncate(known);
                 Ok(())
             }
+        }
+    }
+
+    fn member(&mut self, name: &str) {
+        if !self.members.iter().any(|known| **known == *name) {
+            self.members.push(name.into());
         }
     }
 

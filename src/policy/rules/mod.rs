@@ -2,8 +2,9 @@
 //! which the first that fits decides.
 //!
 //! A rule fits when its pattern fits the name and its `when` holds. A `when`
-//! that comes to nothing denies, whatever the rule would have done. What no
-//! rule fits is denied, unless `rules_default: allow` says otherwise.
+//! that comes to nothing denies, whatever the rule would have done; so does one
+//! about a member that the arguments have in another case. What no rule fits is
+//! denied, unless `rules_default: allow` says otherwise.
 //!
 //! A name is the one that clients of the scope use. In a scope with
 //! `namespace: connection` a rule without `__` also fits the name as the
@@ -12,6 +13,7 @@
 
 mod condition;
 mod file;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -144,10 +146,7 @@ impl Actions {
             let fits = match (&rule.when, question.call.is_some()) {
                 (When::Always, _) => Ok(true),
                 (When::Equal(_) | When::Holds(_), false) => Ok(false),
-                (When::Equal(wanted), true) => match question.arguments() {
-                    None => Err(Failure::Unreadable),
-                    Some(arguments) => Ok(holds(wanted, arguments)),
-                },
+                (When::Equal(wanted), true) => variables.equal(wanted),
                 (When::Holds(condition), true) => condition.holds(&variables),
             };
             match fits {
@@ -329,23 +328,26 @@ impl Iterator for Numbers<'_> {
     }
 }
 
-fn holds(wanted: &[(Box<str>, Value)], arguments: &Value) -> bool {
-    wanted
-        .iter()
-        .all(|(name, wanted)| arguments.get(&**name).is_some_and(|value| same(value, wanted)))
-}
-
 /// Whether two values are the same: numbers by what they are worth, so that
 /// nobody escapes a rule by writing `1.0` for `1`.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
+///
+/// # Errors
+/// [`Failure::Varied`] when a member has another case than the one wanted.
+fn same(found: &Value, wanted: &Value) -> Result<bool, Failure> {
+    Ok(match (found, wanted) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            a.len() == b.len()
+                && a.iter().zip(b).try_fold(true, |all, (a, b)| Ok(all & same(a, b)?))?
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            a.len() == b.len()
+                && b.iter().try_fold(true, |all, (name, wanted)| match a.get(name) {
+                    Some(found) => Ok(all & same(found, wanted)?),
+                    None if spelling::varies(a, name) => Err(Failure::Varied),
+                    None => Ok(false),
+                })?
         }
-        _ => one == other,
-    }
+        _ => found == wanted,
+    })
 }

@@ -250,6 +250,45 @@ fn numbers_are_compared_by_what_they_are_worth() {
 }
 
 #[test]
+fn a_member_in_another_case_is_not_looked_past() {
+    let allow =
+        "rules: [{ tool: t, action: allow, when: { dry_run: true } }, { tool: t, action: allow }]";
+    let deny = "rules_default: allow\nrules: [{ tool: t, action: deny, when: { force: true, o: { p: 1 } } }]";
+    for (rules, arguments) in [
+        (allow, json!({"dry_run": true, "Dry_Run": false})),
+        (allow, json!({"DRY_RUN": true})),
+        (deny, json!({"Force": true, "o": {"p": 1}})),
+        (deny, json!({"force": true, "o": {"P": 1}})),
+        (deny, json!({"force": true, "\u{212a}": 1, "O": 1})),
+    ] {
+        let policy = format!("roles: {{ agent: {{ allowed_tools: ['*'] }} }}\n{rules}");
+        let decision = tool(&policy, "t", &arguments);
+        let expected = Verdict::Deny(Denial::Condition(Failure::Varied));
+        assert_eq!((decision.verdict, &*decision.rule), (expected, "rules[0]"), "{arguments}");
+    }
+    let mut many: serde_json::Map<String, Value> =
+        (0..100).map(|number| (format!("n{number}"), Value::Null)).collect();
+    many.insert("Force".to_owned(), true.into());
+    assert_eq!(ruled(deny, &many.into()).0, "deny");
+    assert_eq!(ruled(deny, &json!({"force": false, "x": 1, "X": 2})).0, "allow", "nobody asks");
+    for (condition, arguments) in [
+        ("args.amount > 100", json!({"amount": 500, "Amount": 5})),
+        ("!has(args.force)", json!({"FORCE": true})),
+        (r#"!("force" in args)"#, json!({"Force": true})),
+        (r#"args["amount"] > 1 || true"#, json!({"AMOUNT": 500})),
+        (
+            "args.items.all(x, x.price < 10)",
+            json!({"items": [{"price": 1, "pri\u{441}e": 2, "Price": 50}]}),
+        ),
+        ("args.card.pin == 1", json!({"card": {"pin": 1}, "other": {"ta\u{17f}k": 1, "task": 2}})),
+    ] {
+        assert_eq!(holds(condition, &arguments), None, "{condition}");
+    }
+    assert_eq!(holds("args.amount > 100", &json!({"amount": 500, "Note": 5})), Some(true));
+    assert_eq!(holds("caller.id == 'alice'", &json!({"Id": 5, "ID": 6})), Some(true));
+}
+
+#[test]
 fn conditions_see_arguments_and_surroundings() {
     for (condition, expected) in [
         (r#"args.amount > 100.0 && !("finance" in caller.roles)"#, Some(true)),
