@@ -255,6 +255,11 @@ impl Actions {
         self.tools.named().chain(self.operations.keys().map(|name| &**name))
     }
 
+    /// Every pattern of tools.
+    pub(super) fn tool_patterns(&self) -> impl Iterator<Item = &str> {
+        self.tools.patterns()
+    }
+
     /// Every server a rule names, with the rule.
     pub(super) fn named_servers(&self) -> impl Iterator<Item = (&RulePath, &str)> {
         self.rules.iter().filter_map(|rule| Some((&rule.path, rule.server.as_deref()?)))

@@ -87,10 +87,10 @@ impl<'a> Variables<'a> {
         if in_a_loop && looked.bytes > MOST_LOOPED {
             return Err(Failure::TooLarge);
         }
-        match members.iter().any(|name| looked.spellings.vary_from(name)) {
-            true => Err(Failure::Varied),
-            false => Ok(()),
+        if members.iter().any(|name| looked.spellings.vary_from(name)) {
+            return Err(Failure::Varied);
         }
+        Ok(())
     }
 
     /// Whether all these arguments have these values.
