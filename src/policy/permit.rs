@@ -14,7 +14,10 @@ use super::question::{Arguments, How, Question, What, Who};
 use super::rules::Redaction;
 use super::{Active, Policy};
 use crate::error::{Reason, Refusal};
-use crate::protocol::mask::masked;
+use crate::protocol::complete::Completion;
+use crate::protocol::json_path::JsonPaths;
+use crate::protocol::mask::{MASK, masked};
+use crate::protocol::mcp::Method;
 use crate::protocol::raw::{self, Object, Unfit};
 use crate::protocol::splice::Edits;
 use crate::registry::{SubjectKind, Target};
@@ -207,7 +210,7 @@ impl<'a> Permit<'a> {
     }
 
     /// What of the result must not reach the caller.
-    pub(crate) fn hidden_in_result(&self) -> Option<&crate::protocol::json_path::JsonPaths> {
+    pub(crate) fn hidden_in_result(&self) -> Option<&JsonPaths> {
         self.redaction.as_ref()?.result.as_ref()
     }
 
@@ -217,20 +220,44 @@ impl<'a> Permit<'a> {
         redaction: Arc<Redaction>,
         ruling: &mut Ruling,
     ) -> Result<Self, Refusal> {
-        let mut message = None;
-        if let (Some(paths), Some(arguments)) = (&redaction.arguments, target.call().arguments) {
-            let unfit = |fault: Unfit| Refusal::new(Reason::Internal, fault.to_string());
-            if let Some(hidden) = masked(arguments.get().as_bytes(), paths).map_err(unfit)? {
-                if !redaction.audit_only {
-                    let whole = &target.call().message;
-                    message = Some(with_arguments(whole, &hidden).map_err(unfit)?);
-                }
-                ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
+        let unfit = |fault: Unfit| Refusal::new(Reason::Internal, fault.to_string());
+        let (call, mut message) = (target.call(), None);
+        if let (Some(paths), Method::Complete) = (&redaction.arguments, call.method) {
+            // Of completions the audit trail keeps no arguments.
+            if !redaction.audit_only {
+                message = without(&call.message, paths).map_err(unfit)?;
             }
+        } else if let (Some(paths), Some(arguments)) = (&redaction.arguments, call.arguments)
+            && let Some(hidden) = masked(arguments.get().as_bytes(), paths).map_err(unfit)?
+        {
+            if !redaction.audit_only {
+                message = Some(with_arguments(&call.message, &hidden).map_err(unfit)?);
+            }
+            ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
         }
         let limits = Arc::clone(limits);
         Ok(Self { target, limits, redaction: Some(redaction), message })
     }
+}
+
+/// A completion without what is hidden of its arguments; `None` where it has
+/// nothing of that.
+fn without(message: &Bytes, paths: &JsonPaths) -> Result<Option<Bytes>, Unfit> {
+    let completion = Completion::read(message)?;
+    let (mut edits, mut hides) = (Edits::new(message), false);
+    if let Some(settled) = completion.settled()
+        && let Some(hidden) = masked(settled.get().as_bytes(), paths)?
+    {
+        edits = edits.replace(settled, hidden.to_vec());
+        hides = true;
+    }
+    if let Some((value, whole)) = completion.argument()
+        && masked(whole.as_bytes(), paths)?.is_some()
+    {
+        edits = edits.replace(value, MASK.as_bytes());
+        hides = true;
+    }
+    if hides { edits.finish().map(Some) } else { Ok(None) }
 }
 
 /// A call with other arguments.
@@ -239,4 +266,24 @@ fn with_arguments(message: &Bytes, arguments: &[u8]) -> Result<Bytes, Unfit> {
     let params = Object::read(raw::value(message)?)?.get("params")?.ok_or(MISSING)?;
     let old = Object::read(params)?.get("arguments")?.ok_or(Unfit::Missing("arguments"))?;
     Edits::new(message).replace(old, arguments.to_vec()).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_is_hidden_where_its_values_stand() {
+        let hide = |params: &str| {
+            let message = Bytes::from(format!(r#"{{"id":1,"params":{params}}}"#));
+            let paths = JsonPaths::read(&["$.pin"]).unwrap();
+            let hidden = without(&message, &paths).unwrap();
+            hidden.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        };
+        let params = r#"{"argument":{"name":"Pin","value":"12"},"context":{"arguments":{"pin":"34","to":"x"}}}"#;
+        let hidden = hide(params).unwrap();
+        assert!(!hidden.contains("12") && !hidden.contains("34"), "{hidden}");
+        assert!(hidden.contains(r#""to":"x""#) && hidden.contains(r#""name":"Pin""#), "{hidden}");
+        assert_eq!(hide(r#"{"argument":{"name":"to","value":"12"}}"#), None);
+    }
 }

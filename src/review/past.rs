@@ -108,6 +108,8 @@ pub(super) fn read(line: &str) -> Option<Past> {
     };
     let arguments = match text("arguments") {
         Some(text) => serde_json::from_str(text).ok().filter(whole),
+        // Of completions no arguments are kept.
+        None if asked.method.as_deref() == Some("completion/complete") => None,
         // A call without arguments has no digest either.
         None if members.contains_key("arguments_digest") => None,
         None => Some(Value::Object(Map::new())),
