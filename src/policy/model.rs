@@ -22,7 +22,16 @@ pub(super) enum Wanted<'a> {
     Resource(&'a Reading),
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// The same kind of thing by another name; a URI has no other.
+    pub(super) fn called(self, name: &'a str) -> Option<Self> {
+        match self {
+            Self::Tool(_) => Some(Self::Tool(name)),
+            Self::Prompt(_) => Some(Self::Prompt(name)),
+            Self::Resource(_) => None,
+        }
+    }
+
     fn kind(self) -> SubjectKind {
         match self {
             Self::Tool(_) => SubjectKind::Tool,
@@ -186,8 +195,10 @@ impl Rules {
         &self,
         what: &What<'_>,
     ) -> impl Iterator<Item = &(RulePath, Vec<String>)> {
-        let tool = (what.kind == SubjectKind::Tool).then_some(what.name);
-        tool.into_iter().filter_map(|name| self.required.get(name))
+        let inner = Some(what.inner).filter(|inner| *inner != what.name);
+        let names = std::iter::once(what.name).chain(inner);
+        let is_tool = what.kind == SubjectKind::Tool;
+        names.filter(move |_| is_tool).filter_map(|name| self.required.get(name))
     }
 
     /// The lists of tools of all roles and workspaces.

@@ -222,18 +222,19 @@ impl<'a> Permit<'a> {
     ) -> Result<Self, Refusal> {
         let unfit = |fault: Unfit| Refusal::new(Reason::Internal, fault.to_string());
         let (call, mut message) = (target.call(), None);
-        if let (Some(paths), Method::Complete) = (&redaction.arguments, call.method) {
+        if call.method == Method::Complete {
             // Of completions the audit trail keeps no arguments.
-            if !redaction.audit_only {
+            if let Some(paths) = &redaction.sent {
                 message = without(&call.message, paths).map_err(unfit)?;
             }
-        } else if let (Some(paths), Some(arguments)) = (&redaction.arguments, call.arguments)
-            && let Some(hidden) = masked(arguments.get().as_bytes(), paths).map_err(unfit)?
-        {
-            if !redaction.audit_only {
+        } else if let Some(arguments) = call.arguments {
+            let hide = |paths| masked(arguments.get().as_bytes(), paths).map_err(unfit);
+            if let Some(hidden) = redaction.sent.as_ref().map(hide).transpose()?.flatten() {
                 message = Some(with_arguments(&call.message, &hidden).map_err(unfit)?);
             }
-            ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
+            if let Some(hidden) = redaction.kept.as_ref().map(hide).transpose()?.flatten() {
+                ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
+            }
         }
         let limits = Arc::clone(limits);
         Ok(Self { target, limits, redaction: Some(redaction), message })

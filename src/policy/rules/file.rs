@@ -117,7 +117,9 @@ pub(in crate::policy) fn read(section: Section, complaints: &mut Vec<String>) ->
             Names::default()
         })
     };
+    let hides = |rule: &Rule| rule.redaction.as_ref().is_some_and(|it| it.kept.is_some());
     Some(Actions {
+        redacts: rules.iter().any(hides),
         tools: build(tools),
         prompts: build(prompts),
         rules,
@@ -267,9 +269,9 @@ fn redaction(
     }
     let arguments = paths(&entry.redact_fields, "redact_fields")?;
     let result = paths(&entry.redact_result, "redact_result")?;
-    let redaction = (arguments.is_some() || result.is_some()).then_some(Redaction {
-        arguments,
-        audit_only: entry.redact_audit_only,
+    let redaction = (arguments.is_some() || result.is_some()).then(|| Redaction {
+        sent: arguments.clone().filter(|_| !entry.redact_audit_only),
+        kept: arguments,
         result,
     });
     Ok((action, redaction))

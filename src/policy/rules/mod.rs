@@ -9,7 +9,8 @@
 //! A name is the one that clients of the scope use. In a scope with
 //! `namespace: connection` a rule without `__` also fits the name as the
 //! backend has it, when it does not allow: a tool must not escape a rule by its
-//! prefix, nor be allowed by a namesake's.
+//! prefix, nor be allowed by a namesake's. What such a rule hides, though, is
+//! hidden in a call that another rule or the default allows.
 
 mod condition;
 mod file;
@@ -49,12 +50,30 @@ pub(super) enum Action {
 /// What is hidden in an allowed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redaction {
-    /// Where in the arguments.
-    pub(crate) arguments: Option<JsonPaths>,
-    /// Only the audit trail does not see them; the backend does.
-    pub(crate) audit_only: bool,
+    /// Where in the arguments, from the audit trail.
+    pub(crate) kept: Option<JsonPaths>,
+    /// Where in the arguments, from the backend.
+    pub(crate) sent: Option<JsonPaths>,
     /// Where in the result.
     pub(crate) result: Option<JsonPaths>,
+}
+
+impl Redaction {
+    /// All that either hides.
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            kept: union(self.kept.clone(), other.kept.as_ref()),
+            sent: union(self.sent.clone(), other.sent.as_ref()),
+            result: union(self.result.clone(), other.result.as_ref()),
+        }
+    }
+}
+
+fn union(one: Option<JsonPaths>, other: Option<&JsonPaths>) -> Option<JsonPaths> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or_else(|| other.cloned()),
+    }
 }
 
 /// How far calls of something get.
@@ -120,12 +139,21 @@ pub(super) struct Actions {
     default_path: RulePath,
     operations: HashMap<Box<str>, &'static str>,
     hide_denied: bool,
+    /// Some rule hides arguments.
+    redacts: bool,
+}
+
+/// A rule that fits by its pattern.
+struct Fitting<'r> {
+    rule: &'r Rule,
+    /// It fits a namesake's name: it hides what it hides, and decides nothing.
+    only_hides: bool,
 }
 
 /// What the rules say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said<'r> {
-    Do(Action, Option<&'r Arc<Redaction>>),
+pub(super) enum Said {
+    Do(Action, Option<Arc<Redaction>>),
     /// It is denied, and lists do not show it.
     Hide,
     Failed(Failure),
@@ -138,11 +166,12 @@ impl Actions {
         &self,
         question: &Question<'_>,
         uri: Option<&Reading>,
-    ) -> (Said<'_>, &RulePath) {
+    ) -> (Said, &RulePath) {
         let variables = Variables::new(question, self.operation(question.what.name));
         // Whether some call of it may go on by a rule further up.
         let mut open = false;
-        for rule in self.fitting(&question.what, uri) {
+        let mut hidden: Option<Arc<Redaction>> = None;
+        for Fitting { rule, only_hides } in self.fitting(&question.what, uri) {
             let fits = match (&rule.when, question.call.is_some()) {
                 (When::Always, _) => Ok(true),
                 (When::Equal(_) | When::Holds(_), false) => Ok(false),
@@ -150,14 +179,15 @@ impl Actions {
                 (When::Holds(condition), true) => condition.holds(&variables),
             };
             match fits {
-                Ok(true) => return (self.said(rule, open), &rule.path),
-                Ok(false) => open |= rule.action != Action::Deny,
+                Ok(true) if only_hides => hidden = both(hidden, rule.redaction.as_ref()),
+                Ok(true) => return (self.said(rule, open, hidden), &rule.path),
+                Ok(false) => open |= rule.action != Action::Deny && !only_hides,
                 Err(failure) => return (Said::Failed(failure), &rule.path),
             }
         }
         let said = match self.by_default {
             Action::Deny if self.hide_denied && !open => Said::Hide,
-            action @ (Action::Allow | Action::Deny | Action::Approval) => Said::Do(action, None),
+            action @ (Action::Allow | Action::Deny | Action::Approval) => Said::Do(action, hidden),
         };
         (said, &self.default_path)
     }
@@ -166,28 +196,31 @@ impl Actions {
     /// surroundings.
     pub(super) fn reach(&self, what: &What<'_>, uri: Option<&Reading>) -> Reach {
         let (mut least, mut most) = (None, Reach::Never);
-        for rule in self.fitting(what, uri) {
+        for Fitting { rule, only_hides } in self.fitting(what, uri) {
+            // Its condition may come to nothing, which denies.
+            if matches!(rule.when, When::Holds(_) | When::Equal(_)) {
+                least = Some(Reach::Never);
+            }
+            if only_hides {
+                continue;
+            }
             let end = Reach::of(rule.action);
             least = Some(least.map_or(end, |least: Reach| least.min(end)));
             most = most.max(end);
             if matches!(rule.when, When::Always) {
                 return Reach::between(least.unwrap_or(end), most);
             }
-            // Its condition may come to nothing, which denies.
-            if matches!(rule.when, When::Holds(_)) {
-                least = Some(Reach::Never);
-            }
         }
         let end = Reach::of(self.by_default);
         Reach::between(least.map_or(end, |least| least.min(end)), most.max(end))
     }
 
-    fn said<'r>(&self, rule: &'r Rule, open: bool) -> Said<'r> {
+    fn said(&self, rule: &Rule, open: bool, hidden: Option<Arc<Redaction>>) -> Said {
         let always = matches!(rule.when, When::Always);
         match rule.action {
             Action::Deny if self.hide_denied && always && !open => Said::Hide,
             action @ (Action::Allow | Action::Deny | Action::Approval) => {
-                Said::Do(action, rule.redaction.as_ref())
+                Said::Do(action, both(hidden, rule.redaction.as_ref()))
             }
         }
     }
@@ -197,7 +230,7 @@ impl Actions {
         &'r self,
         what: &What<'q>,
         uri: Option<&Reading>,
-    ) -> impl Iterator<Item = &'r Rule> + use<'r, 'q> {
+    ) -> impl Iterator<Item = Fitting<'r>> + use<'r, 'q> {
         let names = match what.kind {
             SubjectKind::Tool => Some(&self.tools),
             SubjectKind::Prompt => Some(&self.prompts),
@@ -231,8 +264,10 @@ impl Actions {
         found.filter_map(move |(number, by_inner)| {
             let rule = self.rules.get(number)?;
             let here = rule.server.as_deref().is_none_or(|wanted| Some(wanted) == server);
-            let meant = !by_inner || rule.server.is_some() || rule.reaches_inner();
-            (here && meant).then_some(rule)
+            let namesake = by_inner && rule.server.is_none();
+            let meant = !namesake || rule.reaches_inner();
+            let only_hides = namesake && rule.action == Action::Allow;
+            (here && meant).then_some(Fitting { rule, only_hides })
         })
     }
 
@@ -301,6 +336,14 @@ impl Actions {
 impl Rule {
     fn reaches_inner(&self) -> bool {
         !self.spelled && (self.action != Action::Allow || self.redaction.is_some())
+    }
+}
+
+/// What two rules hide together.
+fn both(hidden: Option<Arc<Redaction>>, more: Option<&Arc<Redaction>>) -> Option<Arc<Redaction>> {
+    match (hidden, more) {
+        (Some(hidden), Some(more)) => Some(Arc::new(hidden.and(more))),
+        (hidden, more) => hidden.or_else(|| more.map(Arc::clone)),
     }
 }
 

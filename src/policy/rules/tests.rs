@@ -116,8 +116,8 @@ fn v49_fields_are_redacted() {
     let text = r#"{"message":"123-45-6789","to":"x"}"#;
     let decision = tool(EXAMPLE, "send_message", &serde_json::from_str(text).unwrap());
     let Verdict::Allow(Some(redaction)) = decision.verdict else { panic!("{decision:?}") };
-    assert!(!redaction.audit_only);
-    let paths = redaction.arguments.as_ref().unwrap();
+    assert_eq!(redaction.sent, redaction.kept);
+    let paths = redaction.sent.as_ref().unwrap();
     let shown = crate::protocol::mask::masked(text.as_bytes(), paths).unwrap().unwrap();
     assert_eq!(shown, r#"{"message":"***REDACTED***","to":"x"}"#);
 }
@@ -126,7 +126,7 @@ fn v49_fields_are_redacted() {
 fn v50_what_is_absent_changes_nothing() {
     let decision = tool(EXAMPLE, "send_message", &json!({"to": "x"}));
     let Verdict::Allow(Some(redaction)) = decision.verdict else { panic!("{decision:?}") };
-    let paths = redaction.arguments.as_ref().unwrap();
+    let paths = redaction.kept.as_ref().unwrap();
     for text in [r#"{"to":"x"}"#, r#"["message"]"#, r#""message""#, "null"] {
         assert_eq!(crate::protocol::mask::masked(text.as_bytes(), paths).unwrap(), None, "{text}");
     }
@@ -232,6 +232,46 @@ rules:
     assert_eq!(word("payments__refund", "refund"), ("allow", "rules[1]".to_owned()));
     assert_eq!(word("payments__look", "look"), ("deny", "rules[4]".to_owned()));
     assert_eq!(word("look", "look"), ("allow", "rules[3]".to_owned()));
+}
+
+#[test]
+fn what_a_namesakes_rule_hides_is_hidden_but_it_allows_nothing() {
+    let rules = r"
+roles: { agent: { allowed_tools: ['*'] } }
+rules:
+  - { tool: send, action: redact, redact_fields: [text] }
+  - { tool: send, when: 'args.n > 1', action: redact, redact_fields: [n], redact_audit_only: true }
+  - { tool: send, action: allow, redact_result: ['$.x'] }
+  - { tool: good__send, action: redact, redact_fields: [more] }
+";
+    let active = Active::read(rules, Beside::default()).unwrap();
+    let at = |name: &str, arguments: Value| {
+        decide_as(&active, &["agent"], (SubjectKind::Tool, name, "send"), &arguments)
+    };
+    let evil = at("evil__send", json!({"n": 2}));
+    assert_eq!((evil.verdict.word(), &*evil.rule), ("deny", "rules_default"));
+    let good = at("good__send", json!({"n": 2}));
+    assert_eq!(&*good.rule, "rules[3]");
+    let Verdict::Allow(Some(hidden)) = good.verdict else { panic!("nothing is hidden") };
+    let paths = |names: &[&str]| {
+        let texts: Vec<String> = names.iter().map(|name| format!("$.{name}")).collect();
+        Some(crate::protocol::json_path::JsonPaths::read(&texts).unwrap())
+    };
+    assert_eq!(hidden.sent, paths(&["text", "more"]));
+    assert_eq!(hidden.kept, paths(&["text", "n", "more"]));
+    assert_eq!(hidden.result, paths(&["x"]));
+    let failed = at("good__send", json!({}));
+    assert!(matches!(failed.verdict, Verdict::Deny(Denial::Condition(_))), "{failed:?}");
+    let own = at("send", json!({"n": 2}));
+    assert_eq!((own.verdict.word(), &*own.rule), ("redact", "rules[0]"));
+    let roles = ["agent".to_owned()];
+    let who = Who { roles: &roles, ..Who::default() };
+    let reach = |name: &str| {
+        let (kind, inner, server) = (SubjectKind::Tool, "send", Some("s"));
+        active.reach(who, What { kind, name, inner, server, scope: "s", registry_roles: &[] })
+    };
+    assert_eq!(reach("evil__send"), super::Reach::Never);
+    assert_eq!(reach("good__send"), super::Reach::Sometimes);
 }
 
 #[test]
