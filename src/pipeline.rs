@@ -43,7 +43,7 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::generation::Generation;
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
-use crate::policy::Moment;
+use crate::policy::{Moment, What};
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
@@ -53,7 +53,7 @@ use crate::protocol::mcp::{ClientInfo, Method};
 use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
-use crate::registry::{Scope, Tool};
+use crate::registry::{Scope, SubjectKind, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
 
@@ -386,8 +386,9 @@ async fn walk_invoke(
     if let (Err(_), Some(name)) = (&scope, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
-            let hidden = now.registry.snapshot().redactions_of(name);
-            entry.arguments(arguments, hidden.as_deref());
+            let by_registry = now.registry.snapshot().redactions_of(name);
+            let by_policy = active.hidden_arguments(&What::named(SubjectKind::Tool, name));
+            entry.arguments(arguments, both(&by_registry, by_policy).as_deref());
         }
     }
     let scope = scope?;
@@ -425,9 +426,14 @@ async fn call_subject(
     known.asked = Some(call.name.as_ref().into());
     entry.scope(Arc::clone(&visitor.scope.name));
     entry.asked(&call.name);
-    if let Some(arguments) = call.arguments {
-        let hidden = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
-        entry.arguments(arguments, hidden.as_deref());
+    let arguments = call.arguments;
+    let what = What::in_scope(&visitor.scope, call.kind, &call.name);
+    // What a rule would hide of a call that goes on is hidden of one that does not.
+    let by_policy = visitor.now.policy.active().hidden_arguments(&what);
+    let hides = by_policy.is_some();
+    let by_registry = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
+    if let Some(arguments) = arguments {
+        entry.arguments(arguments, both(&by_registry, by_policy).as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
@@ -435,7 +441,6 @@ async fn call_subject(
     let Visitor { now, caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
-    let asked = call.name.clone();
     let target = now.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
     if target.subject().tool.is_some() {
         entry.declared();
@@ -451,9 +456,10 @@ async fn call_subject(
         session,
     };
     let (ruling, permit) = now.policy.authorize(target, moment);
-    if let Some(shown) = &ruling.arguments {
-        let hidden = now.registry.snapshot().redactions(&scope, &asked);
-        entry.shown_arguments(shown, hidden.as_deref());
+    // Now the one rule is known.
+    let shown = ruling.arguments.as_deref().or(arguments.filter(|_| hides && permit.is_ok()));
+    if let Some(shown) = shown {
+        entry.shown_arguments(shown, by_registry.as_deref());
     }
     if let Some(difference) = &ruling.difference {
         difference.log();
@@ -507,6 +513,18 @@ async fn call_subject(
         conceal(&mut whole, hidden)?;
     }
     Ok(Answer::Forwarded(whole))
+}
+
+/// What the registry hides of arguments, and what the policy does.
+fn both<'p>(
+    by_registry: &'p Option<Arc<JsonPaths>>,
+    by_policy: Option<JsonPaths>,
+) -> Option<Cow<'p, JsonPaths>> {
+    match (by_registry.as_deref(), by_policy) {
+        (known, None) => known.map(Cow::Borrowed),
+        (None, Some(more)) => Some(Cow::Owned(more)),
+        (Some(known), Some(more)) => Some(Cow::Owned(more.and(known))),
+    }
 }
 
 /// Takes out of an answer what a rule of the policy hides.

@@ -68,6 +68,7 @@ pub(crate) use schema::schema;
 pub(crate) use witnesses::Witnesses;
 
 use crate::authn::Caller;
+use crate::protocol::json_path::JsonPaths;
 use crate::registry::{Scope, SubjectKind, Tool};
 use model::Rules;
 use roles::BuiltIn;
@@ -202,6 +203,12 @@ impl Active {
     /// surroundings.
     pub(crate) fn reach(&self, who: Who<'_>, what: What<'_>) -> Reach {
         decide::reach(&self.rules, &self.built_in, &Question { who, what, call: None })
+    }
+
+    /// Where in the arguments of a call, decided or not, values may stand that a
+    /// rule hides from the audit trail.
+    pub(crate) fn hidden_arguments(&self, what: &What<'_>) -> Option<JsonPaths> {
+        self.rules.actions.as_ref()?.hidden_arguments(what)
     }
 
     /// The limits in force.

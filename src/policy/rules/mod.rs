@@ -280,6 +280,40 @@ impl Actions {
         self.resources.iter().filter(fits).map(|(_, number)| *number).collect()
     }
 
+    /// Where something of the arguments may be that the audit trail must not
+    /// keep, by all rules that could fit a call: of any server where that is not
+    /// known, and by every name that may be the backend's.
+    pub(super) fn hidden_arguments(&self, what: &What<'_>) -> Option<JsonPaths> {
+        if !self.redacts {
+            return None;
+        }
+        let names = match what.kind {
+            SubjectKind::Tool => &self.tools,
+            SubjectKind::Prompt => &self.prompts,
+            SubjectKind::Resource => return None,
+        };
+        let after = what
+            .name
+            .match_indices(SEPARATOR)
+            .filter_map(|(at, separator)| what.name.get(at + separator.len()..));
+        let spellings = [what.name, what.inner].into_iter().chain(after);
+        let mut numbers: Vec<usize> = spellings
+            .flat_map(|name| names.exactly(name).iter().chain(names.fitting(name)))
+            .chain(names.everything())
+            .copied()
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let here = |rule: &&Rule| {
+            let of = (rule.server.as_deref(), what.server);
+            !matches!(of, (Some(wanted), Some(server)) if wanted != server)
+        };
+        let rules = numbers.into_iter().filter_map(|number| self.rules.get(number)).filter(here);
+        rules.fold(None, |hidden, rule| {
+            union(hidden, rule.redaction.as_ref().and_then(|it| it.kept.as_ref()))
+        })
+    }
+
     /// `read` or `write`, where the policy says which; else nothing.
     fn operation(&self, tool: &str) -> &'static str {
         self.operations.get(tool).copied().unwrap_or_default()

@@ -275,6 +275,34 @@ rules:
 }
 
 #[test]
+fn what_some_rule_hides_is_known_before_any_decides() {
+    let policy = r"
+roles: { agent: { allowed_tools: ['*'] } }
+rules:
+  - { tool: send, action: deny }
+  - { tool: send, when: { a: 1 }, server: s1, action: redact, redact_fields: [text] }
+  - { tool: 's*', server: s2, action: redact, redact_fields: [pin], redact_audit_only: true }
+  - { tool: send, action: allow, redact_result: ['$.x'] }
+  - { prompt: send, action: redact, redact_fields: [topic] }
+";
+    let active = Active::read(policy, Beside::default()).unwrap();
+    let hidden = |kind, name: &str, server: Option<&str>| {
+        active.hidden_arguments(&What { server, ..What::named(kind, name) })
+    };
+    let paths = |names: &[&str]| {
+        let texts: Vec<String> = names.iter().map(|name| format!("$.{name}")).collect();
+        Some(crate::protocol::json_path::JsonPaths::read(&texts).unwrap())
+    };
+    let tool = SubjectKind::Tool;
+    assert_eq!(hidden(tool, "send", None), paths(&["text", "pin"]));
+    assert_eq!(hidden(tool, "send", Some("s1")), paths(&["text"]));
+    assert_eq!(hidden(tool, "nobodys__send", None), paths(&["text", "pin"]));
+    assert_eq!(hidden(tool, "seek", Some("s2")), paths(&["pin"]));
+    assert_eq!(hidden(tool, "other", None), None);
+    assert_eq!(hidden(SubjectKind::Prompt, "send", None), paths(&["topic"]));
+}
+
+#[test]
 fn numbers_are_compared_by_what_they_are_worth() {
     let rules = "rules_default: allow\nrules: [{ tool: t, action: deny, when: { n: 1, list: [1, { a: 2 }] } }]";
     for arguments in [

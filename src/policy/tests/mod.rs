@@ -246,7 +246,7 @@ tools: { refund: { required_roles: [clerk] } }
         let (wanted, inner) = (Wanted::Tool(name), Some(inner));
         let facts =
             Facts { roles: &roles, tenant: Some("acme"), wanted, inner, registry_roles: &[] };
-        let judged = judge(&rules, &built_in, facts);
+        let judged = roles::judge(&rules, &built_in, facts);
         (judged.allowed, judged.rule.to_string())
     };
     let denied = |path: &str| (false, path.to_owned());
