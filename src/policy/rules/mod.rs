@@ -161,8 +161,25 @@ pub(super) enum Said {
 
 impl Actions {
     /// Judges: of a call by its arguments, of an entry of a list by what holds
-    /// for every call of it.
+    /// for every call of it. A call of what lists hide tells nothing either.
     pub(super) fn judge(
+        &self,
+        question: &Question<'_>,
+        uri: Option<&Reading>,
+    ) -> (Said, &RulePath) {
+        let (said, path) = self.first(question, uri);
+        let denies = matches!(said, Said::Do(Action::Deny, _) | Said::Failed(_));
+        if self.hide_denied && denies && question.call.is_some() {
+            let listed = Question { call: None, ..*question };
+            if self.first(&listed, uri).0 == Said::Hide {
+                return (Said::Hide, path);
+            }
+        }
+        (said, path)
+    }
+
+    /// What the first rule that fits says.
+    fn first(
         &self,
         question: &Question<'_>,
         uri: Option<&Reading>,

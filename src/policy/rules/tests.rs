@@ -478,3 +478,23 @@ fn lists_show_what_some_call_may_do() {
     let hidden = ruled(&format!("hide_denied: true\n{deny}"), &json!({}));
     assert_eq!(hidden, ("deny", "rules[0]".to_owned()));
 }
+
+#[test]
+fn a_call_of_what_lists_hide_tells_no_more_than_they_do() {
+    let denial = |rules: &str, arguments: &Value| {
+        let policy =
+            format!("roles: {{ agent: {{ allowed_tools: ['*'] }} }}\nhide_denied: true\n{rules}");
+        let decision = tool(&policy, "t", arguments);
+        let Verdict::Deny(denial) = decision.verdict else { panic!("{decision:?}") };
+        (denial, decision.rule.to_string())
+    };
+    let doubly = "rules: [{ tool: t, action: deny, when: { a: 1 } }, { tool: t, action: deny }]";
+    let at = |number: usize| format!("rules[{number}]");
+    assert_eq!(denial(doubly, &json!({"a": 1})), (Denial::Hidden, at(0)));
+    assert_eq!(denial(doubly, &json!({})), (Denial::Hidden, at(1)));
+    let failing =
+        "rules: [{ tool: t, action: deny, when: 'args.n > 1' }, { tool: t, action: deny }]";
+    assert_eq!(denial(failing, &json!({})), (Denial::Hidden, at(0)));
+    let open = "rules: [{ tool: t, action: allow, when: { a: 1 } }, { tool: t, action: deny }]";
+    assert_eq!(denial(open, &json!({"a": 2})), (Denial::Denied, at(1)), "it is in lists");
+}
