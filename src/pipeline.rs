@@ -388,7 +388,7 @@ async fn walk_invoke(
         if let Some(arguments) = invocation.arguments() {
             let by_registry = now.registry.snapshot().redactions_of(name);
             let by_policy = active.hidden_arguments(&What::named(SubjectKind::Tool, name));
-            entry.arguments(arguments, both(&by_registry, by_policy).as_deref());
+            entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
         }
     }
     let scope = scope?;
@@ -433,7 +433,7 @@ async fn call_subject(
     let hides = by_policy.is_some();
     let by_registry = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
     if let Some(arguments) = arguments {
-        entry.arguments(arguments, both(&by_registry, by_policy).as_deref());
+        entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
@@ -462,8 +462,10 @@ async fn call_subject(
         entry.shown_arguments(shown, by_registry.as_deref());
     }
     if let Some(difference) = &ruling.difference {
-        difference.log();
-        gw.shadow_differences.fetch_add(1, Ordering::Relaxed);
+        let calls = gw.shadow_differences.fetch_add(1, Ordering::Relaxed) + 1;
+        if shadow_log_is_due(gw) {
+            difference.log(calls);
+        }
         entry.shadow(difference.in_words());
     }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
@@ -515,12 +517,19 @@ async fn call_subject(
     Ok(Answer::Forwarded(whole))
 }
 
+/// Whether the log may have another line about the shadow policy: one a second,
+/// however many calls there are.
+fn shadow_log_is_due(gw: &Gateway) -> bool {
+    let second = gw.clock.monotonic().as_secs() + 1;
+    gw.shadow_told.swap(second, Ordering::Relaxed) != second
+}
+
 /// What the registry hides of arguments, and what the policy does.
-fn both<'p>(
-    by_registry: &'p Option<Arc<JsonPaths>>,
+fn both(
+    by_registry: Option<&JsonPaths>,
     by_policy: Option<JsonPaths>,
-) -> Option<Cow<'p, JsonPaths>> {
-    match (by_registry.as_deref(), by_policy) {
+) -> Option<Cow<'_, JsonPaths>> {
+    match (by_registry, by_policy) {
         (known, None) => known.map(Cow::Borrowed),
         (None, Some(more)) => Some(Cow::Owned(more)),
         (Some(known), Some(more)) => Some(Cow::Owned(more.and(known))),

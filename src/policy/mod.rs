@@ -115,8 +115,12 @@ impl Policy {
     /// The same with rules that are asked beside it and never obeyed.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); also that there is no file. What would deny
+    /// everything is no candidate.
     pub(crate) fn with_shadow(mut self, sources: Sources<'_>) -> Result<Self, Vec<String>> {
+        if !sources.file.exists() {
+            return Err(vec!["policy.shadow: names a file that does not exist".to_owned()]);
+        }
         self.shadow = Some(Active::load(sources)?);
         Ok(self)
     }

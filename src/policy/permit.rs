@@ -61,9 +61,10 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Tells the log.
-    pub(crate) fn log(&self) {
+    /// Tells the log of this one, and how many there have been in all.
+    pub(crate) fn log(&self, calls: u64) {
         tracing::info!(
+            calls,
             from = self.from,
             to = self.to,
             rule = &*self.rule,

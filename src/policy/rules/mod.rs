@@ -179,11 +179,7 @@ impl Actions {
     }
 
     /// What the first rule that fits says.
-    fn first(
-        &self,
-        question: &Question<'_>,
-        uri: Option<&Reading>,
-    ) -> (Said, &RulePath) {
+    fn first(&self, question: &Question<'_>, uri: Option<&Reading>) -> (Said, &RulePath) {
         let variables = Variables::new(question, self.operation(question.what.name));
         // Whether some call of it may go on by a rule further up.
         let mut open = false;

@@ -236,7 +236,7 @@ rules:
 
 #[test]
 fn what_a_namesakes_rule_hides_is_hidden_but_it_allows_nothing() {
-    let rules = r"
+    let policy = r"
 roles: { agent: { allowed_tools: ['*'] } }
 rules:
   - { tool: send, action: redact, redact_fields: [text] }
@@ -244,7 +244,7 @@ rules:
   - { tool: send, action: allow, redact_result: ['$.x'] }
   - { tool: good__send, action: redact, redact_fields: [more] }
 ";
-    let active = Active::read(rules, Beside::default()).unwrap();
+    let active = Active::read(policy, Beside::default()).unwrap();
     let at = |name: &str, arguments: Value| {
         decide_as(&active, &["agent"], (SubjectKind::Tool, name, "send"), &arguments)
     };

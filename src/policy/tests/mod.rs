@@ -232,7 +232,7 @@ proptest! {
 
 #[test]
 fn what_takes_away_binds_a_tool_by_its_backends_name_too() {
-    let rules = read(
+    let policy = read(
         r"
 roles: { agent: { allowed_tools: ['pay__*', 'x*'] } }
 workspaces: { acme: { denied_tools: [drop, 'wipe_*'] } }
@@ -246,7 +246,7 @@ tools: { refund: { required_roles: [clerk] } }
         let (wanted, inner) = (Wanted::Tool(name), Some(inner));
         let facts =
             Facts { roles: &roles, tenant: Some("acme"), wanted, inner, registry_roles: &[] };
-        let judged = roles::judge(&rules, &built_in, facts);
+        let judged = roles::judge(&policy, &built_in, facts);
         (judged.allowed, judged.rule.to_string())
     };
     let denied = |path: &str| (false, path.to_owned());
@@ -259,4 +259,24 @@ tools: { refund: { required_roles: [clerk] } }
     assert!(allowed(&["agent", "clerk"], "pay__refund", "refund").0);
     assert!(allowed(&["agent"], "pay__look", "look").0);
     assert_eq!(allowed(&["agent"], "other__x", "x"), denied("default_action"), "nothing is lent");
+}
+
+#[test]
+fn a_shadow_that_is_not_there_is_an_error() {
+    let folder = std::env::temp_dir().join(format!("scopegate-policy-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("policy.yaml");
+    std::fs::write(&file, "roles: {}").unwrap();
+    let sources = |file| crate::policy::Sources {
+        file,
+        agent_rules: None,
+        default_agent: None,
+        limits: None,
+    };
+    let loaded = || crate::policy::Policy::load(sources(&file)).unwrap();
+    assert!(loaded().with_shadow(sources(&file)).is_ok());
+    let missing = folder.join("new.yaml");
+    let complaints = loaded().with_shadow(sources(&missing)).err().unwrap();
+    assert!(complaints[0].contains("does not exist"), "{complaints:?}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
