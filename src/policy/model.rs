@@ -263,6 +263,7 @@ impl Rules {
             .flat_map(|names| names.idle(tools))
             .map(|(rule, pattern)| (rule.to_string(), pattern.to_owned()))
             .chain(self.actions.iter().flat_map(|actions| actions.idle_patterns(tools)))
+            .chain(self.limits.idle_patterns(tools))
             .collect();
         found.sort_unstable();
         found
