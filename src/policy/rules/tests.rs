@@ -423,6 +423,17 @@ fn conditions_are_refused_when_they_are_read() {
         ("args.a.matches(args.b)", "as a literal only"),
         ("args.a.matches('(')", "wrong regular expression"),
         ("args.a.x == 1 || y", "`y` is not known"),
+        ("args.a.exists(x, args.note.contains(x))", "`contains` with `args` in a loop"),
+        ("args.a.exists(x, x in args.list)", "`in` with `args` in a loop"),
+        ("args.a.exists(x, args.b == args.c)", "with `args` in a loop"),
+        ("args.a.exists(x, args.note + x == 'a')", "`+` with `args` in a loop"),
+        ("args.a.exists(x, size(args.note) > 1)", "`size` with `args` in a loop"),
+        ("size(args.a.map(x, args.note + x)) > 0", "collects more"),
+        ("size(args.a.map(x, args.note)) > 0", "collects more"),
+        ("size(args.a.map(x, x + x).map(x, x + x)) > 0", "collects more"),
+        ("size(args.a.map(x, [x, x]).map(x, [x, x])) > 0", "collects more"),
+        ("size(args.a.map(x, x > 1, string(x))) > 0", "collects more"),
+        (r"args.a.matches('(\\w{1,30}){1,30}')", "wrong regular expression"),
         (deep.as_str(), "longer than 1024 bytes"),
     ] {
         let text = serde_json::to_string(condition).unwrap();
@@ -439,6 +450,29 @@ fn what_could_cost_too_much_is_denied() {
     assert_eq!(holds("args.list.all(x, x == 1)", &many), None);
     assert_eq!(holds("args.list.all(x, x == 1)", &json!({"list": vec![1; 4000]})), Some(true));
     assert_eq!(holds("caller.id == 'alice'", &many), Some(true), "nobody looks at them");
+    let long = json!({"note": "x".repeat(70_000), "list": [1]});
+    for condition in [
+        "args.list.all(x, x == 1)",
+        "args.note.matches('y')",
+        "args.note + 'y' == 'y'",
+        "string(args.note) == 'y'",
+    ] {
+        assert_eq!(holds(condition, &long), None, "{condition}");
+    }
+    assert_eq!(holds("args.note.contains('x')", &long), Some(true));
+    // What a loop may do all the same.
+    let orders = json!({"most": 5, "items": [{"n": 4, "to": "ab"}, {"n": 5, "to": "cb"}]});
+    for condition in [
+        "args.items.all(x, x.n <= args.most && x.to.endsWith('b'))",
+        "args.items.exists(x, x.to.contains('c') && x.n == args.most)",
+        "args.items.map(x, x.n) == [4, 5]",
+        "args.items.map(x, x.n > 4, x.n * 2) == [10]",
+        "size(args.items.filter(x, x.n - 1 < 4)) == 1",
+        "args.items.exists_one(x, x.to in ['ab', 'zz'])",
+        "args.items[0].to.matches('^a') && matches(args.items[1].to, 'b$')",
+    ] {
+        assert_eq!(holds(condition, &orders), Some(true), "{condition}");
+    }
 }
 
 #[test]

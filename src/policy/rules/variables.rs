@@ -6,7 +6,7 @@ use cel::Value;
 use cel::common::value::Val;
 use chrono::{Datelike, Timelike};
 
-use super::condition::{Failure, MOST_LOOPED, MOST_VALUES};
+use super::condition::{Failure, MOST_BYTES, MOST_VALUES};
 use super::same;
 use super::spelling::{self, Spellings};
 use crate::policy::question::Question;
@@ -70,12 +70,12 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether a condition that names these members can look at the arguments,
-    /// in a loop or not.
+    /// Whether a condition that names these members can look at the arguments;
+    /// one that is `bounded`, at small ones only.
     pub(super) fn check_arguments(
         &self,
         members: &[Box<str>],
-        in_a_loop: bool,
+        bounded: bool,
     ) -> Result<(), Failure> {
         let looked = self.looked.get_or_init(|| {
             let arguments = self.question.arguments().ok_or(Failure::Unreadable)?;
@@ -84,7 +84,7 @@ impl<'a> Variables<'a> {
             Ok(looked)
         });
         let looked = looked.as_ref().map_err(|failure| *failure)?;
-        if in_a_loop && looked.bytes > MOST_LOOPED {
+        if bounded && looked.bytes > MOST_BYTES {
             return Err(Failure::TooLarge);
         }
         if members.iter().any(|name| looked.spellings.vary_from(name)) {
