@@ -53,7 +53,7 @@ use crate::protocol::mcp::{ClientInfo, Method};
 use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
-use crate::registry::{Scope, SubjectKind, Tool};
+use crate::registry::{Scope, Subject, SubjectKind, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
 
@@ -437,13 +437,20 @@ async fn call_subject(
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
+    let guessed = visitor.scope.needs_catalog(call.kind);
     let offered = offered_at(gw, io, &visitor, &call).await?;
     let Visitor { now, caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
     let target = now.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
-    if target.subject().tool.is_some() {
+    let subject = target.subject();
+    if subject.tool.is_some() {
         entry.declared();
+    }
+    // A policy may decide by the backend. Where the name does not say which it is,
+    // that of a call which is refused was not looked for.
+    if !guessed || subject.tool.is_some() {
+        entry.target(facts(subject));
     }
     let uid = seat.as_ref().map(|seat| seat.uid());
     let session = uid.as_ref().map(|uid| uid as &(dyn Display + Sync));
@@ -471,11 +478,9 @@ async fn call_subject(
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
-    entry.target(TargetFacts {
-        scope: Arc::clone(&subject.scope),
-        backend: Arc::clone(&subject.backend.name),
-        tool: Arc::clone(&subject.name),
-    });
+    if guessed {
+        entry.target(facts(subject));
+    }
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     let (backend, inner) = (&subject.backend, (subject.kind, &*subject.inner));
@@ -515,6 +520,15 @@ async fn call_subject(
         conceal(&mut whole, hidden)?;
     }
     Ok(Answer::Forwarded(whole))
+}
+
+/// What the audit trail keeps of what is called.
+fn facts(subject: &Subject) -> TargetFacts {
+    TargetFacts {
+        scope: Arc::clone(&subject.scope),
+        backend: Arc::clone(&subject.backend.name),
+        tool: Arc::clone(&subject.name),
+    }
 }
 
 /// Whether the log may have another line about the shadow policy: one a second,

@@ -54,7 +54,7 @@ mod witnesses;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use decide::{Decision, Denial, Verdict};
+pub(crate) use decide::{Decision, Denial, Layer, Verdict};
 pub(crate) use explain::Explanation;
 pub(crate) use file::Beside;
 pub(crate) use findings::{Weight, World};
@@ -213,6 +213,11 @@ impl Active {
     /// rule hides from the audit trail.
     pub(crate) fn hidden_arguments(&self, what: &What<'_>) -> Option<JsonPaths> {
         self.rules.actions.as_ref()?.hidden_arguments(what)
+    }
+
+    /// Whether a decision may depend on which backend has something.
+    pub(crate) fn knows_servers(&self) -> bool {
+        !self.rules.knows_no_server()
     }
 
     /// The limits in force.

@@ -294,7 +294,13 @@ impl Judge {
         match &node.expr {
             Expr::Unspecified => Err("is empty".to_owned()),
             Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) => self.name(name, local),
+            Expr::Ident(name) => {
+                // Whoever takes the whole may look at any part of it.
+                if !local.contains(name) {
+                    self.reads.extend(variables::all_unrecorded(name));
+                }
+                self.name(name, local)
+            }
             Expr::Select(select) => {
                 if let Expr::Ident(root) = &select.operand.expr
                     && !local.contains(root)
@@ -314,6 +320,9 @@ impl Judge {
                     self.reads.push(name);
                 }
                 self.member(&select.field);
+                if let Expr::Ident(root) = &select.operand.expr {
+                    return self.name(root, local);
+                }
                 self.look(&select.operand, local, loops)
             }
             Expr::Call(call) => {

@@ -410,6 +410,41 @@ fn a_condition_that_comes_to_nothing_denies_also_in_a_rule_that_denies() {
 }
 
 #[test]
+fn what_is_not_on_record_is_not_guessed_however_it_is_asked_for() {
+    let past = |condition: &str| {
+        let policy = format!(
+            "roles: {{ agent: {{ allowed_tools: ['*'] }} }}\nrules: [{{ tool: t, action: allow, when: {condition:?} }}]"
+        );
+        let active = Active::read(&policy, Beside::default()).unwrap();
+        let roles = ["agent".to_owned()];
+        let who = Who { user_id: "alice", roles: &roles, ..Who::default() };
+        let arguments = json!({});
+        let call = How {
+            method: "tools/call",
+            arguments: &arguments,
+            now: now(),
+            client: None,
+            session: None,
+            past: true,
+        };
+        let what = What::named(SubjectKind::Tool, "t");
+        active.decide(&Question { who, what, call: Some(call) }).verdict
+    };
+    let unknown = Verdict::Deny(Denial::Condition(Failure::Unreadable));
+    for condition in [
+        "'x' in caller.groups",
+        "size(caller['groups']) == 0",
+        "caller['em' + 'ail'] == ''",
+        "has(caller.email)",
+        "size(caller) == 5",
+        "caller.exists(name, name == 'email')",
+    ] {
+        assert_eq!(past(condition), unknown, "{condition}");
+    }
+    assert_eq!(past("caller.id == 'alice' && 'agent' in caller.roles"), Verdict::Allow(None));
+}
+
+#[test]
 fn conditions_are_refused_when_they_are_read() {
     let deep = format!("{}1{} == 1", "(".repeat(600), ")".repeat(600));
     for (condition, complaint) in [

@@ -30,11 +30,14 @@ pub(super) fn fields(root: &str) -> Option<&'static [&'static str]> {
 /// Members that the audit trail does not keep, so that conditions which look at
 /// them cannot be evaluated anew.
 pub(super) fn unrecorded(root: &str, field: &str) -> Option<&'static str> {
-    match (root, field) {
-        ("caller", "groups") => Some("caller.groups"),
-        ("caller", "email") => Some("caller.email"),
-        _ => None,
-    }
+    let mut known = all_unrecorded(root).iter().copied();
+    known
+        .find(|name| name.strip_prefix(root).and_then(|rest| rest.strip_prefix('.')) == Some(field))
+}
+
+/// All such members of a variable.
+pub(super) fn all_unrecorded(root: &str) -> &'static [&'static str] {
+    if root == "caller" { &["caller.groups", "caller.email"] } else { &[] }
 }
 
 /// The variables of one decision, each made when it is first asked for.
