@@ -322,7 +322,12 @@ rules:
 
 #[test]
 fn the_shipped_policy_has_nothing_odd() {
-    let registry = registry();
-    let active = policy("roles: { a: { allowed_tools: ['*'] } }");
-    assert_eq!(active.findings(&World::of(registry.snapshot())), Vec::new());
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_mins(15) };
+    let registry = Registry::read(include_str!("../../../config/tools.yaml"), bounds).unwrap();
+    let active = policy(include_str!("../../../config/policy.yaml"));
+    let found = active.findings(&World::of(registry.snapshot()));
+    let odd: Vec<_> =
+        found.iter().filter(|it| it.weight == crate::policy::Weight::Warning).collect();
+    assert!(odd.is_empty(), "{odd:?}");
 }
