@@ -161,6 +161,11 @@ impl<T> Names<T> {
         self.written.iter().map(|pattern| &**pattern)
     }
 
+    /// Every pattern but `*`, each with what it leads to.
+    pub(super) fn patterned(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.patterns().zip(&self.led_to)
+    }
+
     /// Patterns that fit none of these names, each with what it leads to.
     pub(super) fn idle(&self, names: &[String]) -> Vec<(&T, &str)> {
         let mut used = vec![false; self.led_to.len()];

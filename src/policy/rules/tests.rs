@@ -567,3 +567,42 @@ fn a_call_of_what_lists_hide_tells_no_more_than_they_do() {
     let open = "rules: [{ tool: t, action: allow, when: { a: 1 } }, { tool: t, action: deny }]";
     assert_eq!(denial(open, &json!({"a": 2})), (Denial::Denied, at(1)), "it is in lists");
 }
+
+#[test]
+fn rules_that_an_earlier_one_covers_are_found_fast() {
+    let shadowed = |rules: &str| {
+        let active = Active::read(&format!("rules: [{rules}]"), Beside::default()).unwrap();
+        let found = active.rules.actions.as_ref().unwrap().shadowed();
+        found.iter().map(|(rule, by)| format!("{rule} by {by}")).collect::<Vec<_>>()
+    };
+    for (rules, expected) in [
+        (
+            "{ tool: '*', action: deny }, { tool: 'create_*', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        (
+            "{ tool: 'a*', action: deny }, { tool: 'a*', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        ("{ tool: 'a*', action: deny }, { tool: ab, action: allow }", Some("rules[1] by rules[0]")),
+        (
+            "{ resource: '*', action: deny }, { resource: 'x:a', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        (
+            "{ tool: '*', server: s, action: deny }, { tool: a, server: s, action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        ("{ tool: '*', server: s, action: deny }, { tool: a, server: t, action: allow }", None),
+        ("{ tool: '*', server: s, action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'a*', when: { a: 1 }, action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'ab*', action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'a*', action: allow }, { tool: '*', action: deny }", None),
+    ] {
+        let found = shadowed(rules);
+        assert_eq!(found.first().map(String::as_str), expected, "{rules}: {found:?}");
+    }
+    // Quadratic, it would take minutes.
+    let many = "{ tool: t, when: { a: 1 }, action: deny },".repeat(50_000);
+    assert_eq!(shadowed(&many), Vec::<String>::new());
+}
