@@ -6,6 +6,8 @@ mod agents;
 mod decide;
 #[path = "../../../src/policy/file.rs"]
 mod file;
+#[path = "../../../src/policy/limits/mod.rs"]
+mod limits;
 #[path = "../../../src/policy/lists.rs"]
 mod lists;
 #[path = "../../../src/policy/model.rs"]
@@ -31,7 +33,7 @@ use crate::registry::SubjectKind;
 /// # Panics
 /// When that does not hold.
 pub fn read_and_ask(text: &str, agent_rules: Option<&str>) {
-    let beside = file::Beside { agent_rules, default_agent: None };
+    let beside = file::Beside { agent_rules, default_agent: None, limits: None };
     let Ok(rules) = file::read_with(text, beside) else { return };
     let built_in = roles::BuiltIn::default();
     let role = rules.roles.keys().next().cloned().unwrap_or_default();
