@@ -291,6 +291,7 @@ pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Running> 
         in_force: Arc::new(InForce::new(registry, policy, lock)),
         reload: Reload::new(&settings, status, looks),
         shadow_differences: AtomicU64::new(0),
+        shadow_told: AtomicU64::new(0),
         quota,
         audit,
         offers: Offers::default(),

@@ -29,6 +29,8 @@ pub(crate) struct Gateway {
     pub(crate) reload: Reload,
     /// How many calls the shadow policy would have decided otherwise.
     pub(crate) shadow_differences: AtomicU64,
+    /// The second, counted from 1, in which the log was last told of one.
+    pub(crate) shadow_told: AtomicU64,
     pub(crate) quota: Quota,
     pub(crate) audit: Arc<Auditor>,
     pub(crate) offers: Offers,

@@ -45,7 +45,7 @@ use crate::gateway::{Gateway, WorkerIo};
 use crate::generation::Generation;
 use crate::inbound::{self, Head, Message, Partial};
 use crate::invocation::Invocation;
-use crate::policy::Moment;
+use crate::policy::{Moment, What};
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
@@ -55,7 +55,7 @@ use crate::protocol::mcp::{ClientInfo, Method};
 use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
-use crate::registry::{Scope, Tool};
+use crate::registry::{Scope, Subject, SubjectKind, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
 
@@ -390,8 +390,10 @@ async fn walk_invoke(
     if let (Err(_), Some(name)) = (&placed, invocation.name()) {
         entry.asked(name);
         if let Some(arguments) = invocation.arguments() {
-            let hidden = now.registry.snapshot().redactions_of(name);
-            entry.arguments(arguments, hidden.as_deref());
+            let by_registry = now.registry.snapshot().redactions_of(name);
+            let what = What::named(SubjectKind::Tool, name);
+            let by_policy = now.policy.active().hidden_arguments(&what);
+            entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
         }
     }
     let turn_id = head.one(headers::TURN_ID);
@@ -436,20 +438,31 @@ async fn call_subject(
     if let Some(turn) = &call.turn_id {
         entry.turn(turn);
     }
-    if let Some(arguments) = call.arguments {
-        let hidden = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
-        entry.arguments(arguments, hidden.as_deref());
+    let arguments = call.arguments;
+    let what = What::in_scope(&visitor.scope, call.kind, &call.name);
+    // What a rule would hide of a call that goes on is hidden of one that does not.
+    let by_policy = visitor.now.policy.active().hidden_arguments(&what);
+    let hides = by_policy.is_some();
+    let by_registry = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
+    if let Some(arguments) = arguments {
+        entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
+    let guessed = visitor.scope.needs_catalog(call.kind);
     let offered = offered_at(gw, io, &visitor, &call).await?;
     let Visitor { now, caller, scope, seat, client, trail } = visitor;
     let who = caller.clone();
     let denied = |_: &Refusal| gw.quota.denied(who.key());
-    let asked = call.name.clone();
     let target = now.registry.resolve(caller, &scope, call, |_| offered).inspect_err(denied)?;
-    if target.subject().tool.is_some() {
+    let subject = target.subject();
+    if subject.tool.is_some() {
         entry.declared();
+    }
+    // A policy may decide by the backend. Where the name does not say which it is,
+    // that of a call which is refused was not looked for.
+    if !guessed || subject.tool.is_some() {
+        entry.target(facts(subject));
     }
     let uid = seat.as_ref().map(|seat| seat.uid());
     let session = uid.as_ref().map(|uid| uid as &(dyn Display + Sync));
@@ -462,23 +475,24 @@ async fn call_subject(
         session,
     };
     let (ruling, permit) = now.policy.authorize(target, moment);
-    if let Some(shown) = &ruling.arguments {
-        let hidden = now.registry.snapshot().redactions(&scope, &asked);
-        entry.shown_arguments(shown, hidden.as_deref());
+    // Now the one rule is known.
+    let shown = ruling.arguments.as_deref().or(arguments.filter(|_| hides && permit.is_ok()));
+    if let Some(shown) = shown {
+        entry.shown_arguments(shown, by_registry.as_deref());
     }
     if let Some(difference) = &ruling.difference {
-        difference.log();
-        gw.shadow_differences.fetch_add(1, Ordering::Relaxed);
+        let calls = gw.shadow_differences.fetch_add(1, Ordering::Relaxed) + 1;
+        if shadow_log_is_due(gw) {
+            difference.log(calls);
+        }
         entry.shadow(difference.in_words());
     }
     entry.rule(Some(ruling.rule), ruling.digest, ruling.generation);
     let permit = permit.inspect_err(denied)?;
     let subject = permit.target().subject();
-    entry.target(TargetFacts {
-        scope: Arc::clone(&subject.scope),
-        backend: Arc::clone(&subject.backend.name),
-        tool: Arc::clone(&subject.name),
-    });
+    if guessed {
+        entry.target(facts(subject));
+    }
     known.tool.clone_from(&subject.tool);
     permit.target().check_arguments()?;
     permit.target().check_mirrored()?;
@@ -519,6 +533,34 @@ async fn call_subject(
         conceal(&mut whole, hidden)?;
     }
     Ok(Answer::Forwarded(whole))
+}
+
+/// What the audit trail keeps of what is called.
+fn facts(subject: &Subject) -> TargetFacts {
+    TargetFacts {
+        scope: Arc::clone(&subject.scope),
+        backend: Arc::clone(&subject.backend.name),
+        tool: Arc::clone(&subject.name),
+    }
+}
+
+/// Whether the log may have another line about the shadow policy: one a second,
+/// however many calls there are.
+fn shadow_log_is_due(gw: &Gateway) -> bool {
+    let second = gw.clock.monotonic().as_secs() + 1;
+    gw.shadow_told.swap(second, Ordering::Relaxed) != second
+}
+
+/// What the registry hides of arguments, and what the policy does.
+fn both(
+    by_registry: Option<&JsonPaths>,
+    by_policy: Option<JsonPaths>,
+) -> Option<Cow<'_, JsonPaths>> {
+    match (by_registry, by_policy) {
+        (known, None) => known.map(Cow::Borrowed),
+        (None, Some(more)) => Some(Cow::Owned(more)),
+        (Some(known), Some(more)) => Some(Cow::Owned(more.and(known))),
+    }
 }
 
 /// Takes out of an answer what a rule of the policy hides.

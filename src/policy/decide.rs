@@ -218,6 +218,7 @@ fn of_layer(
                     roles: who.roles,
                     tenant: who.tenant,
                     wanted: subject.wanted(),
+                    inner: (what.inner != what.name).then_some(what.inner),
                     registry_roles: what.registry_roles,
                 },
             );
@@ -235,7 +236,7 @@ fn of_layer(
         Layer::Rules => {
             let (said, rule) = rules.actions.as_ref()?.judge(question, subject.uri());
             let verdict = match said {
-                rules::Said::Do(Action::Allow, redaction) => Verdict::Allow(redaction.cloned()),
+                rules::Said::Do(Action::Allow, redaction) => Verdict::Allow(redaction),
                 rules::Said::Do(Action::Approval, _) => Verdict::Approval,
                 rules::Said::Do(Action::Deny, _) => Verdict::Deny(Denial::Denied),
                 rules::Said::Hide => Verdict::Deny(Denial::Hidden),

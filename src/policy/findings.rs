@@ -99,7 +99,7 @@ impl Active {
                 );
             }
         }
-        for (path, message) in self.unknown_roles() {
+        for (path, message) in self.unknown_roles(world) {
             warn(path, message);
         }
         for role in self.rules.idle_roles() {
@@ -128,14 +128,22 @@ impl Active {
     }
 
     /// Roles that a tool asks for, and that nobody can use anything with.
-    fn unknown_roles(&self) -> Vec<(String, String)> {
+    fn unknown_roles(&self, world: &World<'_>) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (path, roles) in self.rules.required.values() {
             for role in roles.iter().filter(|role| !self.rules.roles.contains_key(*role)) {
                 found.push((path.to_string(), format!("`roles` does not have `{role}`")));
             }
         }
+        for tool in world.snapshot.scopes().flat_map(|scope| &scope.tools) {
+            let asked = tool.required_roles.iter().map(|role| &**role);
+            for role in asked.filter(|role| !self.rules.roles.contains_key(*role)) {
+                let odd = format!("`roles` does not have `{role}`, which the registry asks for");
+                found.push((format!("tool {}", tool.name), odd));
+            }
+        }
         found.sort_unstable();
+        found.dedup();
         found
     }
 

@@ -49,23 +49,26 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod uri;
+mod witnesses;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use decide::{Decision, Denial, Verdict};
+pub(crate) use decide::{Decision, Denial, Layer, Verdict};
 pub(crate) use explain::Explanation;
 pub(crate) use file::Beside;
 pub(crate) use findings::{Weight, World};
 pub(crate) use limits::{Asked, Defaults, Limit, Limits, Measure, Per, Rate};
 pub(crate) use model::RulePath;
-pub(crate) use names::glob;
+pub(crate) use names::Globs;
 pub(crate) use permit::{Moment, Permit};
 pub(crate) use question::{Arguments, How, Question, Unknown, What, Who};
 pub(crate) use rules::{Failure, Reach};
 pub(crate) use schema::schema;
+pub(crate) use witnesses::Witnesses;
 
 use crate::authn::Caller;
+use crate::protocol::json_path::JsonPaths;
 use crate::registry::{Scope, SubjectKind, Tool};
 use model::Rules;
 use roles::BuiltIn;
@@ -112,8 +115,12 @@ impl Policy {
     /// The same with rules that are asked beside it and never obeyed.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); also that there is no file. What would deny
+    /// everything is no candidate.
     pub(crate) fn with_shadow(mut self, sources: Sources<'_>) -> Result<Self, Vec<String>> {
+        if !sources.file.exists() {
+            return Err(vec!["policy.shadow: names a file that does not exist".to_owned()]);
+        }
         self.shadow = Some(Active::load(sources)?);
         Ok(self)
     }
@@ -202,6 +209,17 @@ impl Active {
         decide::reach(&self.rules, &self.built_in, &Question { who, what, call: None })
     }
 
+    /// Where in the arguments of a call, decided or not, values may stand that a
+    /// rule hides from the audit trail.
+    pub(crate) fn hidden_arguments(&self, what: &What<'_>) -> Option<JsonPaths> {
+        self.rules.actions.as_ref()?.hidden_arguments(what)
+    }
+
+    /// Whether a decision may depend on which backend has something.
+    pub(crate) fn knows_servers(&self) -> bool {
+        !self.rules.knows_no_server()
+    }
+
     /// The limits in force.
     pub(crate) fn limits(&self) -> &Arc<Limits> {
         &self.rules.limits
@@ -217,6 +235,48 @@ impl Active {
         let mut roles: Vec<&str> = self.rules.roles.keys().map(String::as_str).collect();
         roles.sort_unstable();
         roles
+    }
+
+    /// Every role that a tool asks for, sorted.
+    pub(crate) fn required_roles(&self) -> Vec<&str> {
+        let lists = self.rules.required.values().flat_map(|(_, roles)| roles);
+        let mut roles: Vec<&str> = lists.map(String::as_str).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
+
+    /// Lists of roles, of each of which a caller needs one, on top of one that
+    /// allows it.
+    pub(crate) fn requirements<'a>(&'a self, what: &What<'a>) -> Vec<Vec<&'a str>> {
+        let policy = self
+            .rules
+            .required_for(what)
+            .map(|(_, roles)| roles.iter().map(String::as_str).collect::<Vec<_>>());
+        let registry: Vec<&str> = what.registry_roles.iter().map(|role| &**role).collect();
+        policy.chain(Some(registry)).filter(|roles| !roles.is_empty()).collect()
+    }
+
+    /// Witnesses for all names of tools, as this policy and some further patterns
+    /// can tell them apart; and all names that stand in the policy in full.
+    ///
+    /// # Errors
+    /// There are too many ways to tell them apart.
+    pub(crate) fn witnesses(&self, further: &[String]) -> Result<(Witnesses, Vec<String>), String> {
+        let mut names = self.rules.exact_tools();
+        let mut patterns = self.rules.tool_patterns();
+        for text in further {
+            if names::is_pattern(text) {
+                patterns.insert(text);
+            } else {
+                names.insert(text);
+            }
+        }
+        patterns.remove("*");
+        let witnesses = Witnesses::new(&names, &patterns)?;
+        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        names.sort_unstable();
+        Ok((witnesses, names))
     }
 
     /// The workspaces of the policy, sorted.
@@ -236,11 +296,6 @@ impl Active {
     /// profiles.
     pub(crate) fn denies_without_agent(&self) -> bool {
         self.rules.agents.as_ref().is_some_and(agents::Agents::denies_on_missing)
-    }
-
-    /// Every tool that a rule names in full, sorted.
-    pub(crate) fn named_tools(&self) -> Vec<String> {
-        self.rules.named_tools().map(str::to_owned).collect()
     }
 
     /// The paths of all rules that can decide, for telling which of them a set

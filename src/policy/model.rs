@@ -1,11 +1,12 @@
 //! Compiled rules.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::agents::Agents;
 use super::limits::Limits;
 use super::names::Names;
+use super::question::What;
 use super::rules::Actions;
 use super::uri::Reading;
 use crate::registry::SubjectKind;
@@ -21,7 +22,16 @@ pub(super) enum Wanted<'a> {
     Resource(&'a Reading),
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// The same kind of thing by another name; a URI has no other.
+    pub(super) fn called(self, name: &'a str) -> Option<Self> {
+        match self {
+            Self::Tool(_) => Some(Self::Tool(name)),
+            Self::Prompt(_) => Some(Self::Prompt(name)),
+            Self::Resource(_) => None,
+        }
+    }
+
     fn kind(self) -> SubjectKind {
         match self {
             Self::Tool(_) => SubjectKind::Tool,
@@ -179,6 +189,48 @@ impl Rules {
         found.into_iter()
     }
 
+    /// What a tool asks for: the path of the rule, and roles of which a caller
+    /// needs one.
+    pub(super) fn required_for(
+        &self,
+        what: &What<'_>,
+    ) -> impl Iterator<Item = &(RulePath, Vec<String>)> {
+        let inner = Some(what.inner).filter(|inner| *inner != what.name);
+        let names = std::iter::once(what.name).chain(inner);
+        let is_tool = what.kind == SubjectKind::Tool;
+        names.filter(move |_| is_tool).filter_map(|name| self.required.get(name))
+    }
+
+    /// The lists of tools of all roles and workspaces.
+    fn tool_lists(&self) -> impl Iterator<Item = &Names<RulePath>> {
+        let roles = self.roles.values().map(|it| &it.tools);
+        let workspaces = self
+            .workspaces
+            .values()
+            .flat_map(|it| it.allowed.tools.iter().chain(std::iter::once(&it.denied.tools)));
+        roles.chain(workspaces).filter_map(|grant| match grant {
+            Grant::Named(names) => Some(names),
+            Grant::Everything(_) | Grant::Resources(_) => None,
+        })
+    }
+
+    /// Every tool that decisions are told apart by in full.
+    pub(super) fn exact_tools(&self) -> HashSet<&str> {
+        let lists = self.tool_lists().flat_map(Names::named);
+        let required = self.required.keys().map(String::as_str);
+        let actions = self.actions.iter().flat_map(Actions::named_tools);
+        let agents = self.agents.iter().flat_map(Agents::tool_lists).flat_map(Names::named);
+        lists.chain(required).chain(actions).chain(agents).collect()
+    }
+
+    /// Every pattern that decisions about tools are told apart by.
+    pub(super) fn tool_patterns(&self) -> HashSet<&str> {
+        let lists = self.tool_lists().flat_map(Names::patterns);
+        let actions = self.actions.iter().flat_map(Actions::tool_patterns);
+        let agents = self.agents.iter().flat_map(Agents::tool_lists).flat_map(Names::patterns);
+        lists.chain(actions).chain(agents).collect()
+    }
+
     /// Whether no rule cares which backend has something.
     pub(super) fn knows_no_server(&self) -> bool {
         let by_server = |actions: &Actions| actions.named_servers().next().is_some();
@@ -206,20 +258,12 @@ impl Rules {
 
     /// Patterns that fit none of the tools, each with its rule.
     pub(super) fn idle_patterns(&self, tools: &[String]) -> Vec<(String, String)> {
-        let grants = self.roles.values().map(|it| &it.tools);
-        let workspaces = self
-            .workspaces
-            .values()
-            .flat_map(|it| it.allowed.tools.iter().chain(std::iter::once(&it.denied.tools)));
-        let mut found: Vec<(String, String)> = grants
-            .chain(workspaces)
-            .filter_map(|grant| match grant {
-                Grant::Named(names) => Some(names),
-                Grant::Everything(_) | Grant::Resources(_) => None,
-            })
+        let mut found: Vec<(String, String)> = self
+            .tool_lists()
             .flat_map(|names| names.idle(tools))
             .map(|(rule, pattern)| (rule.to_string(), pattern.to_owned()))
             .chain(self.actions.iter().flat_map(|actions| actions.idle_patterns(tools)))
+            .chain(self.limits.idle_patterns(tools))
             .collect();
         found.sort_unstable();
         found

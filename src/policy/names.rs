@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Longest pattern, in bytes.
 const MOST_PATTERN: usize = 256;
@@ -14,6 +14,22 @@ const MOST_PATTERN: usize = 256;
 /// Whether a text stands for more than itself.
 pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', ']', '{', '}'])
+}
+
+/// A pattern, compiled.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn compiled(pattern: &str) -> Result<Glob, String> {
+    if pattern.len() > MOST_PATTERN {
+        return Err(format!("a pattern is at most {MOST_PATTERN} bytes long"));
+    }
+    GlobBuilder::new(pattern)
+        .literal_separator(false)
+        .backslash_escape(false)
+        .empty_alternates(true)
+        .build()
+        .map_err(|error| format!("is no pattern: {}", error.kind()))
 }
 
 /// Names and patterns, each with what it leads to.
@@ -89,16 +105,7 @@ impl<T> Builder<T> {
     }
 
     fn pattern(&mut self, text: &str, leads_to: T) -> Result<(), String> {
-        if text.len() > MOST_PATTERN {
-            return Err(format!("a pattern is at most {MOST_PATTERN} bytes long"));
-        }
-        let glob = GlobBuilder::new(text)
-            .literal_separator(false)
-            .backslash_escape(false)
-            .empty_alternates(true)
-            .build()
-            .map_err(|error| format!("is no pattern: {}", error.kind()))?;
-        self.globs.add(glob);
+        self.globs.add(compiled(text)?);
         self.names.led_to.push(leads_to);
         self.names.written.push(text.into());
         Ok(())
@@ -149,6 +156,16 @@ impl<T> Names<T> {
         self.exact.keys().map(|name| &**name)
     }
 
+    /// Every pattern as it is written, but for `*`.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(|pattern| &**pattern)
+    }
+
+    /// Every pattern but `*`, each with what it leads to.
+    pub(super) fn patterned(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.patterns().zip(&self.led_to)
+    }
+
     /// Patterns that fit none of these names, each with what it leads to.
     pub(super) fn idle(&self, names: &[String]) -> Vec<(&T, &str)> {
         let mut used = vec![false; self.led_to.len()];
@@ -169,14 +186,26 @@ impl<T> Names<T> {
     }
 }
 
-/// Whether a name, or a pattern, fits a name.
-///
-/// # Errors
-/// What is wrong with the pattern.
-pub(crate) fn glob(pattern: &str, name: &str) -> Result<bool, String> {
-    let mut builder = Builder::default();
-    builder.add(pattern, ())?;
-    let names = builder.build()?;
-    let found = names.exactly(name).first().or(names.everything().first());
-    Ok(found.or_else(|| names.fitting(name).next()).is_some())
+/// A list of names and patterns.
+pub(crate) struct Globs(Names<()>);
+
+impl Globs {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// The first entry that is no pattern, and what is wrong with it.
+    pub(crate) fn read(list: &[String]) -> Result<Self, String> {
+        let mut builder = Builder::default();
+        for entry in list {
+            builder.add(entry, ()).map_err(|fault| format!("`{entry}` {fault}"))?;
+        }
+        builder.build().map(Self)
+    }
+
+    /// Whether one of them fits a name.
+    pub(crate) fn fit(&self, name: &str) -> bool {
+        let Self(names) = self;
+        let found = names.exactly(name).first().or(names.everything().first());
+        found.or_else(|| names.fitting(name).next()).is_some()
+    }
 }

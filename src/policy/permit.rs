@@ -14,7 +14,10 @@ use super::question::{Arguments, How, Question, What, Who};
 use super::rules::Redaction;
 use super::{Active, Policy};
 use crate::error::{Reason, Refusal};
-use crate::protocol::mask::masked;
+use crate::protocol::complete::Completion;
+use crate::protocol::json_path::JsonPaths;
+use crate::protocol::mask::{MASK, masked};
+use crate::protocol::mcp::Method;
 use crate::protocol::raw::{self, Object, Unfit};
 use crate::protocol::splice::Edits;
 use crate::registry::{SubjectKind, Target};
@@ -58,9 +61,10 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Tells the log.
-    pub(crate) fn log(&self) {
+    /// Tells the log of this one, and how many there have been in all.
+    pub(crate) fn log(&self, calls: u64) {
         tracing::info!(
+            calls,
             from = self.from,
             to = self.to,
             rule = &*self.rule,
@@ -207,7 +211,7 @@ impl<'a> Permit<'a> {
     }
 
     /// What of the result must not reach the caller.
-    pub(crate) fn hidden_in_result(&self) -> Option<&crate::protocol::json_path::JsonPaths> {
+    pub(crate) fn hidden_in_result(&self) -> Option<&JsonPaths> {
         self.redaction.as_ref()?.result.as_ref()
     }
 
@@ -217,14 +221,19 @@ impl<'a> Permit<'a> {
         redaction: Arc<Redaction>,
         ruling: &mut Ruling,
     ) -> Result<Self, Refusal> {
-        let mut message = None;
-        if let (Some(paths), Some(arguments)) = (&redaction.arguments, target.call().arguments) {
-            let unfit = |fault: Unfit| Refusal::new(Reason::Internal, fault.to_string());
-            if let Some(hidden) = masked(arguments.get().as_bytes(), paths).map_err(unfit)? {
-                if !redaction.audit_only {
-                    let whole = &target.call().message;
-                    message = Some(with_arguments(whole, &hidden).map_err(unfit)?);
-                }
+        let unfit = |fault: Unfit| Refusal::new(Reason::Internal, fault.to_string());
+        let (call, mut message) = (target.call(), None);
+        if call.method == Method::Complete {
+            // Of completions the audit trail keeps no arguments.
+            if let Some(paths) = &redaction.sent {
+                message = without(&call.message, paths).map_err(unfit)?;
+            }
+        } else if let Some(arguments) = call.arguments {
+            let hide = |paths| masked(arguments.get().as_bytes(), paths).map_err(unfit);
+            if let Some(hidden) = redaction.sent.as_ref().map(hide).transpose()?.flatten() {
+                message = Some(with_arguments(&call.message, &hidden).map_err(unfit)?);
+            }
+            if let Some(hidden) = redaction.kept.as_ref().map(hide).transpose()?.flatten() {
                 ruling.arguments = Some(raw::value(&hidden).map_err(unfit)?.to_owned());
             }
         }
@@ -233,10 +242,50 @@ impl<'a> Permit<'a> {
     }
 }
 
+/// A completion without what is hidden of its arguments; `None` where it has
+/// nothing of that.
+fn without(message: &Bytes, paths: &JsonPaths) -> Result<Option<Bytes>, Unfit> {
+    let completion = Completion::read(message)?;
+    let (mut edits, mut hides) = (Edits::new(message), false);
+    if let Some(settled) = completion.settled()
+        && let Some(hidden) = masked(settled.get().as_bytes(), paths)?
+    {
+        edits = edits.replace(settled, hidden.to_vec());
+        hides = true;
+    }
+    if let Some((value, whole)) = completion.argument()
+        && masked(whole.as_bytes(), paths)?.is_some()
+    {
+        edits = edits.replace(value, MASK.as_bytes());
+        hides = true;
+    }
+    if hides { edits.finish().map(Some) } else { Ok(None) }
+}
+
 /// A call with other arguments.
 fn with_arguments(message: &Bytes, arguments: &[u8]) -> Result<Bytes, Unfit> {
     const MISSING: Unfit = Unfit::Missing("params");
     let params = Object::read(raw::value(message)?)?.get("params")?.ok_or(MISSING)?;
     let old = Object::read(params)?.get("arguments")?.ok_or(Unfit::Missing("arguments"))?;
     Edits::new(message).replace(old, arguments.to_vec()).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_is_hidden_where_its_values_stand() {
+        let hide = |params: &str| {
+            let message = Bytes::from(format!(r#"{{"id":1,"params":{params}}}"#));
+            let paths = JsonPaths::read(&["$.pin"]).unwrap();
+            let hidden = without(&message, &paths).unwrap();
+            hidden.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        };
+        let params = r#"{"argument":{"name":"Pin","value":"12"},"context":{"arguments":{"pin":"34","to":"x"}}}"#;
+        let hidden = hide(params).unwrap();
+        assert!(!hidden.contains("12") && !hidden.contains("34"), "{hidden}");
+        assert!(hidden.contains(r#""to":"x""#) && hidden.contains(r#""name":"Pin""#), "{hidden}");
+        assert_eq!(hide(r#"{"argument":{"name":"to","value":"12"}}"#), None);
+    }
 }

@@ -4,6 +4,9 @@
 //! the workspace's denials bind everybody; a workspace's list of names takes
 //! the place of what the roles grant; required roles bind everybody, also
 //! callers with a wildcard.
+//!
+//! What denies, or asks for a role, binds a tool also by the name its backend has
+//! for it (T-14): a prefix is no way around it. What allows does not.
 
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ pub(super) struct Facts<'a> {
     pub(super) roles: &'a [String],
     pub(super) tenant: Option<&'a str>,
     pub(super) wanted: Wanted<'a>,
+    /// As the backend calls it, where that is another name.
+    pub(super) inner: Option<&'a str>,
     /// Roles the registry requires for it.
     pub(super) registry_roles: &'a [Box<str>],
 }
@@ -48,6 +53,7 @@ impl Default for BuiltIn {
 /// Judges. The same facts always get the same judgement.
 pub(super) fn judge<'r>(rules: &'r Rules, built_in: &'r BuiltIn, facts: Facts<'_>) -> Judged<'r> {
     let deny = |rule: &'r RulePath| Judged { allowed: false, rule };
+    let inner = facts.inner.and_then(|inner| facts.wanted.called(inner));
     let mut known = false;
     let mut granted = None;
     for grant in facts.roles.iter().filter_map(|role| rules.roles.get(role)) {
@@ -58,7 +64,9 @@ pub(super) fn judge<'r>(rules: &'r Rules, built_in: &'r BuiltIn, facts: Facts<'_
         return deny(&built_in.no_known_role);
     }
     if let Some(workspace) = facts.tenant.and_then(|tenant| rules.workspaces.get(tenant)) {
-        if let Some(rule) = workspace.denied.of(facts.wanted).denies(facts.wanted) {
+        let denied = workspace.denied.of(facts.wanted);
+        let by_inner = || inner.and_then(|inner| denied.denies(inner));
+        if let Some(rule) = denied.denies(facts.wanted).or_else(by_inner) {
             return deny(rule);
         }
         match workspace.allowed.of(facts.wanted) {
@@ -70,11 +78,13 @@ pub(super) fn judge<'r>(rules: &'r Rules, built_in: &'r BuiltIn, facts: Facts<'_
         }
     }
     let Some(rule) = granted else { return deny(&built_in.nothing_matches) };
-    if let Wanted::Tool(tool) = facts.wanted
-        && let Some((required, roles)) = rules.required.get(tool)
-        && !roles.iter().any(|role| facts.roles.contains(role))
-    {
-        return deny(required);
+    for wanted in std::iter::once(facts.wanted).chain(inner) {
+        if let Wanted::Tool(tool) = wanted
+            && let Some((required, roles)) = rules.required.get(tool)
+            && !roles.iter().any(|role| facts.roles.contains(role))
+        {
+            return deny(required);
+        }
     }
     if !facts.registry_roles.is_empty()
         && !facts.registry_roles.iter().any(|role| facts.roles.iter().any(|r| **r == **role))

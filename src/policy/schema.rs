@@ -210,7 +210,7 @@ fn quota() -> Value {
             "tenants": named("Workspaces"),
             "agents": named("Agent profiles"),
             "scopes": named("Scopes"),
-            "tools": named("Tools"),
+            "tools": named("Tools, by name or pattern,"),
         },
     })
 }

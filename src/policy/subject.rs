@@ -33,6 +33,19 @@ impl<'a> What<'a> {
         }
     }
 
+    /// Something of which nothing is known but what clients call it.
+    pub(crate) fn named(kind: SubjectKind, name: &'a str) -> Self {
+        Self { kind, name, inner: name, server: None, scope: "", registry_roles: &[] }
+    }
+
+    /// What clients of a scope call so, declared or not.
+    pub(crate) fn in_scope(scope: &'a Scope, kind: SubjectKind, name: &'a str) -> Self {
+        match scope.tool(name).filter(|_| kind == SubjectKind::Tool) {
+            Some(tool) => Self::of_tool(tool),
+            None => Self::undeclared(scope, None, kind, name),
+        }
+    }
+
     /// What only a backend offers, by the name that clients of the scope use;
     /// the backend by its place in the scope, where it is known.
     pub(crate) fn undeclared(

@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod call;
 pub mod codes;
+pub mod complete;
 pub mod headers;
 pub mod ids;
 pub mod json_path;

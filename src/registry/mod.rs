@@ -25,6 +25,7 @@ pub(crate) use file::Bounds;
 pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
 pub(crate) use offers::{Offered, Offers};
 pub(crate) use scope::Scope;
+pub(crate) use subject::Subject;
 pub(crate) use target::Target;
 
 pub(crate) use crate::protocol::call::SubjectKind;

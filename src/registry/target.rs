@@ -11,6 +11,7 @@ use super::subject::Subject;
 use crate::authn::Caller;
 use crate::error::{Reason, Refusal};
 use crate::protocol::call::Call;
+use crate::protocol::complete::Completion;
 use crate::protocol::mcp::Method;
 use crate::protocol::mirror::{check, plan};
 use crate::protocol::revision::Era;
@@ -48,20 +49,31 @@ impl<'a> Target<'a> {
         &self.call
     }
 
-    /// The arguments as an object, read once for all who ask.
+    /// The arguments as an object, read once for all who ask. Of a completion
+    /// they are those that are settled and the one that is being completed.
     ///
     /// # Errors
     /// Why they cannot be read: they are no object, too large, or have a member
     /// twice.
     pub(crate) fn arguments(&self) -> Result<&Value, &str> {
-        let text = self.call.arguments.map_or("{}", RawValue::get);
+        self.arguments.get_or_init(|| self.read_arguments()).as_ref().map_err(String::as_str)
+    }
+
+    fn read_arguments(&self) -> Result<Value, String> {
+        let text = if self.call.method == Method::Complete {
+            let completion = Completion::read(&self.call.message);
+            let text = completion.and_then(|completion| completion.arguments());
+            Cow::Owned(text.map_err(|fault| format!("the completion cannot be read: {fault}"))?)
+        } else {
+            Cow::Borrowed(self.call.arguments.map_or("{}", RawValue::get))
+        };
         if !text.starts_with('{') {
-            return Err("`arguments` must be an object");
+            return Err("`arguments` must be an object".to_owned());
         }
         if text.len() > MOST_ARGUMENTS {
-            return Err("`arguments` are too large");
+            return Err("`arguments` are too large".to_owned());
         }
-        self.arguments.get_or_init(|| strict::read(text)).as_ref().map_err(String::as_str)
+        strict::read(&text)
     }
 
     /// Holds the arguments against the tool's input schema, where the

@@ -46,6 +46,8 @@ pub(super) struct Past {
     pub(super) arguments: Option<Value>,
     /// The roles are not on record, nor that there were none.
     pub(super) roles_unknown: bool,
+    /// It may be a resource, as told here, or a prompt of such a name.
+    pub(super) kind_unknown: bool,
 }
 
 /// Reads the line of a decision. `None`: no policy has decided, or it is no such
@@ -108,6 +110,8 @@ pub(super) fn read(line: &str) -> Option<Past> {
     };
     let arguments = match text("arguments") {
         Some(text) => serde_json::from_str(text).ok().filter(whole),
+        // Of completions no arguments are kept.
+        None if asked.method.as_deref() == Some("completion/complete") => None,
         // A call without arguments has no digest either.
         None if members.contains_key("arguments_digest") => None,
         None => Some(Value::Object(Map::new())),
@@ -115,7 +119,8 @@ pub(super) fn read(line: &str) -> Option<Past> {
     // Nobody without a role was ever allowed anything.
     let roles_unknown = roles.is_none() && (was != Was::Denied || rule != "roles");
     let id = owned("call_id").or(owned("request_id")).unwrap_or_default();
-    Some(Past { asked, was, rule, id, time, arguments, roles_unknown })
+    let kind_unknown = uri && asked.method.as_deref() == Some("completion/complete");
+    Some(Past { asked, was, rule, id, time, arguments, roles_unknown, kind_unknown })
 }
 
 /// Whether nothing was hidden or cut.

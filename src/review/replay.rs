@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 
 use super::past::{self, Past, Was};
-use crate::policy::{Active, Denial, Failure, Verdict};
-use crate::registry::Snapshot;
+use crate::policy::{Active, Denial, Failure, Layer, Verdict};
+use crate::registry::{Snapshot, SubjectKind};
 use crate::store::{AuditQuery, CallKind, CallPlace, Order, Paging, Store, StoreError};
 
 /// Calls that are read at a time.
@@ -139,18 +139,39 @@ impl Replayed {
 }
 
 /// What the candidate decides; `None` where nobody can know.
-fn anew(past: &Past, candidate: &Active, registry: &Snapshot) -> Option<(Was, String)> {
+pub(super) fn anew(past: &Past, candidate: &Active, registry: &Snapshot) -> Option<(Was, String)> {
+    let (was, rule) = anew_as(past, past.asked.kind, candidate, registry)?;
+    if past.kind_unknown {
+        let other = anew_as(past, Some(SubjectKind::Prompt), candidate, registry)?;
+        return (other.0 == was).then_some((was, rule));
+    }
+    Some((was, rule))
+}
+
+fn anew_as(
+    past: &Past,
+    kind: Option<SubjectKind>,
+    candidate: &Active,
+    registry: &Snapshot,
+) -> Option<(Was, String)> {
     if past.roles_unknown {
         return None;
     }
     let decide = |arguments: Option<&serde_json::Value>| {
         let mut asked = past.asked.clone();
         asked.arguments = arguments.cloned();
+        asked.kind = kind;
         // The scope may be gone; the server is on record.
         if asked.scope.as_ref().is_some_and(|scope| registry.scope(scope).is_none()) {
             asked.scope = None;
         }
-        asked.ask(registry, |question| candidate.decide(question)).ok()
+        let (decision, at_known) = asked
+            .ask(registry, |question| (candidate.decide(question), question.what.server.is_some()))
+            .ok()?;
+        // The roles do not ask which backend it is.
+        let denied = matches!(decision.verdict, Verdict::Deny(_));
+        let of_roles = denied && decision.layer == Layer::Roles;
+        (at_known || of_roles || !candidate.knows_servers()).then_some(decision)
     };
     // Without the arguments first: most rules do not look at them.
     let mut decision = decide(None)?;

@@ -167,8 +167,7 @@ impl Stack {
     pub(crate) fn written(&self) -> Vec<Written> {
         let mut found = self.past.clone();
         leak::files(self.folder(), &mut found);
-        let servers =
-            [self.nginx.server(), &self.issuer.0, &self.calculator.0, &self.documents.0];
+        let servers = [self.nginx.server(), &self.issuer.0, &self.calculator.0, &self.documents.0];
         for server in servers.into_iter().chain(&self.gateway) {
             // Their logs are among them.
             leak::files(server.folder(), &mut found);

@@ -95,6 +95,21 @@ fn redacted_fields_reach_neither_the_backend_nor_the_trail() {
 }
 
 #[test]
+fn redacted_fields_of_refused_calls_stay_out_of_the_trail_too() {
+    let gateway = gateway();
+    let stranger = Token::of("eve", &["stranger"]);
+    let arguments = json!({ "text": "canary", "more": "kept" });
+    let reply = gateway.call(&stranger, "main", "echo", arguments.clone());
+    assert_eq!(code(&reply), "TOOL_NOT_FOUND");
+    let hidden = r#"{"more":"kept","text":"[redacted]"}"#;
+    assert_eq!(gateway.audit_rows("user_id=eve", 1)[0]["arguments"], hidden);
+    // A call that goes on by another rule is kept as that rule has it.
+    gateway.call(&developer(), "main", "echo", arguments);
+    let kept = r#"{"more":"kept","text":"canary"}"#;
+    assert_eq!(gateway.audit_rows("user_id=dora", 1)[0]["arguments"], kept);
+}
+
+#[test]
 fn fields_hidden_from_the_trail_only_reach_the_backend() {
     let gateway = gateway();
     gateway.call(&developer(), "main", "echo", json!({ "text": "quiet" }));

@@ -100,6 +100,12 @@ pub(super) struct Of<'a> {
 }
 
 impl Agents {
+    /// The lists of tools of all profiles.
+    pub(super) fn tool_lists(&self) -> impl Iterator<Item = &Names<RulePath>> {
+        let sides = self.by_id.values().flat_map(|agent| [&agent.allow, &agent.deny]);
+        sides.flat_map(|side| side.rules.tools.values()).map(|list| &list.names)
+    }
+
     /// Judges. Of a caller who may act as several agents and has chosen none,
     /// each of them must allow it.
     pub(super) fn judge(&self, who: &Who<'_>, of: Of<'_>) -> Said<'_> {

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use super::{Budgets, Defaults, Limit, Limits, Matcher, Measure, Per, Rate, Weight};
+use crate::policy::names::{compiled, is_pattern};
 use crate::secret::hex;
 
 /// Most entries of `quotas`.
@@ -132,7 +133,10 @@ pub(crate) fn compile(
         day: budget("maxToolCallsPerDay", budgets.max_tool_calls_per_day),
         job: budget("maxToolCallsPerJob", budgets.max_tool_calls_per_job),
     };
-    Limits::new(limits, budgets)
+    Limits::new(limits, budgets).unwrap_or_else(|fault| {
+        complaints.push(format!("quotas: {fault}"));
+        Limits::default()
+    })
 }
 
 /// The limits of one entry: of a rate, of a concurrency, or both.
@@ -142,9 +146,15 @@ fn read(
     knows_role: &impl Fn(&str) -> bool,
     complaints: &mut Vec<String>,
 ) -> Vec<Limit> {
-    let mut list = |field: &str, list| names(&format!("{at}.{field}"), list, complaints);
+    for (index, tool) in entry.tools.iter().enumerate().filter(|(_, tool)| is_pattern(tool)) {
+        if let Err(fault) = compiled(tool) {
+            complaints.push(format!("{at}.tools[{index}]: `{tool}` {fault}"));
+        }
+    }
+    let tools = names(&format!("{at}.tools"), entry.tools, true, complaints);
+    let mut list = |field: &str, list| names(&format!("{at}.{field}"), list, false, complaints);
     let matcher = Matcher {
-        tools: list("tools", entry.tools),
+        tools,
         agents: list("agents", entry.agents),
         roles: list("roles", entry.roles),
         tenants: list("tenants", entry.tenants),
@@ -207,8 +217,14 @@ fn read(
     found
 }
 
-/// The names of one list, sorted. `*` alone is any, like no list at all.
-fn names(at: &str, list: Vec<String>, complaints: &mut Vec<String>) -> Vec<Box<str>> {
+/// The names of one list, and patterns where they are read, sorted. `*` alone is
+/// any, like no list at all.
+fn names(
+    at: &str,
+    list: Vec<String>,
+    patterns: bool,
+    complaints: &mut Vec<String>,
+) -> Vec<Box<str>> {
     if list == [WILDCARD] {
         return Vec::new();
     }
@@ -218,7 +234,9 @@ fn names(at: &str, list: Vec<String>, complaints: &mut Vec<String>) -> Vec<Box<s
     for (index, name) in list.iter().enumerate() {
         if name.is_empty() {
             complaints.push(format!("{at}[{index}]: empty"));
-        } else if name.contains(WILDCARD) {
+        } else if patterns && name == WILDCARD {
+            complaints.push(format!("{at}[{index}]: `*` must stand alone"));
+        } else if !patterns && name.contains(WILDCARD) {
             complaints.push(format!(
                 "{at}[{index}]: `{name}`: patterns are not read here; write the name, or `*` alone"
             ));

@@ -5,8 +5,9 @@
 //! everything) and by what it counts (`per`). Of the entries of one `per` that
 //! match a call, the most specific one that states a rate gives the rate, and
 //! the most specific one that states a concurrency gives that. More specific
-//! is what names more of the five; of as many, what names the tool, else the
-//! agent, the role, the tenant, the scope; else what stands first in the file.
+//! is what names more of the five; of as many, what names the tool in full, else
+//! by a pattern, else the agent, the role, the tenant, the scope; else what stands
+//! first in the file.
 //!
 //! Each entry counts for itself: what is counted by the entry of a tool is not
 //! counted by the general entry of the same `per`. What identifies its
@@ -14,14 +15,15 @@
 //! go on through an edit of those.
 //!
 //! All of it is sorted at load, by tool: a call looks up its tool once and
-//! asks the few entries that can bear on it, most specific first.
+//! asks the few entries that can bear on it, most specific first. Patterns are
+//! asked, all at once, about tools that no entry names in full.
 
 mod file;
 mod rate;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) use rate::Rate;
@@ -29,6 +31,7 @@ pub(crate) use rate::Rate;
 pub(super) use file::{BudgetsEntry, compile};
 
 use super::model::RulePath;
+use super::names::{Builder, Names, is_pattern};
 
 /// By what calls are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -130,6 +133,7 @@ impl Weight {
 /// Whom and what an entry is for; an empty list is anybody and anything.
 #[derive(Clone, Debug, Default)]
 struct Matcher {
+    /// Names and patterns.
     tools: Vec<Box<str>>,
     agents: Vec<Box<str>>,
     roles: Vec<Box<str>>,
@@ -150,23 +154,25 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Matcher {
+    /// Whether it is for this caller, whatever the tool.
     fn matches(&self, asked: &Asked<'_>) -> bool {
         let names = |list: &[Box<str>], found: Option<&str>| {
             list.is_empty() || found.is_some_and(|found| list.iter().any(|name| **name == *found))
         };
         (self.roles.is_empty()
             || self.roles.iter().any(|role| asked.roles.iter().any(|held| **held == **role)))
-            && names(&self.tools, asked.tool)
             && names(&self.agents, asked.agent)
             && names(&self.tenants, asked.tenant)
             && names(&self.scopes, Some(asked.scope))
     }
 
-    /// Larger is more specific.
-    fn rank(&self) -> (u32, u32) {
+    /// Larger is more specific, for this tool.
+    fn rank(&self, tool: Option<&str>) -> (u32, u8, u32) {
         let named = [&self.tools, &self.agents, &self.roles, &self.tenants, &self.scopes];
         let bits = named.iter().fold(0, |bits, list| bits << 1 | u32::from(!list.is_empty()));
-        (bits.count_ones(), bits)
+        let in_full = tool.is_some_and(|tool| self.tools.iter().any(|name| **name == *tool));
+        let of_tool = u8::from(!self.tools.is_empty()) + u8::from(in_full);
+        (bits.count_ones(), of_tool, bits)
     }
 }
 
@@ -180,8 +186,11 @@ pub(crate) struct Limits {
     all: Vec<Arc<Limit>>,
     /// By tools that some entry names.
     named: HashMap<Box<str>, Candidates>,
-    /// Of every other tool, and of what is no tool.
+    /// Of every other tool, and of what is no tool. Those with a pattern are
+    /// asked whether it fits.
     others: Candidates,
+    /// Patterns of tools, with the numbers of the limits that have them.
+    patterns: Names<u16>,
     of_callers: bool,
     pub(crate) budgets: Budgets,
 }
@@ -202,26 +211,62 @@ pub(crate) struct Defaults {
 }
 
 impl Limits {
-    fn new(limits: Vec<Limit>, budgets: Budgets) -> Self {
-        let mut named = HashMap::new();
-        for tool in limits.iter().flat_map(|limit| &limit.matcher.tools) {
-            named.entry(tool.clone()).or_insert_with(|| candidates(&limits, Some(tool)));
+    /// Sorts them.
+    ///
+    /// # Errors
+    /// The patterns are too large together.
+    fn new(limits: Vec<Limit>, budgets: Budgets) -> Result<Self, String> {
+        let mut builder = Builder::default();
+        let mut in_full = BTreeSet::new();
+        for (at, limit) in (0..).zip(&limits) {
+            for tool in &limit.matcher.tools {
+                if is_pattern(tool) {
+                    // Was read before.
+                    _ = builder.add(tool, at);
+                } else {
+                    in_full.insert(tool.clone());
+                }
+            }
         }
-        let others = candidates(&limits, None);
+        let patterns = builder.build()?;
+        let named = in_full
+            .into_iter()
+            .map(|tool| {
+                let fitting: Vec<u16> = patterns.fitting(&tool).copied().collect();
+                let can_bear = |at: u16, matcher: &Matcher| {
+                    let tools = &matcher.tools;
+                    tools.is_empty() || tools.contains(&tool) || fitting.contains(&at)
+                };
+                let found = candidates(&limits, Some(&tool), can_bear);
+                (tool, found)
+            })
+            .collect();
+        let others = candidates(&limits, None, |_, matcher| {
+            matcher.tools.is_empty() || matcher.tools.iter().any(|tool| is_pattern(tool))
+        });
         let of_callers = limits.iter().all(|limit| limit.per.is_of_caller());
         let all = limits.into_iter().map(Arc::new).collect();
-        Self { all, named, others, of_callers, budgets }
+        Ok(Self { all, named, others, patterns, of_callers, budgets })
     }
 
     /// The limits in force for a call, at most two of each `per`.
     pub(crate) fn of<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Arc<Limit>> {
-        let named = asked.tool.filter(|_| !self.named.is_empty());
-        let candidates = named.and_then(|tool| self.named.get(tool)).unwrap_or(&self.others);
-        candidates.iter().flatten().filter_map(|some| {
-            let mut matching = some.iter().map(|&at| &self.all[usize::from(at)]);
-            matching.find(|limit| {
-                (asked.tool.is_some() || !limit.per.needs_tool()) && limit.matcher.matches(asked)
-            })
+        let named = asked.tool.and_then(|tool| self.named.get(tool));
+        let fitting: Option<Vec<u16>> = match (named, asked.tool) {
+            (None, Some(tool)) => Some(self.patterns.fitting(tool).copied().collect()),
+            (None, None) => Some(Vec::new()),
+            (Some(_), _) => None,
+        };
+        named.unwrap_or(&self.others).iter().flatten().filter_map(move |some| {
+            let mut matching = some.iter().map(|&at| (at, &self.all[usize::from(at)]));
+            let found = matching.find(|(at, limit)| {
+                let fits =
+                    |fitting: &Vec<u16>| limit.matcher.tools.is_empty() || fitting.contains(at);
+                (asked.tool.is_some() || !limit.per.needs_tool())
+                    && fitting.as_ref().is_none_or(fits)
+                    && limit.matcher.matches(asked)
+            });
+            found.map(|(_, limit)| limit)
         })
     }
 
@@ -230,25 +275,38 @@ impl Limits {
         self.of_callers
     }
 
-    /// Every tool that an entry names.
+    /// Every tool that an entry names in full.
     pub(super) fn named_tools(&self) -> impl Iterator<Item = &str> {
         self.named.keys().map(|tool| &**tool)
     }
+
+    /// Patterns that fit none of the tools, each with its entry.
+    pub(super) fn idle_patterns(&self, tools: &[String]) -> Vec<(String, String)> {
+        let rule = |at: &u16| self.all.get(usize::from(*at)).map(|limit| limit.rule.to_string());
+        let idle = self.patterns.idle(tools).into_iter();
+        let mut found: Vec<(String, String)> =
+            idle.filter_map(|(at, text)| Some((rule(at)?, text.to_owned()))).collect();
+        // An entry with a rate and a concurrency is two limits.
+        found.dedup();
+        found
+    }
 }
 
-fn candidates(limits: &[Limit], tool: Option<&str>) -> Candidates {
+fn candidates(
+    limits: &[Limit],
+    tool: Option<&str>,
+    of_tool: impl Fn(u16, &Matcher) -> bool,
+) -> Candidates {
     Per::ALL.map(|per| {
         [false, true].map(|concurrency| {
-            let can_bear = |(_, limit): &(usize, &Limit)| {
-                let tools = &limit.matcher.tools;
+            let can_bear = |(at, limit): &(u16, &Limit)| {
                 limit.per == per
                     && matches!(limit.measure, Measure::Concurrency(_)) == concurrency
-                    && (tools.is_empty()
-                        || tool.is_some_and(|tool| tools.iter().any(|name| **name == *tool)))
+                    && of_tool(*at, &limit.matcher)
             };
-            let mut found: Vec<_> = limits.iter().enumerate().filter(can_bear).collect();
-            found.sort_by_key(|(_, limit)| std::cmp::Reverse(limit.matcher.rank()));
-            found.iter().filter_map(|(at, _)| u16::try_from(*at).ok()).collect()
+            let mut found: Vec<_> = (0..).zip(limits).filter(can_bear).collect();
+            found.sort_by_key(|(_, limit)| std::cmp::Reverse(limit.matcher.rank(tool)));
+            found.iter().map(|(at, _)| *at).collect()
         })
     })
 }

@@ -70,6 +70,35 @@ quotas:
 }
 
 #[test]
+fn tools_are_named_by_patterns_too_and_a_full_name_wins() {
+    let limits = limits(
+        r"
+roles: { dev: {} }
+quotas:
+  - { per: user, tools: ['git_*', '?x'], rate: 5/s }
+  - { per: user, tools: [git_push, 'a*'], rate: 1/s }
+  - { per: user, agents: [bot], rate: 9/s }
+  - { per: user, roles: [dev], tools: ['git_*'], rate: 7/s }
+  - { per: user_tool, tools: ['{git,hg}_*'], concurrency: 2 }
+",
+    );
+    let dev = ["dev".to_owned()];
+    let of = |roles, agent, tool| rules(&limits, Asked { roles, agent, tool, ..NOBODY });
+    assert_eq!(of(&[], None, Some("git_pull")), "quotas[0] quota.user_tool quotas[4]");
+    assert_eq!(of(&[], None, Some("git_push")), "quotas[1] quota.user_tool quotas[4]");
+    assert_eq!(of(&[], None, Some("hg_x")), "quota.user quota.user_tool quotas[4]");
+    assert_eq!(of(&[], None, Some("ax")), "quotas[0] quota.user_tool", "the file's first");
+    assert_eq!(of(&[], Some("bot"), Some("git_pull")), "quotas[0] quota.user_tool quotas[4]");
+    assert_eq!(of(&[], Some("bot"), Some("other")), "quotas[2] quota.user_tool");
+    assert_eq!(of(&dev, None, Some("git_push")), "quotas[3] quota.user_tool quotas[4]");
+    assert_eq!(of(&[], None, None), "quota.user", "what is no tool fits no pattern");
+    let idle = limits.idle_patterns(&["git_push".to_owned(), "ax".to_owned()]);
+    assert_eq!(idle, Vec::<(String, String)>::new());
+    let idle = limits.idle_patterns(&["git_push".to_owned()]);
+    assert_eq!(idle.len(), 2, "{idle:?}");
+}
+
+#[test]
 fn rate_and_concurrency_are_found_each_by_itself() {
     let limits = limits(
         r"
@@ -117,7 +146,7 @@ quotas:
   - { per: nobody, rate: 5/min }
   - { per: user, rate: 5/min, burst: 2, weight: 3 }
   - { per: user, roles: [devv], rate: 5/min }
-  - { per: user, tools: [git_*, ''], concurrency: 0 }
+  - { per: user, tools: ['git_[', '*', ''], agents: ['b*'], concurrency: 0 }
   - { per: user }
   - { per: user, burst: 5, concurrency: few }
   - { per: tool, rate: unlimited, burst: 1 }

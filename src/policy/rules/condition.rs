@@ -7,18 +7,27 @@
 //! [`Failure`], and the call is denied for that.
 //!
 //! The `cel` crate has no budget of its own, so the cost is bounded by what is
-//! accepted: a text of at most [`MOST_TEXT`] bytes, no loop in a loop, no
-//! regular expression that is not a literal or stands in a loop, and arguments
-//! of at most [`MOST_VALUES`] values.
+//! accepted. Every accepted condition takes time linear in the arguments it looks
+//! at, of which there are at most [`MOST_VALUES`]:
+//!
+//! - a text of at most [`MOST_TEXT`] bytes, and no loop in a loop;
+//! - in a loop, nothing that goes over the arguments anew each time;
+//! - what a loop collects is part of what it goes over: nothing can grow;
+//! - regular expressions are literals, compiled once, of at most [`MOST_PATTERN`]
+//!   bytes;
+//! - loops, regular expressions, and what builds texts or lists look at arguments
+//!   of at most [`MOST_BYTES`] only.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
+use cel::common::types::{CelBool, CelString, STRING_TYPE};
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ExecutionError, Program, Value};
 
 use super::variables::{self, Variables};
 
@@ -29,6 +38,13 @@ const MOST_TEXT: usize = 1024;
 /// Most values (objects, their members, items) in arguments that a condition
 /// looks at.
 pub(in crate::policy) const MOST_VALUES: usize = 4096;
+
+/// Most bytes of names and texts in arguments that is looked at by what takes more
+/// than one look.
+pub(in crate::policy) const MOST_BYTES: usize = 64 * 1024;
+
+/// Largest regular expression, compiled, in bytes.
+const MOST_PATTERN: usize = 64 * 1024;
 
 /// Stack for reading conditions: a parser of unoptimised code needs much.
 const STACK: usize = 32 * 1024 * 1024;
@@ -50,13 +66,77 @@ const FUNCTIONS: [&str; 13] = [
     "@not_strictly_false",
 ];
 
-static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+/// What may be done to arguments in a loop: it takes no longer for large ones, or
+/// no longer than what the loop goes over is.
+const QUICK: [&str; 20] = [
+    operators::CONDITIONAL,
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::NEGATE,
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::GREATER,
+    operators::GREATER_EQUALS,
+    operators::LESS,
+    operators::LESS_EQUALS,
+    operators::INDEX,
+    operators::OPT_INDEX,
+    operators::NOT_STRICTLY_FALSE,
+    "startsWith",
+    "endsWith",
+];
+
+/// The regular expressions of a condition, by their texts.
+type Patterns = Arc<[(Box<str>, regex::Regex)]>;
+
+thread_local! {
+    /// Those of the condition that is being evaluated on this thread: functions
+    /// of the library are told of nothing but their arguments.
+    static PATTERNS: RefCell<Option<Patterns>> = const { RefCell::new(None) };
+}
+
+static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    let text = || STRING_TYPE;
+    let declared =
+        env.add_overload("matches", "matches", vec![text(), text()], matches).and_then(|()| {
+            env.add_member_overload("matches", "matches_member", text(), vec![text()], matches)
+        });
+    // Only a second one of that name could be refused.
+    debug_assert!(declared.is_ok());
+    Arc::new(env)
+});
+
+/// Whether a text matches a regular expression of the condition.
+#[expect(clippy::needless_pass_by_value, reason = "the library's type of functions")]
+fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let fault = || ExecutionError::function_error("matches", "takes two texts");
+    let [text, pattern] = arguments.as_slice() else { return Err(fault()) };
+    let text = text.as_ref().downcast_ref::<CelString<'_>>().ok_or_else(fault)?;
+    let pattern = pattern.as_ref().downcast_ref::<CelString<'_>>().ok_or_else(fault)?;
+    let found = PATTERNS.with_borrow(|patterns| {
+        let mut known = patterns.iter().flat_map(|patterns| patterns.iter());
+        let (_, regex) = known.find(|(known, _)| **known == *pattern.inner())?;
+        Some(regex.is_match(text.inner()))
+    });
+    found.map(|found| CowVal::owned(CelBool::from(found))).ok_or_else(fault)
+}
 
 /// A condition, compiled.
 pub(in crate::policy) struct Condition {
     program: Program,
     text: Box<str>,
     reads: Vec<&'static str>,
+    /// The members it names, of whatever.
+    members: Vec<Box<str>>,
+    /// It looks at small arguments only.
+    bounded: bool,
+    patterns: Patterns,
 }
 
 /// Why a condition came to nothing. Never holds a value of the arguments.
@@ -68,9 +148,13 @@ pub(crate) enum Failure {
     /// It came to something else than true or false.
     #[error("it is neither true nor false")]
     NotBoolean,
-    /// The arguments hold too many values.
-    #[error("the arguments hold too many values to be looked at")]
+    /// The arguments hold too many values, or too many bytes.
+    #[error("the arguments are too large to be looked at")]
     TooLarge,
+    /// A member has the name that is asked for in another case, or two have the
+    /// same but for their case: a backend may go by the other.
+    #[error("the arguments have a name in another case than the rule, or in two")]
+    Varied,
     /// The arguments cannot be read, or something is not known.
     #[error("the arguments cannot be read")]
     Unreadable,
@@ -99,7 +183,8 @@ impl Condition {
         };
         let mut judge = Judge::default();
         judge.look(program.expression(), &mut Vec::new(), 0)?;
-        Ok(Self { program, text: text.into(), reads: judge.reads })
+        let Judge { reads, members, bounded, patterns, .. } = judge;
+        Ok(Self { program, text: text.into(), reads, members, bounded, patterns: patterns.into() })
     }
 
     /// Whether it holds.
@@ -108,7 +193,7 @@ impl Condition {
     /// [`Failure`].
     pub(in crate::policy) fn holds(&self, variables: &Variables<'_>) -> Result<bool, Failure> {
         if self.reads("args") {
-            variables.check_arguments()?;
+            variables.check_arguments(&self.members, self.bounded)?;
         }
         if self.reads.iter().any(|name| variables.lacks(name)) {
             return Err(Failure::Unreadable);
@@ -116,6 +201,9 @@ impl Condition {
         let seen = Seen(variables);
         let mut context = Context::with_env(Arc::clone(&STANDARD));
         context.set_variable_resolver(&seen);
+        if !self.patterns.is_empty() {
+            PATTERNS.set(Some(Arc::clone(&self.patterns)));
+        }
         match catch_unwind(AssertUnwindSafe(|| self.program.execute(&context))) {
             Ok(Ok(Value::Bool(holds))) => Ok(holds),
             Ok(Ok(_)) => Err(Failure::NotBoolean),
@@ -150,17 +238,17 @@ pub(in crate::policy) fn large_stack<T: Send>(work: impl FnOnce() -> T + Send) -
 }
 
 /// The variables as the evaluator asks for them.
-struct Seen<'v>(&'v Variables<'v>);
+struct Seen<'v, 'q>(&'v Variables<'q>);
 
-impl VariableResolver for Seen<'_> {
+impl VariableResolver for Seen<'_, '_> {
     fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
         self.0.get(name).map(CowVal::Borrowed)
     }
 }
 
 /// The kind of an error: its own text would quote values.
-fn kind(error: &cel::ExecutionError) -> &'static str {
-    use cel::ExecutionError as Error;
+fn kind(error: &ExecutionError) -> &'static str {
+    use ExecutionError as Error;
     #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add kinds")]
     match error {
         Error::NoSuchKey(_) => "there is no such member",
@@ -189,6 +277,11 @@ fn brief(message: &str) -> &str {
 #[derive(Default)]
 struct Judge {
     reads: Vec<&'static str>,
+    members: Vec<Box<str>>,
+    bounded: bool,
+    patterns: Vec<(Box<str>, regex::Regex)>,
+    /// What the loop collects in, while one is looked at.
+    collects_in: Option<String>,
 }
 
 impl Judge {
@@ -201,7 +294,13 @@ impl Judge {
         match &node.expr {
             Expr::Unspecified => Err("is empty".to_owned()),
             Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) => self.name(name, local),
+            Expr::Ident(name) => {
+                // Whoever takes the whole may look at any part of it.
+                if !local.contains(name) {
+                    self.reads.extend(variables::all_unrecorded(name));
+                }
+                self.name(name, local)
+            }
             Expr::Select(select) => {
                 if let Expr::Ident(root) = &select.operand.expr
                     && !local.contains(root)
@@ -220,6 +319,10 @@ impl Judge {
                 {
                     self.reads.push(name);
                 }
+                self.member(&select.field);
+                if let Expr::Ident(root) = &select.operand.expr {
+                    return self.name(root, local);
+                }
                 self.look(&select.operand, local, loops)
             }
             Expr::Call(call) => {
@@ -229,7 +332,26 @@ impl Judge {
                     return Err(format!("`{name}` is no function of conditions"));
                 }
                 if name == "matches" {
-                    pattern(call.args.last(), loops)?;
+                    self.pattern(call.args.last(), loops)?;
+                }
+                self.bounded |= matches!(name, operators::ADD | "string");
+                if let Some(element) = self.collected(call) {
+                    is_part(element, local)?;
+                    return self.look(element, local, loops);
+                }
+                if loops > 0 {
+                    is_quick(call)?;
+                }
+                // `args["name"]`, and `"name" in args`.
+                let named = match name {
+                    operators::INDEX | operators::OPT_INDEX => call.args.get(1),
+                    operators::IN => call.args.first(),
+                    _ => None,
+                };
+                if let Some(Expr::Literal(LiteralValue::String(text))) =
+                    named.map(|named| &named.expr)
+                {
+                    self.member(text.inner());
                 }
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
                     self.look(part, local, loops)?;
@@ -251,18 +373,58 @@ impl Judge {
                 if loops > 0 {
                     return Err("has a loop in a loop, which may take too long".to_owned());
                 }
+                self.bounded = true;
                 self.look(&each.iter_range, local, loops)?;
                 self.look(&each.accu_init, local, loops)?;
                 let known = local.len();
                 local.push(each.iter_var.clone());
                 local.extend(each.iter_var2.clone());
                 local.push(each.accu_var.clone());
+                self.collects_in = Some(each.accu_var.clone());
                 for part in [&each.loop_cond, &each.loop_step, &each.result] {
                     self.look(part, local, loops + 1)?;
                 }
                 local.truncate(known);
                 Ok(())
             }
+        }
+    }
+
+    /// What is appended to what a loop collects, where the call does that.
+    fn collected<'e>(&self, call: &'e CallExpr) -> Option<&'e IdedExpr> {
+        let [into, list] = call.args.as_slice() else { return None };
+        match (&into.expr, &list.expr) {
+            (Expr::Ident(name), Expr::List(list))
+                if call.func_name == operators::ADD && self.collects_in.as_ref() == Some(name) =>
+            {
+                list.elements.first()
+            }
+            _ => None,
+        }
+    }
+
+    /// A regular expression must be the policy's own.
+    fn pattern(&mut self, argument: Option<&IdedExpr>, loops: usize) -> Result<(), String> {
+        if loops > 0 {
+            return Err("has `matches` in a loop, which may take too long".to_owned());
+        }
+        let Some(Expr::Literal(LiteralValue::String(text))) = argument.map(|it| &it.expr) else {
+            return Err("`matches` takes its regular expression as a literal only".to_owned());
+        };
+        let text = text.inner();
+        let regex = regex::RegexBuilder::new(text).size_limit(MOST_PATTERN).build();
+        let regex = regex.map_err(|error| {
+            let error = error.to_string();
+            format!("has a wrong regular expression: {}", error.lines().last().unwrap_or(""))
+        })?;
+        self.bounded = true;
+        self.patterns.push((text.into(), regex));
+        Ok(())
+    }
+
+    fn member(&mut self, name: &str) {
+        if !self.members.iter().any(|known| **known == *name) {
+            self.members.push(name.into());
         }
     }
 
@@ -285,19 +447,65 @@ impl Judge {
     }
 }
 
-/// A regular expression is compiled each time it is looked at, so it must be
-/// the policy's own.
-fn pattern(argument: Option<&IdedExpr>, loops: usize) -> Result<(), String> {
-    if loops > 0 {
-        return Err("has `matches` in a loop, which may take too long".to_owned());
-    }
-    match argument.map(|argument| &argument.expr) {
-        Some(Expr::Literal(LiteralValue::String(text))) => {
-            regex::Regex::new(text.inner()).map(drop).map_err(|error| {
-                let text = error.to_string();
-                format!("has a wrong regular expression: {}", text.lines().last().unwrap_or(""))
-            })
+/// Whether an expression looks at the arguments, and not only at what a loop goes
+/// over.
+fn looks_at_arguments(node: &IdedExpr) -> bool {
+    any(node, &|expr| matches!(expr, Expr::Ident(name) if name == "args"))
+}
+
+/// Whether it holds of a part of an expression.
+fn any(node: &IdedExpr, holds: &dyn Fn(&Expr) -> bool) -> bool {
+    let inside = |part: &IdedExpr| any(part, holds);
+    holds(&node.expr)
+        || match &node.expr {
+            Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) | Expr::Struct(_) => false,
+            Expr::Select(select) => inside(&select.operand),
+            Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).any(inside),
+            Expr::List(list) => list.elements.iter().any(inside),
+            Expr::Map(map) => map.entries.iter().any(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => inside(&entry.key) || inside(&entry.value),
+                EntryExpr::StructField(field) => inside(&field.value),
+            }),
+            Expr::Comprehension(each) => {
+                [&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
+                    .into_iter()
+                    .any(inside)
+            }
         }
-        _ => Err("`matches` takes its regular expression as a literal only".to_owned()),
+}
+
+/// What a call in a loop does to the arguments must not take long each time.
+fn is_quick(call: &CallExpr) -> Result<(), String> {
+    let parts = || call.target.as_deref().into_iter().chain(&call.args);
+    let name = call.func_name.as_str();
+    let looking = parts().filter(|part| looks_at_arguments(part)).count();
+    // Of two texts or lists the shorter one says how long they are compared.
+    let compares = matches!(name, operators::EQUALS | operators::NOT_EQUALS);
+    if looking > 0 && !QUICK.contains(&name) || compares && looking > 1 {
+        let name = name.trim_matches(['_', '@']);
+        return Err(format!(
+            "has `{name}` with `args` in a loop, which may take too long; take what the loop \
+             goes over"
+        ));
     }
+    Ok(())
+}
+
+/// What a loop collects must be part of what it goes over, or a number: texts and
+/// lists could grow with each further loop.
+fn is_part(element: &IdedExpr, local: &[String]) -> Result<(), String> {
+    let grows = |expr: &Expr| match expr {
+        Expr::List(_) | Expr::Map(_) => true,
+        Expr::Call(call) => matches!(call.func_name.as_str(), operators::ADD | "string"),
+        Expr::Ident(name) => !local.contains(name),
+        Expr::Unspecified
+        | Expr::Literal(_)
+        | Expr::Select(_)
+        | Expr::Struct(_)
+        | Expr::Comprehension(_) => false,
+    };
+    if any(element, &grows) {
+        return Err("collects more in a loop than parts of what it goes over".to_owned());
+    }
+    Ok(())
 }

@@ -117,7 +117,9 @@ pub(in crate::policy) fn read(section: Section, complaints: &mut Vec<String>) ->
             Names::default()
         })
     };
+    let hides = |rule: &Rule| rule.redaction.as_ref().is_some_and(|it| it.kept.is_some());
     Some(Actions {
+        redacts: rules.iter().any(hides),
         tools: build(tools),
         prompts: build(prompts),
         rules,
@@ -267,9 +269,9 @@ fn redaction(
     }
     let arguments = paths(&entry.redact_fields, "redact_fields")?;
     let result = paths(&entry.redact_result, "redact_result")?;
-    let redaction = (arguments.is_some() || result.is_some()).then_some(Redaction {
-        arguments,
-        audit_only: entry.redact_audit_only,
+    let redaction = (arguments.is_some() || result.is_some()).then(|| Redaction {
+        sent: arguments.clone().filter(|_| !entry.redact_audit_only),
+        kept: arguments,
         result,
     });
     Ok((action, redaction))
@@ -296,46 +298,78 @@ fn paths(
         .map_err(|fault| (member, format!("[{}] {fault}", fault.index)))
 }
 
-/// Rules that an earlier one covers: one without a condition, for the same name
-/// or for everything, at the same server or at all.
-pub(super) fn shadowed(actions: &Actions) -> Vec<(RulePath, RulePath)> {
-    let mut found = Vec::new();
-    for names in [&actions.tools, &actions.prompts] {
-        let everything = names.everything();
-        let mut by_name: Vec<(&str, &[usize])> =
-            names.named().map(|name| (name, names.exactly(name))).collect();
-        by_name.sort_unstable();
-        for (name, numbers) in by_name {
-            for (place, number) in numbers.iter().enumerate() {
-                let earlier = numbers[..place].iter().chain(everything).copied();
-                let fitting = names.fitting(name).copied();
-                note(actions, *number, earlier.chain(fitting), &mut found);
+/// The first rules without a condition, by the server they are for.
+#[derive(Default)]
+struct Firsts<'a>(HashMap<Option<&'a str>, usize>);
+
+impl<'a> Firsts<'a> {
+    fn add(&mut self, number: usize, rule: &'a Rule) {
+        if matches!(rule.when, When::Always) {
+            let first = self.0.entry(rule.server.as_deref()).or_insert(number);
+            *first = (*first).min(number);
+        }
+    }
+
+    fn of(actions: &'a Actions, numbers: impl Iterator<Item = usize>) -> Self {
+        let mut firsts = Self::default();
+        for number in numbers {
+            if let Some(rule) = actions.rules.get(number) {
+                firsts.add(number, rule);
             }
         }
-        for (place, number) in everything.iter().enumerate() {
-            note(actions, *number, everything[..place].iter().copied(), &mut found);
+        firsts
+    }
+
+    /// The first that comes before a rule, and is for its server or for any.
+    fn before(&self, number: usize, rule: &Rule) -> Option<usize> {
+        let any = self.0.get(&None);
+        let same = rule.server.as_deref().and_then(|server| self.0.get(&Some(server)));
+        any.into_iter().chain(same).copied().filter(|first| *first < number).min()
+    }
+}
+
+/// Rules that an earlier one covers: one without a condition, at the same server
+/// or at all, for everything, for the same name or pattern, or by a pattern that
+/// fits the name.
+pub(super) fn shadowed(actions: &Actions) -> Vec<(RulePath, RulePath)> {
+    let mut found = Vec::new();
+    let mut note = |number: usize, firsts: &[&Firsts<'_>]| {
+        let Some(rule) = actions.rules.get(number) else { return };
+        let first = firsts.iter().filter_map(|firsts| firsts.before(number, rule)).min();
+        if let Some(other) = first.and_then(|first| actions.rules.get(first)) {
+            found.push((Arc::clone(&rule.path), Arc::clone(&other.path)));
         }
+    };
+    for names in [&actions.tools, &actions.prompts] {
+        let everything = Firsts::of(actions, names.everything().iter().copied());
+        for number in names.everything() {
+            note(*number, &[&everything]);
+        }
+        for name in names.named() {
+            let numbers = names.exactly(name);
+            let same = Firsts::of(actions, numbers.iter().copied());
+            let fitting = Firsts::of(actions, names.fitting(name).copied());
+            for number in numbers {
+                note(*number, &[&everything, &same, &fitting]);
+            }
+        }
+        let mut by_pattern: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (pattern, number) in names.patterned() {
+            by_pattern.entry(pattern).or_default().push(*number);
+        }
+        for numbers in by_pattern.into_values() {
+            let same = Firsts::of(actions, numbers.iter().copied());
+            for number in numbers {
+                note(number, &[&everything, &same]);
+            }
+        }
+    }
+    let everything = Firsts::of(actions, actions.every_resource.iter().copied());
+    let resources = actions.resources.iter().map(|(_, number)| number);
+    for number in actions.every_resource.iter().chain(resources) {
+        note(*number, &[&everything]);
     }
     found.sort_unstable();
     found.dedup();
     found
-}
-
-fn note(
-    actions: &Actions,
-    number: usize,
-    others: impl Iterator<Item = usize>,
-    found: &mut Vec<(RulePath, RulePath)>,
-) {
-    let Some(rule) = actions.rules.get(number) else { return };
-    let covers = |other: &&Rule| {
-        matches!(other.when, When::Always)
-            && other.server.as_ref().is_none_or(|server| rule.server.as_ref() == Some(server))
-    };
-    let mut earlier: Vec<usize> = others.filter(|other| *other < number).collect();
-    earlier.sort_unstable();
-    let first = earlier.into_iter().filter_map(|it| actions.rules.get(it)).find(covers);
-    if let Some(other) = first {
-        found.push((Arc::clone(&rule.path), Arc::clone(&other.path)));
-    }
 }

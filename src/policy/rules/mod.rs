@@ -2,16 +2,19 @@
 //! which the first that fits decides.
 //!
 //! A rule fits when its pattern fits the name and its `when` holds. A `when`
-//! that comes to nothing denies, whatever the rule would have done. What no
-//! rule fits is denied, unless `rules_default: allow` says otherwise.
+//! that comes to nothing denies, whatever the rule would have done; so does one
+//! about a member that the arguments have in another case. What no rule fits is
+//! denied, unless `rules_default: allow` says otherwise.
 //!
 //! A name is the one that clients of the scope use. In a scope with
 //! `namespace: connection` a rule without `__` also fits the name as the
 //! backend has it, when it does not allow: a tool must not escape a rule by its
-//! prefix, nor be allowed by a namesake's.
+//! prefix, nor be allowed by a namesake's. What such a rule hides, though, is
+//! hidden in a call that another rule or the default allows.
 
 mod condition;
 mod file;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -47,12 +50,30 @@ pub(super) enum Action {
 /// What is hidden in an allowed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redaction {
-    /// Where in the arguments.
-    pub(crate) arguments: Option<JsonPaths>,
-    /// Only the audit trail does not see them; the backend does.
-    pub(crate) audit_only: bool,
+    /// Where in the arguments, from the audit trail.
+    pub(crate) kept: Option<JsonPaths>,
+    /// Where in the arguments, from the backend.
+    pub(crate) sent: Option<JsonPaths>,
     /// Where in the result.
     pub(crate) result: Option<JsonPaths>,
+}
+
+impl Redaction {
+    /// All that either hides.
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            kept: union(self.kept.clone(), other.kept.as_ref()),
+            sent: union(self.sent.clone(), other.sent.as_ref()),
+            result: union(self.result.clone(), other.result.as_ref()),
+        }
+    }
+}
+
+fn union(one: Option<JsonPaths>, other: Option<&JsonPaths>) -> Option<JsonPaths> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or_else(|| other.cloned()),
+    }
 }
 
 /// How far calls of something get.
@@ -118,12 +139,21 @@ pub(super) struct Actions {
     default_path: RulePath,
     operations: HashMap<Box<str>, &'static str>,
     hide_denied: bool,
+    /// Some rule hides arguments.
+    redacts: bool,
+}
+
+/// A rule that fits by its pattern.
+struct Fitting<'r> {
+    rule: &'r Rule,
+    /// It fits a namesake's name: it hides what it hides, and decides nothing.
+    only_hides: bool,
 }
 
 /// What the rules say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said<'r> {
-    Do(Action, Option<&'r Arc<Redaction>>),
+pub(super) enum Said {
+    Do(Action, Option<Arc<Redaction>>),
     /// It is denied, and lists do not show it.
     Hide,
     Failed(Failure),
@@ -137,34 +167,46 @@ impl Actions {
     }
 
     /// Judges: of a call by its arguments, of an entry of a list by what holds
-    /// for every call of it.
+    /// for every call of it. A call of what lists hide tells nothing either.
     pub(super) fn judge(
         &self,
         question: &Question<'_>,
         uri: Option<&Reading>,
-    ) -> (Said<'_>, &RulePath) {
+    ) -> (Said, &RulePath) {
+        let (said, path) = self.first(question, uri);
+        let denies = matches!(said, Said::Do(Action::Deny, _) | Said::Failed(_));
+        if self.hide_denied && denies && question.call.is_some() {
+            let listed = Question { call: None, ..*question };
+            if self.first(&listed, uri).0 == Said::Hide {
+                return (Said::Hide, path);
+            }
+        }
+        (said, path)
+    }
+
+    /// What the first rule that fits says.
+    fn first(&self, question: &Question<'_>, uri: Option<&Reading>) -> (Said, &RulePath) {
         let variables = Variables::new(question, self.operation(question.what.name));
         // Whether some call of it may go on by a rule further up.
         let mut open = false;
-        for rule in self.fitting(&question.what, uri) {
+        let mut hidden: Option<Arc<Redaction>> = None;
+        for Fitting { rule, only_hides } in self.fitting(&question.what, uri) {
             let fits = match (&rule.when, question.call.is_some()) {
                 (When::Always, _) => Ok(true),
                 (When::Equal(_) | When::Holds(_), false) => Ok(false),
-                (When::Equal(wanted), true) => match question.arguments() {
-                    None => Err(Failure::Unreadable),
-                    Some(arguments) => Ok(holds(wanted, arguments)),
-                },
+                (When::Equal(wanted), true) => variables.equal(wanted),
                 (When::Holds(condition), true) => condition.holds(&variables),
             };
             match fits {
-                Ok(true) => return (self.said(rule, open), &rule.path),
-                Ok(false) => open |= rule.action != Action::Deny,
+                Ok(true) if only_hides => hidden = both(hidden, rule.redaction.as_ref()),
+                Ok(true) => return (self.said(rule, open, hidden), &rule.path),
+                Ok(false) => open |= rule.action != Action::Deny && !only_hides,
                 Err(failure) => return (Said::Failed(failure), &rule.path),
             }
         }
         let said = match self.by_default {
             Action::Deny if self.hide_denied && !open => Said::Hide,
-            action @ (Action::Allow | Action::Deny | Action::Approval) => Said::Do(action, None),
+            action @ (Action::Allow | Action::Deny | Action::Approval) => Said::Do(action, hidden),
         };
         (said, &self.default_path)
     }
@@ -173,28 +215,31 @@ impl Actions {
     /// surroundings.
     pub(super) fn reach(&self, what: &What<'_>, uri: Option<&Reading>) -> Reach {
         let (mut least, mut most) = (None, Reach::Never);
-        for rule in self.fitting(what, uri) {
+        for Fitting { rule, only_hides } in self.fitting(what, uri) {
+            // Its condition may come to nothing, which denies.
+            if matches!(rule.when, When::Holds(_) | When::Equal(_)) {
+                least = Some(Reach::Never);
+            }
+            if only_hides {
+                continue;
+            }
             let end = Reach::of(rule.action);
             least = Some(least.map_or(end, |least: Reach| least.min(end)));
             most = most.max(end);
             if matches!(rule.when, When::Always) {
                 return Reach::between(least.unwrap_or(end), most);
             }
-            // Its condition may come to nothing, which denies.
-            if matches!(rule.when, When::Holds(_)) {
-                least = Some(Reach::Never);
-            }
         }
         let end = Reach::of(self.by_default);
         Reach::between(least.map_or(end, |least| least.min(end)), most.max(end))
     }
 
-    fn said<'r>(&self, rule: &'r Rule, open: bool) -> Said<'r> {
+    fn said(&self, rule: &Rule, open: bool, hidden: Option<Arc<Redaction>>) -> Said {
         let always = matches!(rule.when, When::Always);
         match rule.action {
             Action::Deny if self.hide_denied && always && !open => Said::Hide,
             action @ (Action::Allow | Action::Deny | Action::Approval) => {
-                Said::Do(action, rule.redaction.as_ref())
+                Said::Do(action, both(hidden, rule.redaction.as_ref()))
             }
         }
     }
@@ -204,7 +249,7 @@ impl Actions {
         &'r self,
         what: &What<'q>,
         uri: Option<&Reading>,
-    ) -> impl Iterator<Item = &'r Rule> + use<'r, 'q> {
+    ) -> impl Iterator<Item = Fitting<'r>> + use<'r, 'q> {
         let names = match what.kind {
             SubjectKind::Tool => Some(&self.tools),
             SubjectKind::Prompt => Some(&self.prompts),
@@ -238,8 +283,10 @@ impl Actions {
         found.filter_map(move |(number, by_inner)| {
             let rule = self.rules.get(number)?;
             let here = rule.server.as_deref().is_none_or(|wanted| Some(wanted) == server);
-            let meant = !by_inner || rule.server.is_some() || rule.reaches_inner();
-            (here && meant).then_some(rule)
+            let namesake = by_inner && rule.server.is_none();
+            let meant = !namesake || rule.reaches_inner();
+            let only_hides = namesake && rule.action == Action::Allow;
+            (here && meant).then_some(Fitting { rule, only_hides })
         })
     }
 
@@ -252,6 +299,40 @@ impl Actions {
         self.resources.iter().filter(fits).map(|(_, number)| *number).collect()
     }
 
+    /// Where something of the arguments may be that the audit trail must not
+    /// keep, by all rules that could fit a call: of any server where that is not
+    /// known, and by every name that may be the backend's.
+    pub(super) fn hidden_arguments(&self, what: &What<'_>) -> Option<JsonPaths> {
+        if !self.redacts {
+            return None;
+        }
+        let names = match what.kind {
+            SubjectKind::Tool => &self.tools,
+            SubjectKind::Prompt => &self.prompts,
+            SubjectKind::Resource => return None,
+        };
+        let after = what
+            .name
+            .match_indices(SEPARATOR)
+            .filter_map(|(at, separator)| what.name.get(at + separator.len()..));
+        let spellings = [what.name, what.inner].into_iter().chain(after);
+        let mut numbers: Vec<usize> = spellings
+            .flat_map(|name| names.exactly(name).iter().chain(names.fitting(name)))
+            .chain(names.everything())
+            .copied()
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let here = |rule: &&Rule| {
+            let of = (rule.server.as_deref(), what.server);
+            !matches!(of, (Some(wanted), Some(server)) if wanted != server)
+        };
+        let rules = numbers.into_iter().filter_map(|number| self.rules.get(number)).filter(here);
+        rules.fold(None, |hidden, rule| {
+            union(hidden, rule.redaction.as_ref().and_then(|it| it.kept.as_ref()))
+        })
+    }
+
     /// `read` or `write`, where the policy says which; else nothing.
     fn operation(&self, tool: &str) -> &'static str {
         self.operations.get(tool).copied().unwrap_or_default()
@@ -260,6 +341,11 @@ impl Actions {
     /// Every tool named in full.
     pub(super) fn named_tools(&self) -> impl Iterator<Item = &str> {
         self.tools.named().chain(self.operations.keys().map(|name| &**name))
+    }
+
+    /// Every pattern of tools.
+    pub(super) fn tool_patterns(&self) -> impl Iterator<Item = &str> {
+        self.tools.patterns()
     }
 
     /// Every server a rule names, with the rule.
@@ -306,6 +392,14 @@ impl Rule {
     }
 }
 
+/// What two rules hide together.
+fn both(hidden: Option<Arc<Redaction>>, more: Option<&Arc<Redaction>>) -> Option<Arc<Redaction>> {
+    match (hidden, more) {
+        (Some(hidden), Some(more)) => Some(Arc::new(hidden.and(more))),
+        (hidden, more) => hidden.or_else(|| more.map(Arc::clone)),
+    }
+}
+
 /// Numbers out of several sorted lists, ascending, each once; with whether only
 /// the backend's own name has led to it.
 struct Numbers<'a> {
@@ -335,23 +429,26 @@ impl Iterator for Numbers<'_> {
     }
 }
 
-fn holds(wanted: &[(Box<str>, Value)], arguments: &Value) -> bool {
-    wanted
-        .iter()
-        .all(|(name, wanted)| arguments.get(&**name).is_some_and(|value| same(value, wanted)))
-}
-
 /// Whether two values are the same: numbers by what they are worth, so that
 /// nobody escapes a rule by writing `1.0` for `1`.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
+///
+/// # Errors
+/// [`Failure::Varied`] when a member has another case than the one wanted.
+fn same(found: &Value, wanted: &Value) -> Result<bool, Failure> {
+    Ok(match (found, wanted) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            a.len() == b.len()
+                && a.iter().zip(b).try_fold(true, |all, (a, b)| Ok(all & same(a, b)?))?
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            a.len() == b.len()
+                && b.iter().try_fold(true, |all, (name, wanted)| match a.get(name) {
+                    Some(found) => Ok(all & same(found, wanted)?),
+                    None if spelling::varies(a, name) => Err(Failure::Varied),
+                    None => Ok(false),
+                })?
         }
-        _ => one == other,
-    }
+        _ => found == wanted,
+    })
 }

@@ -116,8 +116,8 @@ fn v49_fields_are_redacted() {
     let text = r#"{"message":"123-45-6789","to":"x"}"#;
     let decision = tool(EXAMPLE, "send_message", &serde_json::from_str(text).unwrap());
     let Verdict::Allow(Some(redaction)) = decision.verdict else { panic!("{decision:?}") };
-    assert!(!redaction.audit_only);
-    let paths = redaction.arguments.as_ref().unwrap();
+    assert_eq!(redaction.sent, redaction.kept);
+    let paths = redaction.sent.as_ref().unwrap();
     let shown = crate::protocol::mask::masked(text.as_bytes(), paths).unwrap().unwrap();
     assert_eq!(shown, r#"{"message":"***REDACTED***","to":"x"}"#);
 }
@@ -126,7 +126,7 @@ fn v49_fields_are_redacted() {
 fn v50_what_is_absent_changes_nothing() {
     let decision = tool(EXAMPLE, "send_message", &json!({"to": "x"}));
     let Verdict::Allow(Some(redaction)) = decision.verdict else { panic!("{decision:?}") };
-    let paths = redaction.arguments.as_ref().unwrap();
+    let paths = redaction.kept.as_ref().unwrap();
     for text in [r#"{"to":"x"}"#, r#"["message"]"#, r#""message""#, "null"] {
         assert_eq!(crate::protocol::mask::masked(text.as_bytes(), paths).unwrap(), None, "{text}");
     }
@@ -235,6 +235,74 @@ rules:
 }
 
 #[test]
+fn what_a_namesakes_rule_hides_is_hidden_but_it_allows_nothing() {
+    let policy = r"
+roles: { agent: { allowed_tools: ['*'] } }
+rules:
+  - { tool: send, action: redact, redact_fields: [text] }
+  - { tool: send, when: 'args.n > 1', action: redact, redact_fields: [n], redact_audit_only: true }
+  - { tool: send, action: allow, redact_result: ['$.x'] }
+  - { tool: good__send, action: redact, redact_fields: [more] }
+";
+    let active = Active::read(policy, Beside::default()).unwrap();
+    let at = |name: &str, arguments: Value| {
+        decide_as(&active, &["agent"], (SubjectKind::Tool, name, "send"), &arguments)
+    };
+    let evil = at("evil__send", json!({"n": 2}));
+    assert_eq!((evil.verdict.word(), &*evil.rule), ("deny", "rules_default"));
+    let good = at("good__send", json!({"n": 2}));
+    assert_eq!(&*good.rule, "rules[3]");
+    let Verdict::Allow(Some(hidden)) = good.verdict else { panic!("nothing is hidden") };
+    let paths = |names: &[&str]| {
+        let texts: Vec<String> = names.iter().map(|name| format!("$.{name}")).collect();
+        Some(crate::protocol::json_path::JsonPaths::read(&texts).unwrap())
+    };
+    assert_eq!(hidden.sent, paths(&["text", "more"]));
+    assert_eq!(hidden.kept, paths(&["text", "n", "more"]));
+    assert_eq!(hidden.result, paths(&["x"]));
+    let failed = at("good__send", json!({}));
+    assert!(matches!(failed.verdict, Verdict::Deny(Denial::Condition(_))), "{failed:?}");
+    let own = at("send", json!({"n": 2}));
+    assert_eq!((own.verdict.word(), &*own.rule), ("redact", "rules[0]"));
+    let roles = ["agent".to_owned()];
+    let who = Who { roles: &roles, ..Who::default() };
+    let reach = |name: &str| {
+        let (kind, inner, server) = (SubjectKind::Tool, "send", Some("s"));
+        active.reach(who, What { kind, name, inner, server, scope: "s", registry_roles: &[] })
+    };
+    assert_eq!(reach("evil__send"), super::Reach::Never);
+    assert_eq!(reach("good__send"), super::Reach::Sometimes);
+}
+
+#[test]
+fn what_some_rule_hides_is_known_before_any_decides() {
+    let policy = r"
+roles: { agent: { allowed_tools: ['*'] } }
+rules:
+  - { tool: send, action: deny }
+  - { tool: send, when: { a: 1 }, server: s1, action: redact, redact_fields: [text] }
+  - { tool: 's*', server: s2, action: redact, redact_fields: [pin], redact_audit_only: true }
+  - { tool: send, action: allow, redact_result: ['$.x'] }
+  - { prompt: send, action: redact, redact_fields: [topic] }
+";
+    let active = Active::read(policy, Beside::default()).unwrap();
+    let hidden = |kind, name: &str, server: Option<&str>| {
+        active.hidden_arguments(&What { server, ..What::named(kind, name) })
+    };
+    let paths = |names: &[&str]| {
+        let texts: Vec<String> = names.iter().map(|name| format!("$.{name}")).collect();
+        Some(crate::protocol::json_path::JsonPaths::read(&texts).unwrap())
+    };
+    let tool = SubjectKind::Tool;
+    assert_eq!(hidden(tool, "send", None), paths(&["text", "pin"]));
+    assert_eq!(hidden(tool, "send", Some("s1")), paths(&["text"]));
+    assert_eq!(hidden(tool, "nobodys__send", None), paths(&["text", "pin"]));
+    assert_eq!(hidden(tool, "seek", Some("s2")), paths(&["pin"]));
+    assert_eq!(hidden(tool, "other", None), None);
+    assert_eq!(hidden(SubjectKind::Prompt, "send", None), paths(&["topic"]));
+}
+
+#[test]
 fn numbers_are_compared_by_what_they_are_worth() {
     let rules = "rules_default: allow\nrules: [{ tool: t, action: deny, when: { n: 1, list: [1, { a: 2 }] } }]";
     for arguments in [
@@ -247,6 +315,45 @@ fn numbers_are_compared_by_what_they_are_worth() {
     for arguments in [json!({"n": 1}), json!({"n": "1", "list": [1, {"a": 2}]}), json!([])] {
         assert_eq!(ruled(rules, &arguments).0, "allow", "{arguments}");
     }
+}
+
+#[test]
+fn a_member_in_another_case_is_not_looked_past() {
+    let allow =
+        "rules: [{ tool: t, action: allow, when: { dry_run: true } }, { tool: t, action: allow }]";
+    let deny = "rules_default: allow\nrules: [{ tool: t, action: deny, when: { force: true, o: { p: 1 } } }]";
+    for (rules, arguments) in [
+        (allow, json!({"dry_run": true, "Dry_Run": false})),
+        (allow, json!({"DRY_RUN": true})),
+        (deny, json!({"Force": true, "o": {"p": 1}})),
+        (deny, json!({"force": true, "o": {"P": 1}})),
+        (deny, json!({"force": true, "\u{212a}": 1, "O": 1})),
+    ] {
+        let policy = format!("roles: {{ agent: {{ allowed_tools: ['*'] }} }}\n{rules}");
+        let decision = tool(&policy, "t", &arguments);
+        let expected = Verdict::Deny(Denial::Condition(Failure::Varied));
+        assert_eq!((decision.verdict, &*decision.rule), (expected, "rules[0]"), "{arguments}");
+    }
+    let mut many: serde_json::Map<String, Value> =
+        (0..100).map(|number| (format!("n{number}"), Value::Null)).collect();
+    many.insert("Force".to_owned(), true.into());
+    assert_eq!(ruled(deny, &many.into()).0, "deny");
+    assert_eq!(ruled(deny, &json!({"force": false, "x": 1, "X": 2})).0, "allow", "nobody asks");
+    for (condition, arguments) in [
+        ("args.amount > 100", json!({"amount": 500, "Amount": 5})),
+        ("!has(args.force)", json!({"FORCE": true})),
+        (r#"!("force" in args)"#, json!({"Force": true})),
+        (r#"args["amount"] > 1 || true"#, json!({"AMOUNT": 500})),
+        (
+            "args.items.all(x, x.price < 10)",
+            json!({"items": [{"price": 1, "pri\u{441}e": 2, "Price": 50}]}),
+        ),
+        ("args.card.pin == 1", json!({"card": {"pin": 1}, "other": {"ta\u{17f}k": 1, "task": 2}})),
+    ] {
+        assert_eq!(holds(condition, &arguments), None, "{condition}");
+    }
+    assert_eq!(holds("args.amount > 100", &json!({"amount": 500, "Note": 5})), Some(true));
+    assert_eq!(holds("caller.id == 'alice'", &json!({"Id": 5, "ID": 6})), Some(true));
 }
 
 #[test]
@@ -303,6 +410,41 @@ fn a_condition_that_comes_to_nothing_denies_also_in_a_rule_that_denies() {
 }
 
 #[test]
+fn what_is_not_on_record_is_not_guessed_however_it_is_asked_for() {
+    let past = |condition: &str| {
+        let policy = format!(
+            "roles: {{ agent: {{ allowed_tools: ['*'] }} }}\nrules: [{{ tool: t, action: allow, when: {condition:?} }}]"
+        );
+        let active = Active::read(&policy, Beside::default()).unwrap();
+        let roles = ["agent".to_owned()];
+        let who = Who { user_id: "alice", roles: &roles, ..Who::default() };
+        let arguments = json!({});
+        let call = How {
+            method: "tools/call",
+            arguments: &arguments,
+            now: now(),
+            client: None,
+            session: None,
+            past: true,
+        };
+        let what = What::named(SubjectKind::Tool, "t");
+        active.decide(&Question { who, what, call: Some(call) }).verdict
+    };
+    let unknown = Verdict::Deny(Denial::Condition(Failure::Unreadable));
+    for condition in [
+        "'x' in caller.groups",
+        "size(caller['groups']) == 0",
+        "caller['em' + 'ail'] == ''",
+        "has(caller.email)",
+        "size(caller) == 5",
+        "caller.exists(name, name == 'email')",
+    ] {
+        assert_eq!(past(condition), unknown, "{condition}");
+    }
+    assert_eq!(past("caller.id == 'alice' && 'agent' in caller.roles"), Verdict::Allow(None));
+}
+
+#[test]
 fn conditions_are_refused_when_they_are_read() {
     let deep = format!("{}1{} == 1", "(".repeat(600), ")".repeat(600));
     for (condition, complaint) in [
@@ -316,6 +458,17 @@ fn conditions_are_refused_when_they_are_read() {
         ("args.a.matches(args.b)", "as a literal only"),
         ("args.a.matches('(')", "wrong regular expression"),
         ("args.a.x == 1 || y", "`y` is not known"),
+        ("args.a.exists(x, args.note.contains(x))", "`contains` with `args` in a loop"),
+        ("args.a.exists(x, x in args.list)", "`in` with `args` in a loop"),
+        ("args.a.exists(x, args.b == args.c)", "with `args` in a loop"),
+        ("args.a.exists(x, args.note + x == 'a')", "`+` with `args` in a loop"),
+        ("args.a.exists(x, size(args.note) > 1)", "`size` with `args` in a loop"),
+        ("size(args.a.map(x, args.note + x)) > 0", "collects more"),
+        ("size(args.a.map(x, args.note)) > 0", "collects more"),
+        ("size(args.a.map(x, x + x).map(x, x + x)) > 0", "collects more"),
+        ("size(args.a.map(x, [x, x]).map(x, [x, x])) > 0", "collects more"),
+        ("size(args.a.map(x, x > 1, string(x))) > 0", "collects more"),
+        (r"args.a.matches('(\\w{1,30}){1,30}')", "wrong regular expression"),
         (deep.as_str(), "longer than 1024 bytes"),
     ] {
         let text = serde_json::to_string(condition).unwrap();
@@ -332,6 +485,29 @@ fn what_could_cost_too_much_is_denied() {
     assert_eq!(holds("args.list.all(x, x == 1)", &many), None);
     assert_eq!(holds("args.list.all(x, x == 1)", &json!({"list": vec![1; 4000]})), Some(true));
     assert_eq!(holds("caller.id == 'alice'", &many), Some(true), "nobody looks at them");
+    let long = json!({"note": "x".repeat(70_000), "list": [1]});
+    for condition in [
+        "args.list.all(x, x == 1)",
+        "args.note.matches('y')",
+        "args.note + 'y' == 'y'",
+        "string(args.note) == 'y'",
+    ] {
+        assert_eq!(holds(condition, &long), None, "{condition}");
+    }
+    assert_eq!(holds("args.note.contains('x')", &long), Some(true));
+    // What a loop may do all the same.
+    let orders = json!({"most": 5, "items": [{"n": 4, "to": "ab"}, {"n": 5, "to": "cb"}]});
+    for condition in [
+        "args.items.all(x, x.n <= args.most && x.to.endsWith('b'))",
+        "args.items.exists(x, x.to.contains('c') && x.n == args.most)",
+        "args.items.map(x, x.n) == [4, 5]",
+        "args.items.map(x, x.n > 4, x.n * 2) == [10]",
+        "size(args.items.filter(x, x.n - 1 < 4)) == 1",
+        "args.items.exists_one(x, x.to in ['ab', 'zz'])",
+        "args.items[0].to.matches('^a') && matches(args.items[1].to, 'b$')",
+    ] {
+        assert_eq!(holds(condition, &orders), Some(true), "{condition}");
+    }
 }
 
 #[test]
@@ -370,4 +546,63 @@ fn lists_show_what_some_call_may_do() {
     assert!(hiding("rules: [{ tool: t, action: approval }]"));
     let hidden = ruled(&format!("hide_denied: true\n{deny}"), &json!({}));
     assert_eq!(hidden, ("deny", "rules[0]".to_owned()));
+}
+
+#[test]
+fn a_call_of_what_lists_hide_tells_no_more_than_they_do() {
+    let denial = |rules: &str, arguments: &Value| {
+        let policy =
+            format!("roles: {{ agent: {{ allowed_tools: ['*'] }} }}\nhide_denied: true\n{rules}");
+        let decision = tool(&policy, "t", arguments);
+        let Verdict::Deny(denial) = decision.verdict else { panic!("{decision:?}") };
+        (denial, decision.rule.to_string())
+    };
+    let doubly = "rules: [{ tool: t, action: deny, when: { a: 1 } }, { tool: t, action: deny }]";
+    let at = |number: usize| format!("rules[{number}]");
+    assert_eq!(denial(doubly, &json!({"a": 1})), (Denial::Hidden, at(0)));
+    assert_eq!(denial(doubly, &json!({})), (Denial::Hidden, at(1)));
+    let failing =
+        "rules: [{ tool: t, action: deny, when: 'args.n > 1' }, { tool: t, action: deny }]";
+    assert_eq!(denial(failing, &json!({})), (Denial::Hidden, at(0)));
+    let open = "rules: [{ tool: t, action: allow, when: { a: 1 } }, { tool: t, action: deny }]";
+    assert_eq!(denial(open, &json!({"a": 2})), (Denial::Denied, at(1)), "it is in lists");
+}
+
+#[test]
+fn rules_that_an_earlier_one_covers_are_found_fast() {
+    let shadowed = |rules: &str| {
+        let active = Active::read(&format!("rules: [{rules}]"), Beside::default()).unwrap();
+        let found = active.rules.actions.as_ref().unwrap().shadowed();
+        found.iter().map(|(rule, by)| format!("{rule} by {by}")).collect::<Vec<_>>()
+    };
+    for (rules, expected) in [
+        (
+            "{ tool: '*', action: deny }, { tool: 'create_*', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        (
+            "{ tool: 'a*', action: deny }, { tool: 'a*', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        ("{ tool: 'a*', action: deny }, { tool: ab, action: allow }", Some("rules[1] by rules[0]")),
+        (
+            "{ resource: '*', action: deny }, { resource: 'x:a', action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        (
+            "{ tool: '*', server: s, action: deny }, { tool: a, server: s, action: allow }",
+            Some("rules[1] by rules[0]"),
+        ),
+        ("{ tool: '*', server: s, action: deny }, { tool: a, server: t, action: allow }", None),
+        ("{ tool: '*', server: s, action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'a*', when: { a: 1 }, action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'ab*', action: deny }, { tool: 'a*', action: allow }", None),
+        ("{ tool: 'a*', action: allow }, { tool: '*', action: deny }", None),
+    ] {
+        let found = shadowed(rules);
+        assert_eq!(found.first().map(String::as_str), expected, "{rules}: {found:?}");
+    }
+    // Quadratic, it would take minutes.
+    let many = "{ tool: t, when: { a: 1 }, action: deny },".repeat(50_000);
+    assert_eq!(shadowed(&many), Vec::<String>::new());
 }

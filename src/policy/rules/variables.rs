@@ -6,7 +6,9 @@ use cel::Value;
 use cel::common::value::Val;
 use chrono::{Datelike, Timelike};
 
-use super::condition::{Failure, MOST_VALUES};
+use super::condition::{Failure, MOST_BYTES, MOST_VALUES};
+use super::same;
+use super::spelling::{self, Spellings};
 use crate::policy::question::Question;
 
 /// The names conditions know.
@@ -28,11 +30,14 @@ pub(super) fn fields(root: &str) -> Option<&'static [&'static str]> {
 /// Members that the audit trail does not keep, so that conditions which look at
 /// them cannot be evaluated anew.
 pub(super) fn unrecorded(root: &str, field: &str) -> Option<&'static str> {
-    match (root, field) {
-        ("caller", "groups") => Some("caller.groups"),
-        ("caller", "email") => Some("caller.email"),
-        _ => None,
-    }
+    let mut known = all_unrecorded(root).iter().copied();
+    known
+        .find(|name| name.strip_prefix(root).and_then(|rest| rest.strip_prefix('.')) == Some(field))
+}
+
+/// All such members of a variable.
+pub(super) fn all_unrecorded(root: &str) -> &'static [&'static str] {
+    if root == "caller" { &["caller.groups", "caller.email"] } else { &[] }
 }
 
 /// The variables of one decision, each made when it is first asked for.
@@ -41,12 +46,14 @@ pub(in crate::policy) struct Variables<'a> {
     /// `read`, `write`, or empty.
     operation: &'static str,
     made: [OnceLock<Option<Box<dyn Val>>>; NAMES.len()],
-    counted: OnceLock<Result<(), Failure>>,
+    looked: OnceLock<Result<Looked<'a>, Failure>>,
+    on_top: OnceLock<Spellings<'a>>,
 }
 
 impl<'a> Variables<'a> {
     pub(in crate::policy) fn new(question: &'a Question<'a>, operation: &'static str) -> Self {
-        Self { question, operation, made: Default::default(), counted: OnceLock::new() }
+        let (made, looked, on_top) = Default::default();
+        Self { question, operation, made, looked, on_top }
     }
 
     /// The variable of that name.
@@ -66,15 +73,49 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether the arguments can be looked at.
-    pub(super) fn check_arguments(&self) -> Result<(), Failure> {
-        *self.counted.get_or_init(|| {
-            let Some(arguments) = self.question.arguments() else {
-                return Err(Failure::Unreadable);
+    /// Whether a condition that names these members can look at the arguments;
+    /// one that is `bounded`, at small ones only.
+    pub(super) fn check_arguments(
+        &self,
+        members: &[Box<str>],
+        bounded: bool,
+    ) -> Result<(), Failure> {
+        let looked = self.looked.get_or_init(|| {
+            let arguments = self.question.arguments().ok_or(Failure::Unreadable)?;
+            let mut looked = Looked::default();
+            looked.at(arguments)?;
+            Ok(looked)
+        });
+        let looked = looked.as_ref().map_err(|failure| *failure)?;
+        if bounded && looked.bytes > MOST_BYTES {
+            return Err(Failure::TooLarge);
+        }
+        if members.iter().any(|name| looked.spellings.vary_from(name)) {
+            return Err(Failure::Varied);
+        }
+        Ok(())
+    }
+
+    /// Whether all these arguments have these values.
+    pub(super) fn equal(&self, wanted: &[(Box<str>, serde_json::Value)]) -> Result<bool, Failure> {
+        let arguments = self.question.arguments().ok_or(Failure::Unreadable)?;
+        let Some(members) = arguments.as_object() else { return Ok(false) };
+        let mut equal = true;
+        for (name, wanted) in wanted {
+            let varies = if spelling::is_small(members) {
+                spelling::varies(members, name)
+            } else {
+                self.on_top.get_or_init(|| Spellings::of(members)).vary_from(name)
             };
-            let mut left = MOST_VALUES;
-            if fits(arguments, &mut left) { Ok(()) } else { Err(Failure::TooLarge) }
-        })
+            if varies {
+                return Err(Failure::Varied);
+            }
+            equal &= match members.get(&**name) {
+                Some(found) => same(found, wanted)?,
+                None => false,
+            };
+        }
+        Ok(equal)
     }
 
     fn make(&self, name: &str) -> Option<Value> {
@@ -134,17 +175,45 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// Counts values down; whether they were not too many.
-fn fits(value: &serde_json::Value, left: &mut usize) -> bool {
-    let Some(now) = left.checked_sub(1) else { return false };
-    *left = now;
-    match value {
-        serde_json::Value::Array(items) => items.iter().all(|item| fits(item, left)),
-        serde_json::Value::Object(members) => members.values().all(|member| fits(member, left)),
-        serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::String(_) => true,
+/// What there is in arguments.
+#[derive(Default)]
+struct Looked<'a> {
+    values: usize,
+    /// Of names and texts.
+    bytes: usize,
+    spellings: Spellings<'a>,
+}
+
+impl<'a> Looked<'a> {
+    fn at(&mut self, value: &'a serde_json::Value) -> Result<(), Failure> {
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(Failure::TooLarge);
+        }
+        match value {
+            serde_json::Value::Array(items) => items.iter().try_for_each(|item| self.at(item)),
+            serde_json::Value::Object(members) => {
+                // More than may be are not put into tables first.
+                if self.values + members.len() > MOST_VALUES {
+                    return Err(Failure::TooLarge);
+                }
+                if spelling::has_twins(members) {
+                    return Err(Failure::Varied);
+                }
+                self.spellings.add(members);
+                members.iter().try_for_each(|(name, member)| {
+                    self.bytes += name.len();
+                    self.at(member)
+                })
+            }
+            serde_json::Value::String(text) => {
+                self.bytes += text.len();
+                Ok(())
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+                Ok(())
+            }
+        }
     }
 }
 

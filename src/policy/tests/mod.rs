@@ -39,7 +39,8 @@ struct Judgement {
 fn judge(policy: &str, roles: &[&str], tenant: Option<&str>, tool: &str) -> Judgement {
     let compiled = read(policy).unwrap();
     let held: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
-    let facts = Facts { roles: &held, tenant, wanted: Wanted::Tool(tool), registry_roles: &[] };
+    let wanted = Wanted::Tool(tool);
+    let facts = Facts { roles: &held, tenant, wanted, inner: None, registry_roles: &[] };
     let built_in = BuiltIn::default();
     let judged = roles::judge(&compiled, &built_in, facts);
     Judgement { allowed: judged.allowed, rule: judged.rule.clone() }
@@ -140,7 +141,8 @@ fn registry_roles_bind_like_required_roles() {
     let needs: [Box<str>; 1] = ["writer".into()];
     let roles = ["admin".to_owned()];
     let wanted = Wanted::Tool("t");
-    let mut facts = Facts { roles: &roles, tenant: None, wanted, registry_roles: &needs };
+    let mut facts =
+        Facts { roles: &roles, tenant: None, wanted, inner: None, registry_roles: &needs };
     assert!(!roles::judge(&compiled, &BuiltIn::default(), facts).allowed);
     let both = ["admin".to_owned(), "writer".to_owned()];
     facts.roles = &both;
@@ -226,4 +228,55 @@ proptest! {
         let allowed_all_the_same = judge(&denied, &names, Some("w"), &tool).allowed;
         prop_assert!(!allowed_all_the_same);
     }
+}
+
+#[test]
+fn what_takes_away_binds_a_tool_by_its_backends_name_too() {
+    let policy = read(
+        r"
+roles: { agent: { allowed_tools: ['pay__*', 'x*'] } }
+workspaces: { acme: { denied_tools: [drop, 'wipe_*'] } }
+tools: { refund: { required_roles: [clerk] } }
+",
+    )
+    .unwrap();
+    let built_in = BuiltIn::default();
+    let allowed = |roles: &[&str], name: &str, inner: &str| {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let (wanted, inner) = (Wanted::Tool(name), Some(inner));
+        let facts =
+            Facts { roles: &roles, tenant: Some("acme"), wanted, inner, registry_roles: &[] };
+        let judged = roles::judge(&policy, &built_in, facts);
+        (judged.allowed, judged.rule.to_string())
+    };
+    let denied = |path: &str| (false, path.to_owned());
+    assert_eq!(allowed(&["agent"], "pay__drop", "drop"), denied("workspaces.acme.denied_tools[0]"));
+    assert_eq!(
+        allowed(&["agent"], "pay__wipe_all", "wipe_all"),
+        denied("workspaces.acme.denied_tools[1]")
+    );
+    assert_eq!(allowed(&["agent"], "pay__refund", "refund"), denied("tools.refund.required_roles"));
+    assert!(allowed(&["agent", "clerk"], "pay__refund", "refund").0);
+    assert!(allowed(&["agent"], "pay__look", "look").0);
+    assert_eq!(allowed(&["agent"], "other__x", "x"), denied("default_action"), "nothing is lent");
+}
+
+#[test]
+fn a_shadow_that_is_not_there_is_an_error() {
+    let folder = std::env::temp_dir().join(format!("scopegate-policy-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("policy.yaml");
+    std::fs::write(&file, "roles: {}").unwrap();
+    let sources = |file| crate::policy::Sources {
+        file,
+        agent_rules: None,
+        default_agent: None,
+        limits: None,
+    };
+    let loaded = || crate::policy::Policy::load(sources(&file)).unwrap();
+    assert!(loaded().with_shadow(sources(&file)).is_ok());
+    let missing = folder.join("new.yaml");
+    let complaints = loaded().with_shadow(sources(&missing)).err().unwrap();
+    assert!(complaints[0].contains("does not exist"), "{complaints:?}");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -353,7 +353,7 @@ fn naive_roles(policy: &Policy, request: &Request) -> bool {
         request.roles.iter().filter_map(|role| policy.roles.get(role.as_str())).collect();
     let mut granted = known.iter().any(|list| any_fits(list, &request.name));
     if let Some((allowed, denied)) = request.tenant.and_then(|it| policy.workspaces.get(it)) {
-        if any_fits(denied, &request.name) {
+        if any_fits(denied, &request.name) || any_fits(denied, request.inner) {
             return false;
         }
         if *allowed == ["*"] {
@@ -362,9 +362,10 @@ fn naive_roles(policy: &Policy, request: &Request) -> bool {
             granted = any_fits(allowed, &request.name);
         }
     }
-    let required = policy.required.get(request.name.as_str());
-    let holds = required.is_none_or(|roles| {
-        roles.is_empty() || roles.iter().any(|role| request.roles.contains(role))
+    let holds = [request.name.as_str(), request.inner].iter().all(|name| {
+        policy.required.get(*name).is_none_or(|roles| {
+            roles.is_empty() || roles.iter().any(|role| request.roles.contains(role))
+        })
     });
     !known.is_empty() && granted && holds
 }

@@ -173,6 +173,75 @@ fn invariants_hold_or_name_who_breaks_them() {
     assert!(proven("{ name: h, tools: ['*'], may: sometimes }").is_err());
 }
 
+fn broken(policy_text: &str, tools: &str, invariant: &str) -> Result<Vec<String>, String> {
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+    let registry = Registry::read(tools, bounds).unwrap();
+    let text = format!("invariants: [{invariant}]");
+    let checked = invariants::check(&text, &policy(policy_text), registry.snapshot());
+    checked.map(|mut checked| checked.remove(0).against)
+}
+
+#[test]
+fn invariants_try_roles_that_only_tools_ask_for_and_as_many_as_they_ask_for() {
+    let never = "{ name: a, tools: [pay_x], except_roles: [admin], may: never }";
+    let tools = r#"
+backends: { pay: { url: "http://pay/" } }
+scopes: { s: {} }
+tools: [{ name: pay_x, scope: s, backend: pay, required_roles: [admin, clerk] }]
+"#;
+    let by_policy = "roles: { staff: { allowed_tools: ['*'] } }\ntools: { pay_x: { required_roles: [admin, payer] } }";
+    let open = tools.replace(", required_roles: [admin, clerk]", "");
+    assert!(broken(by_policy, &open, never).unwrap()[0].contains("payer"));
+    let by_registry = "roles: { staff: { allowed_tools: ['*'] } }";
+    assert!(broken(by_registry, tools, never).unwrap()[0].contains("clerk"));
+    let three = broken(by_policy, tools, never).unwrap();
+    assert!(three[0].contains("[staff, payer, clerk]"), "{three:?}");
+    let without = never.replace("[admin]", "[admin, clerk]");
+    assert_eq!(broken(by_policy, tools, &without).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn invariants_try_names_that_nothing_declares() {
+    let tools = |namespace: &str| {
+        format!(
+            "backends: {{ bank: {{ url: \"http://pay/\" }} }}\n\
+             scopes: {{ s: {{ backends: [bank]{namespace} }} }}\n"
+        )
+    };
+    let never = "{ name: a, tools: ['pay_*'], except_roles: [admin], may: never }";
+    let granted = |tool: &str| {
+        format!("roles: {{ admin: {{ allowed_tools: ['*'] }}, r: {{ allowed_tools: [{tool}] }} }}")
+    };
+    for tool in ["'pay_*'", "'*_wire'", "'p?y_x*'", "pay_wire", "'*'"] {
+        let against = broken(&granted(tool), &tools(""), never).unwrap();
+        assert!(against.iter().any(|it| it.contains("[r]")), "{tool}: {against:?}");
+    }
+    let kept = format!(
+        "{}\nrules_default: allow\nrules: [{{ tool: 'pay_*', action: deny }}]",
+        granted("'*'")
+    );
+    assert_eq!(broken(&kept, &tools(""), never).unwrap(), Vec::<String>::new());
+    let gap = format!(
+        "{}\nrules_default: allow\nrules: [{{ tool: 'pay_?', action: deny }}]",
+        granted("'*'")
+    );
+    assert!(!broken(&gap, &tools(""), never).unwrap().is_empty(), "pay_xx is left");
+    // Under the backend's name before it, the same.
+    let namespaced = tools(", namespace: connection");
+    for tool in ["'bank__pay_*'", "'*wire'", "bank__pay_wire"] {
+        let against = broken(&granted(tool), &namespaced, never).unwrap();
+        assert!(
+            against.iter().any(|it| it.contains("[r] reach s/bank__pay_")),
+            "{tool}: {against:?}"
+        );
+    }
+    assert_eq!(broken(&kept, &namespaced, never).unwrap(), Vec::<String>::new());
+    assert_eq!(broken(&granted("'pay_*'"), &namespaced, never).unwrap(), Vec::<String>::new());
+    let unclear = broken(&granted("'*a???????????????'"), &tools(""), never).unwrap_err();
+    assert!(unclear.contains("cannot be proven"), "{unclear}");
+}
+
 /// Every combination, asked call by call, against what the invariant says.
 #[test]
 fn invariants_are_what_calls_show() {
@@ -253,7 +322,12 @@ rules:
 
 #[test]
 fn the_shipped_policy_has_nothing_odd() {
-    let registry = registry();
-    let active = policy("roles: { a: { allowed_tools: ['*'] } }");
-    assert_eq!(active.findings(&World::of(registry.snapshot())), Vec::new());
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_mins(15) };
+    let registry = Registry::read(include_str!("../../../config/tools.yaml"), bounds).unwrap();
+    let active = policy(include_str!("../../../config/policy.yaml"));
+    let found = active.findings(&World::of(registry.snapshot()));
+    let odd: Vec<_> =
+        found.iter().filter(|it| it.weight == crate::policy::Weight::Warning).collect();
+    assert!(odd.is_empty(), "{odd:?}");
 }

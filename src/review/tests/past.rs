@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::past::{self, Was};
+use super::super::replay;
 
 fn line(more: &Value) -> String {
     let mut line = json!({
@@ -73,4 +74,42 @@ fn callers_whose_roles_nobody_wrote_down_are_not_guessed() {
     let unknown = |more: Value| past::read(&line(&more)).unwrap().roles_unknown;
     assert!(unknown(json!({"roles": null})));
     assert!(!unknown(json!({"roles": null, "rule_path": "roles", "reason": "tool_not_allowed"})));
+}
+
+#[test]
+fn a_completion_of_what_may_be_either_is_decided_only_where_both_are_alike() {
+    let row = line(&json!({
+        "tool": "a:b", "method": "completion/complete", "arguments": null, "arguments_digest": null,
+        "backend": null,
+    }));
+    let past = past::read(&row).unwrap();
+    assert_eq!(past.arguments, None, "none are kept of completions");
+    let anew = |policy: &str| {
+        let registry = super::registry();
+        let decided = replay::anew(&past, &super::policy(policy), registry.snapshot());
+        decided.map(|(was, _)| was)
+    };
+    let both = "roles: { finance: { allowed_prompts: ['*'], allowed_resources: ['*'] } }";
+    assert_eq!(anew(both), Some(Was::Allowed));
+    assert_eq!(anew("roles: { finance: { allowed_prompts: ['*'] } }"), None);
+    assert_eq!(anew("roles: { other: {} }"), Some(Was::Denied));
+}
+
+#[test]
+fn a_call_whose_backend_nobody_wrote_down_is_not_guessed() {
+    let row = |backend: Value| line(&json!({"tool": "open", "scope": "gone", "backend": backend}));
+    let policy = "roles: { finance: { allowed_tools: ['*'] } }\n\
+                  rules: [{ tool: open, server: pay, action: deny }, { tool: '*', action: allow }]";
+    let anew = |row: &str, policy: &str| {
+        let registry = super::registry();
+        let past = past::read(row).unwrap();
+        replay::anew(&past, &super::policy(policy), registry.snapshot()).map(|(was, _)| was)
+    };
+    assert_eq!(anew(&row(Value::Null), policy), None);
+    assert_eq!(anew(&row("pay".into()), policy), Some(Was::Denied));
+    assert_eq!(anew(&row("wiki".into()), policy), Some(Was::Allowed));
+    let of_nobody = policy.replace("finance", "nobody");
+    assert_eq!(anew(&row(Value::Null), &of_nobody), Some(Was::Denied), "by the roles alone");
+    let without = policy.replace("server: pay, ", "");
+    assert_eq!(anew(&row(Value::Null), &without), Some(Was::Denied), "nobody asks");
 }
