@@ -6,10 +6,10 @@
 use libfuzzer_sys::fuzz_target;
 
 // The other formats use more of it.
-#[path = "../../../src/bin/tool-documents/escape.rs"]
-mod escape;
 #[path = "../../../src/bin/tool-documents/html/body.rs"]
 mod body;
+#[path = "../../../src/bin/tool-documents/escape.rs"]
+mod escape;
 #[allow(dead_code)]
 #[path = "../../../src/bin/tool-documents/markdown/mod.rs"]
 mod markdown;
