@@ -61,7 +61,7 @@ fn every_official_stdio_client_lists_and_calls_through_the_launcher() {
         let env =
             json!({ "SCOPEGATE_TOKEN": stack.token(&user, "developer"), "SCOPEGATE_BIN": BRIDGE });
         let report = run(client, mode, &[&node, &launcher, "--endpoint", &url], &env);
-        assert_eq!(report["tools"].as_array().unwrap().len(), 4, "{report}");
+        assert_eq!(report["tools"].as_array().unwrap().len(), 6, "{report}");
         let sums: Vec<String> = (1..=20).map(|n: u32| n.to_string()).collect();
         assert_eq!(report["sums"], json!(sums), "{report}");
         assert!(report["refusal"].is_i64(), "{report}");

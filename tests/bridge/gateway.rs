@@ -23,7 +23,7 @@ fn a_client_of_each_era_calls_the_calculator_through_the_issuer() {
     assert_eq!(answer["result"]["protocolVersion"], json!("2025-11-25"), "{answer}");
     bridge.notify("notifications/initialized", json!({}));
     bridge.request(1, "tools/list", json!({}));
-    assert_eq!(bridge.next()["result"]["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(bridge.next()["result"]["tools"].as_array().unwrap().len(), 6);
     bridge.call(2, "exact_calculate", sum());
     assert_eq!(bridge.next()["result"]["structuredContent"]["result"], json!("3.5"));
     bridge.call(3, "no_such_tool", json!({}));

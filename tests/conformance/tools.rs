@@ -28,6 +28,7 @@ const MODERN: &[&str] = &[
 const WANTING: &[&str] = &[
     "Method not found",
     "Tool not found",
+    "Resource not found",
     "Not testable",
     "Expected InputRequiredResult",
     "could not get initial InputRequiredResult",
@@ -39,20 +40,29 @@ fn start(program: &str, arguments: &[&str]) -> Tool {
 }
 
 fn passes_what_applies(tool: &Tool) {
+    passes(tool, (LEGACY, MODERN), (4, 3));
+}
+
+/// `caching` is how many checks of caching pass, and how many need lists that the
+/// tool has not.
+fn passes(
+    tool: &Tool,
+    (legacy_passes, modern_passes): (&[&str], &[&str]),
+    caching: (usize, usize),
+) {
     let url = format!("http://{}/mcp", tool.address());
     let run = |revision| Report::of(revision, &url, Some(("X-Gateway-Auth", SECRET)));
     let legacy = run("2025-11-25");
-    assert_eq!(legacy.passing(), LEGACY.iter().copied().collect::<BTreeSet<_>>());
+    assert_eq!(legacy.passing(), legacy_passes.iter().copied().collect::<BTreeSet<_>>());
     let modern = run("2026-07-28");
-    assert_eq!(modern.passing(), MODERN.iter().copied().collect::<BTreeSet<_>>());
+    assert_eq!(modern.passing(), modern_passes.iter().copied().collect::<BTreeSet<_>>());
     for failure in legacy.failures().chain(modern.failures()) {
         let wanting = WANTING.iter().any(|words| failure.reason.contains(words));
         assert!(wanting, "{failure}");
     }
     // Four checks need tools of the suite's own.
     assert_eq!(modern.checks("server-stateless"), (21, 4));
-    // Three checks are of lists that a service without prompts has not.
-    assert_eq!(modern.checks("caching"), (4, 3));
+    assert_eq!(modern.checks("caching"), caching);
 }
 
 #[test]
@@ -63,4 +73,15 @@ fn tool_alone_calculator() {
 #[test]
 fn tool_alone_git() {
     passes_what_applies(&start(env!("CARGO_BIN_EXE_tool-git"), &[]));
+}
+
+/// It has resources, and templates of them.
+#[test]
+fn tool_alone_documents() {
+    let folder = support::scratch::Scratch::new("conformance-documents");
+    let path = folder.path().display().to_string();
+    let tool = start(env!("CARGO_BIN_EXE_tool-documents"), &["--folder", &path]);
+    let legacy = [LEGACY, &["resources-list"]].concat();
+    let modern = [MODERN, &["resources-list"]].concat();
+    passes(&tool, (&legacy, &modern), (6, 1));
 }

@@ -18,9 +18,15 @@ fn the_shipped_registry_lists_what_the_service_lists() {
     let listed = listed(&Service::start());
     assert_eq!(shipped_tools.len(), 1);
     assert_eq!(listed.as_array().unwrap().len(), 1);
-    for member in
-        [("name", "name"), ("description", "description"), ("input_schema", "inputSchema")]
-    {
+    for member in [
+        ("name", "name"),
+        ("title", "title"),
+        ("description", "description"),
+        ("annotations", "annotations"),
+        ("input_schema", "inputSchema"),
+        ("output_schema", "outputSchema"),
+    ] {
+        assert!(listed[0][member.1].is_string() || listed[0][member.1].is_object(), "{member:?}");
         assert_eq!(shipped_tools[0][member.0], listed[0][member.1], "{member:?}");
     }
     assert_eq!(shipped_tools[0]["scope"], "docs");
