@@ -202,7 +202,7 @@ impl Trial {
                 let answer =
                     ask(self.stack.nginx.port(), &line, &headers, list.to_string().as_bytes());
                 assert_eq!(answer.status, 200, "{answer:?}");
-                assert_eq!(answer.json()["result"]["tools"].as_array().unwrap().len(), 4);
+                assert_eq!(answer.json()["result"]["tools"].as_array().unwrap().len(), 6);
             }
             Described::Command { command, args, env } => {
                 let args: Vec<String> = args.iter().map(|arg| self.fill(arg)).collect();
@@ -229,7 +229,7 @@ impl Trial {
         assert!(answer["result"].is_object(), "{answer}");
         server.notify("notifications/initialized", json!({}));
         server.request(1, "tools/list", json!({}));
-        assert_eq!(server.next()["result"]["tools"].as_array().unwrap().len(), 4);
+        assert_eq!(server.next()["result"]["tools"].as_array().unwrap().len(), 6);
         server.call(2, "exact_calculate", json!({ "operator": "add", "operands": ["1.2", "2.3"] }));
         assert_eq!(server.next()["result"]["structuredContent"]["result"], json!("3.5"));
         server.close();
