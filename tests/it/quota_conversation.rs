@@ -69,13 +69,16 @@ impl Conversation {
 #[test]
 fn headers_of_a_post_go_with_its_call_to_whoever_makes_it() {
     let prefix = unique_prefix();
-    let [holder, other] = [(); 2].map(|()| {
+    let replica = || {
         limited(LIMITS)
             .set("REDIS_URL", &shared_url())
             .set("SCOPEGATE__REDIS__TIMEOUT_MS", "20000")
             .set("SCOPEGATE__REDIS__KEY_PREFIX", &prefix)
-            .start()
-    });
+    };
+    let holder = replica().start();
+    // Replicas have the same registry, and so the same backend.
+    let tools = std::fs::read_to_string(holder.folder.path().join("tools.yaml")).unwrap();
+    let other = replica().tools(&tools).start();
     let mut conversation = Conversation::open(&holder);
     let hello = json!({
         "jsonrpc": "2.0", "id": 0, "method": "initialize",
