@@ -6,14 +6,13 @@
 //! from the files themselves, and they are looked at every few seconds even
 //! where nobody nudges.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
+use futures_util::{FutureExt as _, StreamExt as _};
+use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask};
 
 use super::files;
 use crate::settings::Settings;
@@ -28,8 +27,20 @@ const REST: Duration = Duration::from_millis(100);
 /// Longest wait for rest.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Pause between two nudges: other files of the folders may change all the time.
+/// Pause between two nudges: other files of the folders may come and go.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// What of a folder is a nudge: a file that was written to its end, or came, went, or
+/// may be read by others now. Not every write: a database may lie in the same folder.
+const NUDGES: WatchMask = WatchMask::CLOSE_WRITE
+    .union(WatchMask::CREATE)
+    .union(WatchMask::DELETE)
+    .union(WatchMask::MOVE)
+    .union(WatchMask::ATTRIB)
+    .union(WatchMask::ONLYDIR);
+
+/// Room for the events of one reading, in bytes.
+const EVENTS: usize = 4096;
 
 /// What is seen of a file without reading it: device, inode, size, times of
 /// change of what it holds and of what it is. `None`: it is not there.
@@ -39,23 +50,22 @@ pub(crate) type Look = Option<[i128; 7]>;
 pub(crate) struct Watch {
     files: Vec<PathBuf>,
     seen: Vec<Look>,
-    nudge: Arc<Notify>,
-    watcher: Option<RecommendedWatcher>,
-    folders: BTreeSet<PathBuf>,
+    /// None where the kernel has no room for it.
+    nudges: Option<EventStream<[u8; EVENTS]>>,
+    folders: BTreeMap<PathBuf, WatchDescriptor>,
 }
 
 impl Watch {
     /// Begins to watch files that looked like this when they were read.
     pub(crate) fn new(files: Vec<PathBuf>, seen: Vec<Look>) -> Self {
-        let nudge = Arc::new(Notify::new());
-        let told = Arc::clone(&nudge);
-        let watcher = notify::recommended_watcher(move |_| told.notify_one())
+        let nudges = Inotify::init()
+            .and_then(|inotify| inotify.into_event_stream([0; EVENTS]))
             .inspect_err(|error| {
                 let seconds = LOOK.as_secs();
                 tracing::warn!(%error, "files cannot be watched; looking every {seconds} s");
             })
             .ok();
-        let mut watch = Self { files, seen, nudge, watcher, folders: BTreeSet::new() };
+        let mut watch = Self { files, seen, nudges, folders: BTreeMap::new() };
         watch.follow();
         watch
     }
@@ -65,8 +75,7 @@ impl Watch {
     pub(crate) async fn changed(&mut self) {
         loop {
             // Elapsed is as good as a nudge.
-            let _ = tokio::time::timeout(LOOK, self.nudge.notified()).await;
-            tokio::time::sleep(PAUSE).await;
+            let _ = tokio::time::timeout(LOOK, self.nudged()).await;
             if self.look() == self.seen {
                 continue;
             }
@@ -87,6 +96,19 @@ impl Watch {
         }
     }
 
+    /// Waits until something has happened in a folder, and takes all that has.
+    async fn nudged(&mut self) {
+        let Some(nudges) = &mut self.nudges else { return std::future::pending().await };
+        let mut told = nudges.next().await;
+        tokio::time::sleep(PAUSE).await;
+        while let Some(Ok(_)) = told {
+            let Some(more) = nudges.next().now_or_never() else { return };
+            told = more;
+        }
+        // It would end at once for ever.
+        self.nudges = None;
+    }
+
     /// The files are about to be read: what changes from here on is news.
     pub(crate) fn note(&mut self) {
         self.seen = self.look();
@@ -102,25 +124,27 @@ impl Watch {
         self.files.iter().map(|file| look(file)).collect()
     }
 
-    /// Watches the folders of the files, and of what they are links to.
+    /// Watches the folders of the files, and of what they are links to. One that was
+    /// replaced is another folder under the same name, so all are watched anew.
     fn follow(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
+        let Some(nudges) = &self.nudges else { return };
+        let mut watches = nudges.watches();
         let links = self.files.iter().filter_map(|file| file.canonicalize().ok());
-        let folders: BTreeSet<PathBuf> =
-            self.files.iter().cloned().chain(links).map(|file| folder(&file)).collect();
-        for gone in self.folders.difference(&folders) {
-            // One that is gone is watched no more by itself.
-            let _ = watcher.unwatch(gone);
-        }
-        let watch = |folder: &&PathBuf| {
-            let is_seen = self.folders.contains(*folder)
-                || watcher.watch(folder, RecursiveMode::NonRecursive).is_ok();
-            if !is_seen {
-                tracing::debug!(folder = %folder.display(), "a folder cannot be watched");
+        let mut folders = BTreeMap::new();
+        for folder in self.files.iter().cloned().chain(links).map(|file| folder(&file)) {
+            match watches.add(&folder, NUDGES) {
+                Ok(descriptor) => _ = folders.insert(folder, descriptor),
+                Err(error) => {
+                    tracing::debug!(folder = %folder.display(), %error, "a folder is not watched");
+                }
             }
-            is_seen
-        };
-        self.folders = folders.iter().filter(watch).cloned().collect();
+        }
+        for (_, gone) in std::mem::replace(&mut self.folders, folders) {
+            if !self.folders.values().any(|kept| *kept == gone) {
+                // The kernel may have dropped it with its folder.
+                let _ = watches.remove(gone);
+            }
+        }
     }
 }
 
