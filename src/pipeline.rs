@@ -16,6 +16,7 @@ mod lists;
 mod offers;
 mod pinned;
 mod quotas;
+mod rest;
 mod seats;
 mod tasks;
 mod upkeep;
@@ -27,9 +28,9 @@ pub(crate) use files::file;
 pub(crate) use hearing::{Overheard, hear};
 pub(crate) use listen::Listening;
 pub(crate) use quotas::{Whom, quotas};
+pub(crate) use rest::{invoke, tools};
 pub(crate) use seats::leave;
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,18 +45,15 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::generation::Generation;
 use crate::inbound::{self, Head, Message, Partial};
-use crate::invocation::Invocation;
 use crate::policy::{Moment, What};
 use crate::protocol::accept::Accepts;
 use crate::protocol::call::Call;
 use crate::protocol::headers;
-use crate::protocol::json_path::JsonPaths;
 use crate::protocol::jsonrpc::Kind;
 use crate::protocol::mcp::{ClientInfo, Method};
-use crate::protocol::raw::Unfit;
 use crate::protocol::revision::Era;
 use crate::quota::Account;
-use crate::registry::{Scope, Subject, SubjectKind, Tool};
+use crate::registry::{Scope, Subject, Tool};
 use crate::session::Opened;
 use crate::upstream::{Flow, Reply, Trail, Whole};
 
@@ -144,20 +142,6 @@ pub(crate) enum Answer {
 pub(crate) async fn mcp(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
     let (mut known, mut entry) = open(gw, &inbound);
     let result = walk_mcp(gw, io, inbound, &mut known, &mut entry).await;
-    Walked { known, entry, result }
-}
-
-/// A request on `POST /mcp/invoke`.
-pub(crate) async fn invoke(gw: &Gateway, io: &WorkerIo, inbound: Inbound<'_>) -> Walked {
-    let (mut known, mut entry) = open(gw, &inbound);
-    let result = walk_invoke(gw, io, inbound, &mut known, &mut entry).await;
-    Walked { known, entry, result }
-}
-
-/// A request on `GET /mcp/tools`.
-pub(crate) async fn tools(gw: &Gateway, inbound: Inbound<'_>) -> Walked {
-    let (known, mut entry) = open(gw, &inbound);
-    let result = walk_tools(gw, &inbound, &mut entry).await;
     Walked { known, entry, result }
 }
 
@@ -367,48 +351,6 @@ async fn walk_message(
     }
 }
 
-async fn walk_invoke(
-    gw: &Gateway,
-    io: &WorkerIo,
-    inbound: Inbound<'_>,
-    known: &mut Known,
-    entry: &mut Entry,
-) -> Result<Answer, Refusal> {
-    let Inbound { head, request_id, .. } = inbound;
-    let (caller, body) = receive(gw, inbound, known, entry).await?;
-    let invocation = Invocation::read(&body)?;
-    let brought = head.chosen_request_id();
-    entry.method("tools/call");
-    let now = gw.now();
-    let placed = invocation.id(brought, request_id).and_then(|id| {
-        known.message.id = Some(id.clone());
-        let active = now.policy.active();
-        let scope = invocation.scope(&now.registry, |tool| active.allows(&caller, tool))?;
-        Ok((id, scope))
-    });
-    // What is refused for its id, or for want of a scope, is a call, too.
-    if let (Err(_), Some(name)) = (&placed, invocation.name()) {
-        entry.asked(name);
-        if let Some(arguments) = invocation.arguments() {
-            let by_registry = now.registry.snapshot().redactions_of(name);
-            let what = What::named(SubjectKind::Tool, name);
-            let by_policy = now.policy.active().hidden_arguments(&what);
-            entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
-        }
-    }
-    let turn_id = head.one(headers::TURN_ID);
-    if let Ok(Some(turn)) = turn_id {
-        entry.turn(turn);
-    }
-    let (id, scope) = placed?;
-    let mut call = invocation.into_call(&id, brought)?;
-    call.turn_id = turn_id?.map(Cow::Borrowed);
-    call.job_id = head.one(headers::JOB_ID)?.map(Cow::Borrowed);
-    let trail = trail(head, request_id);
-    let visitor = Visitor { now, caller, scope, seat: None, client: None, trail };
-    call_subject(gw, io, visitor, call, known, entry).await
-}
-
 /// Somebody in a scope.
 struct Visitor<'a> {
     /// What it is judged by.
@@ -445,7 +387,7 @@ async fn call_subject(
     let hides = by_policy.is_some();
     let by_registry = visitor.now.registry.snapshot().redactions(&visitor.scope, &call.name);
     if let Some(arguments) = arguments {
-        entry.arguments(arguments, both(by_registry.as_deref(), by_policy).as_deref());
+        entry.arguments(arguments, conceal::both(by_registry.as_deref(), by_policy).as_deref());
     }
     gw.quota.bars(visitor.caller.key())?;
     // A caller is not to blame for a backend that is down.
@@ -530,7 +472,7 @@ async fn call_subject(
         account::remember(credit, &whole.message).await;
     }
     if let Some(hidden) = hidden {
-        conceal(&mut whole, hidden)?;
+        conceal::answer(&mut whole, hidden)?;
     }
     Ok(Answer::Forwarded(whole))
 }
@@ -551,31 +493,6 @@ fn shadow_log_is_due(gw: &Gateway) -> bool {
     gw.shadow_told.swap(second, Ordering::Relaxed) != second
 }
 
-/// What the registry hides of arguments, and what the policy does.
-fn both(
-    by_registry: Option<&JsonPaths>,
-    by_policy: Option<JsonPaths>,
-) -> Option<Cow<'_, JsonPaths>> {
-    match (by_registry, by_policy) {
-        (known, None) => known.map(Cow::Borrowed),
-        (None, Some(more)) => Some(Cow::Owned(more)),
-        (Some(known), Some(more)) => Some(Cow::Owned(more.and(known))),
-    }
-}
-
-/// Takes out of an answer what a rule of the policy hides.
-fn conceal(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
-    if tasks::is_begun(&whole.message) {
-        let detail = "a task was begun, although the call did not allow one";
-        return Err(Refusal::new(Reason::BackendError, detail));
-    }
-    let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
-    if let Some(shown) = conceal::result(&whole.message, hidden).map_err(unfit)? {
-        whole.message = shown;
-    }
-    Ok(())
-}
-
 /// The place of the backend that offers what is called, where the name does
 /// not say it. Backends are not asked on behalf of callers whom the policy
 /// keeps from it anyway.
@@ -593,23 +510,6 @@ async fn offered_at(
         return Ok(Some(0));
     }
     Box::pin(offers::place(gw, io, visitor, call.era, call.kind, &call.name)).await
-}
-
-async fn walk_tools(
-    gw: &Gateway,
-    inbound: &Inbound<'_>,
-    entry: &mut Entry,
-) -> Result<Answer, Refusal> {
-    let caller = authenticate(gw, inbound, entry).await?;
-    entry.method("tools/list");
-    let now = gw.now();
-    let active = now.policy.active();
-    let snapshot = now.registry.snapshot();
-    let tools = snapshot.scopes().flat_map(|scope| &scope.tools);
-    let shown =
-        |tool: &&Arc<Tool>| active.allows(&caller, tool) && pinned::shows_declared(gw, &now, tool);
-    let visible = tools.filter(shown).cloned().collect();
-    Ok(Answer::Tools(visible, caller.has_role(&gw.admin_role)))
 }
 
 /// How long a caller's token still holds, with the tolerance for clocks that a

@@ -2,6 +2,7 @@
 //! `toolkit` the only rooms that know the web framework.
 
 mod admin;
+mod administer;
 mod cors;
 mod docs;
 mod edge;

@@ -4,10 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::DateTime;
 use url::form_urlencoded;
 
-use super::{Site, Visit, respond};
-use crate::audit::Surface;
+use super::{Site, administer};
 use crate::error::{Reason, Refusal};
-use crate::pipeline::{self, Answer, Known, Walked};
+use crate::pipeline::Answer;
 use crate::protocol::call::SubjectKind;
 use crate::review::Asked;
 
@@ -48,20 +47,12 @@ pub(super) async fn explain(
     body: web::Payload,
     site: web::Data<Site>,
 ) -> HttpResponse {
-    let visit = Visit::new(&site, &request, Surface::Admin, "GET");
-    let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
-    let result = match admitted {
-        Ok(_) => {
-            entry.method("policy/explain");
-            read(&site, request.query_string()).and_then(|asked| {
-                entry.question(&recorded(&asked));
-                told(&site, &asked)
-            })
-        }
-        Err(refusal) => Err(refusal),
-    };
-    let walked = Walked { known: Known::default(), entry, result };
-    respond::respond(walked, visit.surroundings(), None).await
+    administer::answer((&request, body, &site), ("GET", "policy/explain"), async |entry| {
+        let asked = read(&site, request.query_string())?;
+        entry.question(&recorded(&asked));
+        told(&site, &asked)
+    })
+    .await
 }
 
 fn wrong(sentence: impl Into<String>) -> Refusal {

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::admin::recorded;
-use super::{Io, Site, Visit, respond};
-use crate::audit::{Entry, Surface};
+use super::{Io, Site, administer};
+use crate::audit::Entry;
 use crate::error::{Reason, Refusal};
-use crate::pipeline::{self, Answer, Known, Walked, Whom};
+use crate::pipeline::{self, Answer, Whom};
 
 /// Whose limits. They depend on what a token says, so that is to be said here.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -91,19 +91,13 @@ async fn answer(
     io: &Io,
     forget: bool,
 ) -> HttpResponse {
-    let visit = Visit::new(site, request, Surface::Admin, "GET, DELETE");
-    let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
-    entry.method(if forget { "quotas/reset" } else { "quotas/show" });
-    let result = match admitted {
-        Ok(_) => {
-            // Where it cannot be read, this is what is known of it.
-            entry.question(&recorded(request.query_string()));
-            page(site, io, &mut entry, request.query_string(), forget).await
-        }
-        Err(refusal) => Err(refusal),
-    };
-    let walked = Walked { known: Known::default(), entry, result };
-    respond::respond(walked, visit.surroundings(), None).await
+    let method = if forget { "quotas/reset" } else { "quotas/show" };
+    administer::answer((request, body, site), ("GET, DELETE", method), async |entry| {
+        // Where it cannot be read, this is what is known of it.
+        entry.question(&recorded(request.query_string()));
+        page(site, io, entry, request.query_string(), forget).await
+    })
+    .await
 }
 
 async fn page(

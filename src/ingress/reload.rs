@@ -3,10 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{Site, Visit, respond};
-use crate::audit::Surface;
+use super::{Site, administer};
 use crate::error::{Reason, Refusal};
-use crate::pipeline::{self, Answer, Known, Walked};
+use crate::pipeline::Answer;
 use crate::reload::{Origin, Outcome};
 
 /// Most characters of complaints that are answered with.
@@ -32,15 +31,10 @@ pub(super) async fn reload(
     body: web::Payload,
     site: web::Data<Site>,
 ) -> HttpResponse {
-    let visit = Visit::new(&site, &request, Surface::Admin, "POST");
-    let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
-    entry.method("reload");
-    let result = match admitted {
-        Ok(_) => site.gateway.reload.ask(Origin::Admin).await.and_then(told),
-        Err(refusal) => Err(refusal),
-    };
-    let walked = Walked { known: Known::default(), entry, result };
-    respond::respond(walked, visit.surroundings(), None).await
+    administer::answer((&request, body, &site), ("POST", "reload"), async |_| {
+        site.gateway.reload.ask(Origin::Admin).await.and_then(told)
+    })
+    .await
 }
 
 /// How reloads went, and what is in force.
@@ -62,14 +56,11 @@ pub(super) async fn status(
     body: web::Payload,
     site: web::Data<Site>,
 ) -> HttpResponse {
-    let visit = Visit::new(&site, &request, Surface::Admin, "GET");
-    let (mut entry, admitted) = pipeline::admin(&site.gateway, visit.inbound(body)).await;
-    entry.method("reload/status");
-    let gateway = &site.gateway;
-    let result =
-        admitted.map(|_| Answer::Page(gateway.reload.page(&gateway.now()).to_string().into()));
-    let walked = Walked { known: Known::default(), entry, result };
-    respond::respond(walked, visit.surroundings(), None).await
+    administer::answer((&request, body, &site), ("GET", "reload/status"), async |_| {
+        let gateway = &site.gateway;
+        Ok(Answer::Page(gateway.reload.page(&gateway.now()).to_string().into()))
+    })
+    .await
 }
 
 fn told(outcome: Outcome) -> Result<Answer, Refusal> {

@@ -10,19 +10,47 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::tasks;
+use crate::error::{Reason, Refusal};
 use crate::protocol::json_path::JsonPaths;
 use crate::protocol::mask::{MASK, masked};
 use crate::protocol::raw::{self, Object, Unfit, elements, quote, text};
 use crate::protocol::splice::Edits;
+use crate::upstream::Whole;
 
 /// In the place of a block that is masked whole.
 const MASKED_BLOCK: &str = r#"{"type":"text","text":"***REDACTED***"}"#;
+
+/// Takes out of an answer what a rule of the policy hides.
+pub(super) fn answer(whole: &mut Whole, hidden: &JsonPaths) -> Result<(), Refusal> {
+    if tasks::is_begun(&whole.message) {
+        let detail = "a task was begun, although the call did not allow one";
+        return Err(Refusal::new(Reason::BackendError, detail));
+    }
+    let unfit = |fault: Unfit| Refusal::new(Reason::BackendError, fault.to_string());
+    if let Some(shown) = result(&whole.message, hidden).map_err(unfit)? {
+        whole.message = shown;
+    }
+    Ok(())
+}
+
+/// What the registry hides of arguments, and what the policy does.
+pub(super) fn both(
+    by_registry: Option<&JsonPaths>,
+    by_policy: Option<JsonPaths>,
+) -> Option<Cow<'_, JsonPaths>> {
+    match (by_registry, by_policy) {
+        (known, None) => known.map(Cow::Borrowed),
+        (None, Some(more)) => Some(Cow::Owned(more)),
+        (Some(known), Some(more)) => Some(Cow::Owned(more.and(known))),
+    }
+}
 
 /// The answer with the values masked; `None` when there is nothing to mask.
 ///
 /// # Errors
 /// [`Unfit`] when the answer is not one.
-pub(super) fn result(message: &[u8], hidden: &JsonPaths) -> Result<Option<Bytes>, Unfit> {
+fn result(message: &[u8], hidden: &JsonPaths) -> Result<Option<Bytes>, Unfit> {
     let whole = Object::read(raw::value(message)?)?;
     let mut edits = Edits::new(message);
     let Some(result) = whole.get("result")? else {
