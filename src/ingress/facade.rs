@@ -220,7 +220,7 @@ impl Drop for Talking {
 
 /// What a backend says outside of requests.
 fn overheard(flow: Flow) -> Texts {
-    told(stream::of(flow))
+    told(stream::of(Box::new(flow)))
 }
 
 /// The texts of what is told outside of requests.

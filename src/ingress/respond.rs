@@ -71,7 +71,7 @@ pub(super) fn split(walked: Walked, around: Surroundings<'_>, in_flight: Option<
     let Walked { mut known, entry, result } = walked;
     let (pieces, wants_answer, seat) = match result {
         Ok(Answer::Streamed(flow)) => {
-            (stream::of_call(*flow, known.account.credit.take()), true, None)
+            (stream::of_call(flow, known.account.credit.take()), true, None)
         }
         Ok(Answer::Listening(listening)) => (stream::of_listening(listening), true, None),
         Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener })) => {

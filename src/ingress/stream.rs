@@ -73,8 +73,9 @@ pub(super) struct Start {
     pub(super) in_flight: Option<InFlight>,
 }
 
-/// The pieces of one stream.
-pub(super) fn of(flow: Flow) -> Pieces {
+/// The pieces of one stream. Boxed, so that a waiting stream holds it once: what
+/// is moved into a future lies there twice.
+pub(super) fn of(flow: Box<Flow>) -> Pieces {
     Box::pin(futures_util::stream::unfold(flow, |mut flow| async {
         let piece = flow.next().await?;
         Some((piece, flow))
@@ -83,7 +84,7 @@ pub(super) fn of(flow: Flow) -> Pieces {
 
 /// The pieces of a call's stream. A question in its answer is noted before the
 /// client learns of it.
-pub(super) fn of_call(flow: Flow, credit: Option<Box<Credit>>) -> Pieces {
+pub(super) fn of_call(flow: Box<Flow>, credit: Option<Box<Credit>>) -> Pieces {
     let Some(credit) = credit else { return of(flow) };
     Box::pin(futures_util::stream::unfold((flow, credit), |(mut flow, credit)| async {
         let piece = flow.next().await?;
@@ -109,7 +110,7 @@ pub(super) fn of_changes(changes: Changes) -> Pieces {
 /// hears nothing more of one backend is to come back.
 pub(super) fn of_all(flows: Vec<Flow>, changes: Changes) -> Pieces {
     let end = || futures_util::stream::iter([None]);
-    let all = flows.into_iter().map(of).chain([of_changes(changes)]);
+    let all = flows.into_iter().map(Box::new).map(of).chain([of_changes(changes)]);
     let all = all.map(|pieces| pieces.map(Some).chain(end()).boxed_local());
     let pieces = futures_util::stream::select_all(all.collect::<Vec<_>>());
     pieces.take_while(|piece| ready(piece.is_some())).filter_map(ready).boxed_local()

@@ -405,7 +405,7 @@ def main():
     if chosen.streams:
         with house_in(output) as house:
             measured, streams_audit = streams.run(house, chosen.rounds, chosen.drift, say,
-                                                  check_audit)
+                                                  check_audit, BODY)
         audit = {**audit, **streams_audit}
         raw["streams"] = measured
     figures = {}
