@@ -1,32 +1,30 @@
 //! What `--self-test` tries.
 
-use scopegate::protocol::codes;
-use scopegate::toolkit::{Check, Expect};
+use scopegate::toolkit::Check;
 use serde_json::{Value, json};
 
 /// One check a line: what, arguments, sentence.
 pub(crate) fn all() -> Vec<Check> {
     vec![
-        check(
+        refuses(
             "makes nothing for nobody",
             json!({"content": "# a", "format": "pdf"}),
             "Missing X-User-ID header",
         ),
-        check(
+        refuses(
             "refuses unknown formats",
             json!({"content": "a", "format": "exe"}),
             "Invalid params",
         ),
-        check(
+        refuses(
             "refuses unknown arguments",
             json!({"content": "a", "format": "html", "template": "x"}),
             "Invalid params",
         ),
-        check("refuses a call without a text", json!({"format": "html"}), "Invalid params"),
+        refuses("refuses a call without a text", json!({"format": "html"}), "Invalid params"),
     ]
 }
 
-fn check(what: &'static str, arguments: Value, sentence: &'static str) -> Check {
-    let expect = Expect::Error(codes::INVALID_PARAMS, sentence);
-    Check { what, tool: "document_generate", arguments, expect }
+fn refuses(what: &'static str, arguments: Value, sentence: &'static str) -> Check {
+    Check::refuses(what, "document_generate", arguments, sentence)
 }

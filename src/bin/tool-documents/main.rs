@@ -60,6 +60,7 @@ fn main() -> ExitCode {
                 help: "Further fonts for PDF; may be given several times",
             },
         ],
+        limits: limits::RANGES,
         manual: MANUAL,
         define,
     })
@@ -190,16 +191,6 @@ the shared secret in the header X-Gateway-Auth.",
           Most images of a text, 0 to 1000 [default: 64]
   DOCUMENTS_MAX_PIXELS
           Most pixels of all images [default: 32000000]
-  REQUEST_TIMEOUT_MS
-          Longest time of a call, 1 to 300000 milliseconds [default: 30000]
-  MAX_BODY_BYTES
-          Largest request body, 1024 to 16777216 bytes [default: 4194304]
-  MAX_OUTPUT_CHARS
-          Longest answer of a call, 64 to 1048576 characters [default: 65536]
-  MAX_VALIDATION_ERRORS
-          Most details of an Invalid params error, 1 to 100 [default: 5]
-  MAX_CONCURRENT_CALLS
-          Most calls at work at once, 1 to 64 [default: 2]
 ",
     endpoints: "",
     examples: "  \

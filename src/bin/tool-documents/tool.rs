@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use scopegate::files::{FileKind, KeepError, Store, UserId};
 use scopegate::secret::hex;
 use scopegate::toolkit::{
-    Annotations, CallContext, Deadline, Descriptor, Tool, ToolError, ToolOutput,
+    Annotations, CallContext, Deadline, Descriptor, Tool, ToolError, ToolOutput, typed,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -84,8 +84,7 @@ impl Tool for Generator {
             .ok_or(ToolError::refused("Missing X-User-ID header"))?
             .parse()
             .map_err(|_| ToolError::refused("Invalid user id"))?;
-        let mut asked: Asked =
-            serde_json::from_value(arguments).map_err(|_| ToolError::refused("Invalid params"))?;
+        let mut asked: Asked = typed(arguments)?;
         if asked.content.len() > LARGEST_CONTENT {
             return Err(ToolError::refused("Content exceeds maximum size"));
         }
