@@ -74,6 +74,7 @@ fn define(environment: &mut Environment) -> Definition {
     let store = store(environment, room, sandbox);
     let resources =
         store.as_ref().map(|store| Arc::new(Documents(Arc::clone(store))) as Arc<dyn Resources>);
+    let generator = Arc::new(Generator { bounds, fonts, store, public_url });
     Definition {
         name: NAME,
         title: "Documents",
@@ -82,11 +83,11 @@ fn define(environment: &mut Environment) -> Definition {
                        download_url to the user, or read the file with resources/read and the \
                        uri of the answer. Images must be data URIs. Look at warnings: they say \
                        what is missing from the document.",
-        tools: vec![Arc::new(Generator { bounds, fonts, store, public_url })],
+        checks: checks::all(&generator),
+        tools: vec![generator],
         resources,
         limits,
         routes: |_| {},
-        checks: checks::all(),
     }
 }
 

@@ -39,9 +39,10 @@ pub(crate) struct Generator {
 }
 
 /// A document that was made.
-struct Made {
-    bytes: Vec<u8>,
-    pages: Option<usize>,
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    /// Of a PDF.
+    pub(crate) pages: Option<usize>,
     warnings: Vec<String>,
 }
 
@@ -123,7 +124,8 @@ impl Tool for Generator {
 }
 
 impl Generator {
-    fn make(&self, asked: &Asked, deadline: &Deadline) -> Result<Made, ToolError> {
+    /// Makes a document, and keeps nothing of it.
+    pub(crate) fn make(&self, asked: &Asked, deadline: &Deadline) -> Result<Made, ToolError> {
         let is_late = || deadline.has_passed();
         let document = markdown::read(&asked.content, &self.bounds.text, &is_late).map_err(
             |error| match error {
