@@ -67,24 +67,40 @@ impl Reader<'_> {
         Ok(Some(at))
     }
 
-    /// The same, and an error where there is nothing.
-    pub(crate) fn get(&self, tree: &oid, path: &TreePath) -> Result<Found, ToolError> {
-        self.find(tree, path)?.ok_or(ToolError::refused("path does not exist at this ref"))
+    /// What lies at a path in a commit, and an error where there is nothing.
+    pub(crate) fn get(&self, commit: ObjectId, path: &TreePath) -> Result<Found, ToolError> {
+        self.find(&self.node(commit)?.tree, path)?
+            .ok_or(ToolError::refused("path does not exist at this ref"))
     }
 
-    /// Shows a visitor every entry below a tree with its whole path, in the
-    /// order of the trees; at most as many as the limit allows.
+    /// The file or link at a path in a commit, and an error where there is none.
+    pub(crate) fn get_file(&self, commit: ObjectId, path: &TreePath) -> Result<Found, ToolError> {
+        let found = self.get(commit, path)?;
+        if found.mode.is_blob() {
+            Ok(found)
+        } else {
+            Err(ToolError::refused(format!("path is a {}, not a file", found.mode.kind())))
+        }
+    }
+
+    /// Shows a visitor what lies at a path in a commit: a file, or every entry
+    /// below a folder with its whole path, in the order of the trees; at most as
+    /// many as the limit allows.
     pub(crate) fn visit(
         &self,
-        tree: &oid,
-        prefix: &[u8],
+        commit: ObjectId,
+        path: &TreePath,
         visitor: Visitor<'_>,
     ) -> Result<(), ToolError> {
+        let Found { mode, id } = self.get(commit, path)?;
+        if !mode.is_tree() {
+            return visitor(path.as_bytes(), &Entry { name: Vec::new(), mode, id }).map(drop);
+        }
         let mut left = self.bounds.entries;
         // One level each: its entries that are left, and the length of the
         // path above them.
-        let mut path = prefix.to_vec();
-        let mut levels = vec![(self.tree(tree)?.into_iter(), path.len())];
+        let mut path = path.as_bytes().to_vec();
+        let mut levels = vec![(self.tree(&id)?.into_iter(), path.len())];
         while let Some((entries, base)) = levels.last_mut() {
             let Some(entry) = entries.next() else {
                 levels.pop();
