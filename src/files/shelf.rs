@@ -64,10 +64,7 @@ impl Shelf {
         now: DateTime<Utc>,
     ) -> io::Result<Option<Opened>> {
         let folder = self.folder_of(user);
-        let found = fs::symlink_metadata(&folder).and_then(|of_folder| {
-            if !of_folder.is_dir() {
-                return Err(io::Error::other("the folder of a user is none"));
-            }
+        let found = check(&folder).and_then(|()| {
             // Never a link, and never a pipe that nobody writes to.
             let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
             OpenOptions::new().read(true).custom_flags(flags).open(folder.join(name.to_string()))
@@ -90,10 +87,24 @@ impl Shelf {
     /// # Errors
     /// When the folder cannot be read.
     pub fn list(&self, user: &UserId, now: DateTime<Utc>) -> io::Result<Vec<Entry>> {
-        let mut entries = entries_in(&self.folder_of(user))?;
+        let folder = self.folder_of(user);
+        let mut entries = match check(&folder) {
+            Ok(()) => entries_in(&folder)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
         entries.retain(|entry| entry.expires > now);
         entries.sort_by_key(|entry| (std::cmp::Reverse(entry.expires), entry.name.to_string()));
         Ok(entries)
+    }
+}
+
+/// Whether the folder of a user is one, and no link to that of another.
+pub(super) fn check(folder: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder)?.is_dir() {
+        Ok(())
+    } else {
+        Err(io::Error::other("the folder of a user is none"))
     }
 }
 

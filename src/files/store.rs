@@ -5,13 +5,14 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::names::{FileKind, FileName, UserId};
-use super::shelf::{Entry, Shelf, entries_in};
+use super::shelf::{Entry, Shelf, check, entries_in};
 use crate::clock::Clock;
 
 /// How the name of a file begins that is still being written.
@@ -39,8 +40,10 @@ pub struct Store {
     shelf: Shelf,
     room: Room,
     clock: Clock,
-    /// Bytes of all files, as far as known.
+    /// Bytes of all files, as far as known, and of those that are being written.
     total: AtomicU64,
+    /// Held by who writes, so that a sweep counts no file that is half there.
+    writing: RwLock<()>,
 }
 
 /// A file that was written.
@@ -76,7 +79,7 @@ impl Store {
     /// When it cannot be made or read.
     pub fn open(shelf: Shelf, room: Room, clock: Clock) -> io::Result<Self> {
         make_folder(shelf.folder())?;
-        let store = Self { shelf, room, clock, total: AtomicU64::new(0) };
+        let store = Self { shelf, room, clock, total: AtomicU64::new(0), writing: RwLock::new(()) };
         store.sweep()?;
         Ok(store)
     }
@@ -100,29 +103,41 @@ impl Store {
     pub fn keep(&self, user: &UserId, kind: FileKind, bytes: &[u8]) -> Result<Kept, KeepError> {
         let folder = self.shelf.folder_of(user);
         make_folder(&folder)?;
-        if !fs::symlink_metadata(&folder)?.is_dir() {
-            return Err(io::Error::other("the folder of a user is none").into());
-        }
+        check(&folder)?;
         // Other calls, and other processes, count one after the other.
         let lock = File::open(&folder)?;
         lock.lock()?;
         let now = self.clock.now();
-        self.make_room(&folder, now, bytes.len() as u64)?;
+        let size = bytes.len() as u64;
+        let mut writing = self.writing.read().unwrap_or_else(PoisonError::into_inner);
+        self.make_room(&folder, now, size)?;
+        if !self.take(size) {
+            // What has expired of others may make room.
+            drop(writing);
+            self.sweep()?;
+            writing = self.writing.read().unwrap_or_else(PoisonError::into_inner);
+            if !self.take(size) {
+                return Err(KeepError::Full);
+            }
+        }
         let kept = Kept { name: FileName::new(kind), expires: now + self.room.keep_for };
         let unfinished = folder.join(format!("{UNFINISHED}{}", Uuid::new_v4()));
+        let finished = folder.join(kept.name.to_string());
         let written = write(&unfinished, bytes, kept.expires)
-            .and_then(|()| fs::rename(&unfinished, folder.join(kept.name.to_string())))
+            .and_then(|()| fs::rename(&unfinished, &finished))
             .and_then(|()| lock.sync_all());
         if let Err(error) = written {
-            // What cannot be removed either, the next sweep will find.
-            let _ = fs::remove_file(&unfinished);
+            // What cannot be removed either, a sweep will find.
+            let _ = fs::remove_file(&unfinished).or_else(|_| fs::remove_file(&finished));
+            self.give_back(size);
             return Err(error.into());
         }
-        self.total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        drop(writing);
         Ok(kept)
     }
 
-    /// Removes what has expired of a user, and sees whether so many bytes fit.
+    /// Removes what has expired of a user, and sees whether so many bytes of the
+    /// user's fit.
     fn make_room(&self, folder: &Path, now: DateTime<Utc>, size: u64) -> Result<(), KeepError> {
         let mut entries = entries_in(folder)?;
         entries.retain(|entry| entry.expires > now || !self.remove(folder, entry));
@@ -137,16 +152,18 @@ impl Store {
         if used.saturating_add(size) > self.room.bytes {
             return Err(KeepError::TooLarge(self.room.bytes, first()));
         }
-        if self.fits(size) {
-            return Ok(());
-        }
-        // What has expired may make room.
-        self.sweep()?;
-        if self.fits(size) { Ok(()) } else { Err(KeepError::Full) }
+        Ok(())
     }
 
-    fn fits(&self, size: u64) -> bool {
-        self.total.load(Ordering::Relaxed).saturating_add(size) <= self.room.total_bytes
+    /// Takes so many bytes of what all may have together, if they fit.
+    fn take(&self, size: u64) -> bool {
+        let fits = |total: u64| total.checked_add(size).filter(|sum| *sum <= self.room.total_bytes);
+        self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    fn give_back(&self, size: u64) {
+        let less = |total: u64| Some(total.saturating_sub(size));
+        let _ = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Removes what has expired of all users, and what a crash has left. Blocks.
@@ -154,6 +171,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn sweep(&self) -> io::Result<()> {
+        let _alone = self.writing.write().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         let mut total: u64 = 0;
         for found in fs::read_dir(self.shelf.folder())? {
@@ -179,8 +197,7 @@ impl Store {
     fn remove(&self, folder: &Path, entry: &Entry) -> bool {
         match fs::remove_file(folder.join(entry.name.to_string())) {
             Ok(()) => {
-                let less = |total: u64| Some(total.saturating_sub(entry.size));
-                let _ = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+                self.give_back(entry.size);
                 true
             }
             Err(error) => error.kind() == ErrorKind::NotFound,

@@ -129,6 +129,31 @@ fn calls_at_the_same_time_do_not_share_the_last_place() {
     assert_eq!(files_in(&scratch.path().join("ann")), ROOM.files);
 }
 
+/// Many users at once, while somebody tidies up: together they keep as much as may
+/// be, and what is known of it is what lies there.
+#[test]
+fn all_users_together_do_not_share_the_last_bytes() {
+    let scratch = Scratch::new("sg-files");
+    let (store, _) = store(&scratch, Room { total_bytes: 70, ..ROOM });
+    let kept = std::thread::scope(|scope| {
+        let store = &store;
+        let calls: Vec<_> = (0..16)
+            .map(|number| {
+                let user = user(&format!("user{number}"));
+                scope.spawn(move || {
+                    if number % 4 == 0 {
+                        store.sweep().unwrap();
+                    }
+                    store.keep(&user, FileKind::Pdf, &[b'x'; 10]).is_ok()
+                })
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).filter(|kept| *kept).count()
+    });
+    assert_eq!(kept, 7);
+    assert!(matches!(store.keep(&user("eve"), FileKind::Pdf, b"x"), Err(KeepError::Full)));
+}
+
 #[test]
 fn what_a_crash_left_is_removed_and_what_is_strange_is_left_alone() {
     let scratch = Scratch::new("sg-files");
@@ -173,6 +198,8 @@ fn links_and_folders_are_no_files() {
     let kept = store.keep(&ann, FileKind::Pdf, b"x").unwrap();
     std::os::unix::fs::symlink(scratch.path().join("ann"), scratch.path().join("bob")).unwrap();
     store.shelf().open(&user("bob"), kept.name, now).unwrap_err();
+    store.shelf().list(&user("bob"), now).unwrap_err();
+    store.keep(&user("bob"), FileKind::Pdf, b"x").unwrap_err();
 }
 
 #[test]

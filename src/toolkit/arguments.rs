@@ -9,7 +9,9 @@ use std::fmt;
 use jsonschema::Validator;
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
 use super::tool::{Detail, ToolError};
@@ -19,18 +21,26 @@ const LONGEST_ECHO: usize = 200;
 
 /// Reads and judges arguments; at most `most` details are kept.
 pub(super) fn read(text: &str, schema: &Validator, most: usize) -> Result<Value, ToolError> {
-    let arguments = parse(text).map_err(|problem| {
-        ToolError::InvalidArguments(vec![Detail {
-            loc: Vec::new(),
-            msg: problem,
-            rule: Cow::Borrowed("json"),
-        }])
-    })?;
+    let arguments =
+        parse(text).map_err(|problem| ToolError::invalid(Vec::new(), problem, "json"))?;
     if schema.is_valid(&arguments) {
         return Ok(arguments);
     }
     let details = schema.iter_errors(&arguments).flat_map(|error| describe(&error)).take(most);
     Err(ToolError::InvalidArguments(details.collect()))
+}
+
+/// Takes arguments that fit the schema as what a tool works with. What does not
+/// fit that, a number in an unusual form for instance, is told like any other
+/// wrong shape.
+///
+/// # Errors
+/// [`ToolError::InvalidArguments`].
+pub fn typed<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolError> {
+    serde_json::from_value(arguments).map_err(|_| {
+        tracing::warn!("arguments fit the schema but not the tool");
+        ToolError::invalid(Vec::new(), "do not fit", "schema")
+    })
 }
 
 /// Puts a schema's complaint into the reply's form, without any value.

@@ -101,15 +101,24 @@ impl Service {
         arguments: String,
         caller: Caller,
     ) -> Result<ToolOutput, ToolError> {
-        let limit = self.definition.limits.call_timeout;
         let context = CallContext {
             user_id: caller.user_id,
             request_id: caller.request_id,
-            deadline: Deadline::after(&self.clock, limit),
+            deadline: Deadline::after(&self.clock, self.definition.limits.call_timeout),
         };
         let service = Arc::clone(self);
-        let work = async move {
-            let slots = Arc::clone(&service.slots);
+        self.at_work(move || service.work(name, &arguments, &context)).await
+    }
+
+    /// Does something off the serving thread: in a call's place and time, and
+    /// alone in its failure.
+    pub(super) async fn at_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let limit = self.definition.limits.call_timeout;
+        let slots = Arc::clone(&self.slots);
+        let done = async move {
             let Ok(slot) = slots.acquire_owned().await else {
                 return Err(ToolError::Internal("the service is stopping".to_owned()));
             };
@@ -117,7 +126,7 @@ impl Service {
             // until it really stops.
             let done = web::block(move || {
                 let _slot = slot;
-                catch_unwind(AssertUnwindSafe(|| service.work(name, &arguments, &context)))
+                catch_unwind(AssertUnwindSafe(work))
             });
             match done.await {
                 Ok(Ok(outcome)) => outcome,
@@ -125,7 +134,7 @@ impl Service {
                 Err(error) => Err(ToolError::Internal(error.to_string())),
             }
         };
-        tokio::time::timeout(limit, work).await.unwrap_or(Err(ToolError::Timeout))
+        tokio::time::timeout(limit, done).await.unwrap_or(Err(ToolError::Timeout))
     }
 
     /// The part that runs off the serving thread.

@@ -12,7 +12,7 @@ use super::answer::{Answer, CallResult, RpcError};
 use super::call::Caller;
 use super::era::{self, Refused};
 use super::service::Service;
-use super::tool::{Detail, ToolError};
+use super::tool::ToolError;
 use super::{body, guard, resources};
 use crate::protocol::codes;
 use crate::protocol::jsonrpc::{self, Kind};
@@ -206,6 +206,5 @@ fn no_such_method(era: Era) -> Refused {
 
 fn invalid_params(at: &[&str], problem: impl Into<String>) -> RpcError {
     let loc = at.iter().map(|&member| member.into()).collect();
-    ToolError::InvalidArguments(vec![Detail { loc, msg: problem.into(), rule: "params".into() }])
-        .into()
+    ToolError::invalid(loc, problem, "params").into()
 }

@@ -16,6 +16,7 @@ mod endpoint;
 mod environment;
 mod era;
 mod guard;
+mod limits;
 mod logging;
 mod program;
 mod registry;
@@ -27,17 +28,19 @@ mod server;
 mod service;
 mod tool;
 
+pub use arguments::typed;
 pub use body::read as read_body;
 pub use call::Caller;
 pub use environment::Environment;
 pub use guard::{NotAuthorized, authorize};
+pub use limits::{Limits, Range, Ranges};
 pub use program::{Manual, OwnOption, Program, run};
 pub use resources::Resources;
 pub use routes::configure;
 pub use sandbox::Sandbox;
-pub use self_test::{Check, Expect};
+pub use self_test::Check;
 pub use server::serve_on;
-pub use service::{Definition, Fault, Limits, Service};
+pub use service::{Definition, Fault, Service};
 pub use tool::{
     Annotations, CallContext, Deadline, Descriptor, Detail, Tool, ToolError, ToolOutput,
 };

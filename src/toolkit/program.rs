@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 use tracing::level_filters::LevelFilter;
 
 use super::environment::Environment;
+use super::limits::Ranges;
 use super::service::{Definition, Service};
 use super::{logging, registry, self_test, server};
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ pub struct Program {
     pub default_listen: SocketAddr,
     /// Options of its own; each stands for a variable.
     pub options: &'static [OwnOption],
+    /// How far the kit's limits can be set.
+    pub limits: Ranges,
     /// Its manual page.
     pub manual: Manual,
     /// Reads the service's own settings and defines it.
@@ -250,7 +253,7 @@ fn command(program: &Program) -> Command {
 }
 
 fn after_help(program: &Program) -> String {
-    let Program { name, listen_variable, default_listen, manual, .. } = program;
+    let Program { name, listen_variable, default_listen, limits, manual, .. } = program;
     format!(
         "\
 Environment:
@@ -267,7 +270,7 @@ Environment:
           Threads that serve requests, 1 to 64 [default: 1]
   MCP_LOG_LEVEL
           off, error, warn, info, debug or trace [default: info]
-{environment}
+{limits}{environment}
 Endpoints:
   GET /health
           Whether the process lives; open to everybody
@@ -290,6 +293,7 @@ Examples:
 {examples}
   {name} --self-test
           See whether this build works",
+        limits = limits.manual(),
         environment = manual.environment,
         endpoints = manual.endpoints,
         examples = manual.examples,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -112,25 +111,12 @@ pub(super) async fn read(
     Ok(Found { contents: Some([contents]), ..Found::new(service, era) })
 }
 
-/// Does it off the serving thread, in a call's place and time.
+/// Does it as a call is done.
 async fn at_work<T: Send + 'static>(
-    service: &Arc<Service>,
+    service: &Service,
     work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    let limit = service.limits().call_timeout;
-    let slots = Arc::clone(&service.slots);
-    let done = async move {
-        let Ok(slot) = slots.acquire_owned().await else {
-            return Err(ToolError::Internal("the service is stopping".to_owned()));
-        };
-        let done = web::block(move || {
-            let _slot = slot;
-            work()
-        });
-        done.await.unwrap_or_else(|error| Err(ToolError::Internal(error.to_string())))
-    };
-    let outcome = tokio::time::timeout(limit, done).await.unwrap_or(Err(ToolError::Timeout));
-    outcome.map_err(|error| {
+    service.at_work(work).await.map_err(|error| {
         if let ToolError::Internal(problem) = &error {
             tracing::error!(problem, "a resource cannot be read");
         }

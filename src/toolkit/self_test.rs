@@ -13,25 +13,59 @@ use crate::protocol::{codes, headers, revision};
 use crate::secret::Secret;
 
 /// One thing a service must be able to do.
-#[derive(Clone, Debug)]
 pub struct Check {
     /// What is shown.
-    pub what: &'static str,
-    /// The tool that is called.
-    pub tool: &'static str,
-    /// With these arguments.
-    pub arguments: Value,
-    /// And must answer so.
-    pub expect: Expect,
+    what: &'static str,
+    trial: Trial,
 }
 
-/// What a check's call must give.
-#[derive(Clone, Debug)]
-pub enum Expect {
+/// How it is tried.
+enum Trial {
+    /// A call of this tool with these arguments.
+    Call(&'static str, Value, Expect),
+    /// Something of the service's own, which tells what is wrong.
+    Own(Box<dyn Fn() -> Result<(), String> + Send + Sync>),
+}
+
+/// What a call must give.
+enum Expect {
     /// This structured content.
     Result(Value),
-    /// An error of this code and message.
-    Error(i32, &'static str),
+    /// `Invalid params`, with this message.
+    Refusal(&'static str),
+}
+
+impl Check {
+    /// A call of a tool gives this structured content.
+    #[must_use]
+    pub fn gives(
+        what: &'static str,
+        tool: &'static str,
+        arguments: Value,
+        structured: Value,
+    ) -> Self {
+        Self { what, trial: Trial::Call(tool, arguments, Expect::Result(structured)) }
+    }
+
+    /// A call of a tool is refused for its arguments, with this sentence.
+    #[must_use]
+    pub fn refuses(
+        what: &'static str,
+        tool: &'static str,
+        arguments: Value,
+        sentence: &'static str,
+    ) -> Self {
+        Self { what, trial: Trial::Call(tool, arguments, Expect::Refusal(sentence)) }
+    }
+
+    /// Something else holds; if not, it tells why.
+    #[must_use]
+    pub fn holds(
+        what: &'static str,
+        trial: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { what, trial: Trial::Own(Box::new(trial)) }
+    }
 }
 
 /// Runs every check and prints a line for each; true when all hold. The
@@ -53,6 +87,7 @@ pub(super) async fn run(service: &Arc<Service>, secret: &Secret) -> bool {
     let nonsense = endpoint::answer(service, &HeaderMap::new(), b"{").await;
     let code = parsed(nonsense.body.as_deref())["error"]["code"].clone();
     show("refuses what is not JSON", differs(&code, &json!(codes::PARSE_ERROR)));
+    show("knows no other tool", knows_no_other(service).await);
     for tool in &service.definition.tools {
         let tool = tool.descriptor();
         show(&format!("describes {} whole", tool.name), description(service, &tool).await);
@@ -64,16 +99,27 @@ pub(super) async fn run(service: &Arc<Service>, secret: &Secret) -> bool {
 }
 
 async fn run_one(service: &Arc<Service>, check: &Check) -> Option<String> {
-    let params = json!({"name": check.tool, "arguments": check.arguments});
+    let (tool, arguments, expect) = match &check.trial {
+        Trial::Own(holds) => return holds().err(),
+        Trial::Call(tool, arguments, expect) => (*tool, arguments, expect),
+    };
+    let params = json!({"name": tool, "arguments": arguments});
     let reply = ask(service, "tools/call", params, false).await;
-    match &check.expect {
+    match expect {
         Expect::Result(expected) => {
             let found = &reply["result"]["structuredContent"];
-            differs(found, expected).or_else(|| unfit(service, check.tool, found))
+            differs(found, expected).or_else(|| unfit(service, tool, found))
         }
-        Expect::Error(code, message) => differs(&reply["error"]["code"], &json!(code))
-            .or_else(|| differs(&reply["error"]["message"], &json!(message))),
+        Expect::Refusal(sentence) => {
+            differs(&reply["error"]["code"], &json!(codes::INVALID_PARAMS))
+                .or_else(|| differs(&reply["error"]["message"], &json!(sentence)))
+        }
     }
+}
+
+async fn knows_no_other(service: &Arc<Service>) -> Option<String> {
+    let reply = ask(service, "tools/call", json!({"name": "no_such_tool"}), false).await;
+    differs(&reply["error"]["code"], &json!(codes::tool::NOT_FOUND))
 }
 
 /// What is missing or wrong in how a tool presents itself.

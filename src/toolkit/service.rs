@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::limits::Limits;
 use super::resources::Resources;
 use super::self_test::Check;
 use super::tool::Tool;
@@ -21,36 +22,6 @@ use crate::secret::{Secret, Weakness};
 /// How long a client may keep a list of tools, in milliseconds. The list
 /// changes with the process only.
 const LIST_TTL_MS: u64 = 300_000;
-
-/// Bounds of everything a request can make a service do.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Largest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// Largest output of a call, in characters.
-    pub max_output_chars: usize,
-    /// Most details in an `Invalid params` error.
-    pub max_validation_errors: usize,
-    /// Most calls at work at once; further ones wait within their own time.
-    pub max_concurrent_calls: usize,
-    /// Longest time from a call's arrival to its answer.
-    pub call_timeout: Duration,
-    /// Longest time a body may take to arrive.
-    pub body_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_body_bytes: 1024 * 1024,
-            max_output_chars: 1024 * 1024,
-            max_validation_errors: 5,
-            max_concurrent_calls: 16,
-            call_timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 /// What a service consists of.
 pub struct Definition {

@@ -190,6 +190,12 @@ impl ToolError {
     pub fn refused(message: impl Into<Cow<'static, str>>) -> Self {
         Self::Refused(message.into())
     }
+
+    /// One thing that is wrong with the arguments.
+    #[must_use]
+    pub fn invalid(loc: Vec<Value>, msg: impl Into<String>, rule: &'static str) -> Self {
+        Self::InvalidArguments(vec![Detail { loc, msg: msg.into(), rule: rule.into() }])
+    }
 }
 
 /// One thing that is wrong with the arguments.

@@ -97,6 +97,29 @@ fn pages_are_bounded_and_nothing_beyond_is_laid_out() {
     service.make("docx", &"x\n\n".repeat(1000), json!({}));
 }
 
+/// Items without a text are neither free nor drawn below the end of a page.
+#[test]
+fn empty_items_take_room_and_time() {
+    let service = Service::start();
+    let made = service.make("pdf", &"-\n".repeat(400), json!({}));
+    assert!(made.said["pages"].as_u64().unwrap() > 5, "{}", made.said);
+    let clock = Clock::system();
+    let sentence = refused(&service, "pdf", &"1.\n".repeat(170_000));
+    assert_eq!(sentence, "The document has more than 500 pages");
+    assert!(clock.monotonic() < Duration::from_mins(1));
+}
+
+/// A GIF that says it is one pixel large, and whose only frame is not.
+#[test]
+fn an_image_that_hides_its_size_is_refused() {
+    let service = Service::start();
+    // 60,000 by 60,000 pixels.
+    let gif = "![a](data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAYOpg6gA=)";
+    for format in ["pdf", "docx", "html"] {
+        assert_eq!(refused(&service, format, gif), "Image 1 has too many pixels");
+    }
+}
+
 #[test]
 fn images_are_bounded_before_they_are_decoded() {
     let service = Service::with(&[], &[("DOCUMENTS_MAX_IMAGES", "2")]);

@@ -17,6 +17,20 @@ fn paragraph<'a>(document: &'a Value, begins: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("{begins} is not in {document}"))
 }
 
+/// XML has no escape for them, so a program would not open the document.
+#[test]
+fn references_to_characters_that_xml_cannot_hold_do_no_harm() {
+    let service = Service::start();
+    let content = "# a&#1;b&#10;c\n\nd&#xFFFE;e *f&#27;g* ![h&#2;i](x)\n\n| j&#3;k |\n|---|\n";
+    let read = docx(&service.make("docx", content, json!({"toc": true})).bytes);
+    assert_eq!(texts(&read, "Heading 1"), ["a\u{fffd}b c"]);
+    assert_eq!(paragraph(&read, "d")["text"], "d\u{fffd}e f\u{fffd}g [h\u{fffd}i]");
+    assert_eq!(read["tables"], json!([[["j\u{fffd}k"]]]));
+    let page = service.make("html", content, json!({"toc": true})).bytes;
+    let page = String::from_utf8(page).unwrap();
+    assert!(!page.contains(|one: char| one.is_control() && one != '\n'), "{page}");
+}
+
 #[test]
 fn everything_of_the_text_is_in_the_document() {
     let service = Service::start();

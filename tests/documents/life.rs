@@ -26,6 +26,19 @@ fn the_self_test_needs_no_folder_and_holds() {
     assert!(output.status.success(), "{out}");
     assert!(out.lines().count() >= 10);
     assert!(out.lines().all(|line| line.starts_with("ok ")), "{out}");
+    for kind in ["a PDF", "a DOCX", "an HTML page"] {
+        assert!(out.contains(&format!("ok    makes {kind}, twice the same")), "{out}");
+    }
+}
+
+#[test]
+fn a_self_test_that_makes_no_document_ends_with_one() {
+    // Fewer bytes than the least document has.
+    let output = run(&["--self-test"], &[("DOCUMENTS_MAX_DOCUMENT_BYTES", "1024")]);
+    assert_eq!(output.status.code(), Some(1));
+    let out = String::from_utf8_lossy(&output.stdout);
+    let failed = "FAIL  makes a PDF, twice the same: Generation failed: the document has more than";
+    assert!(out.contains(failed), "{out}");
 }
 
 #[test]

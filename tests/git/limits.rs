@@ -69,6 +69,67 @@ fn entries_and_depth_are_counted() {
     assert!(two.refusal("git_read_file", json!({"path": "a/b/file"})).contains("deeper than 2"));
 }
 
+/// Folders in folders, ten of one and the same in each: ten objects that are ten
+/// billion folders, none with a file in it.
+#[test]
+fn folders_without_files_count_too() {
+    let repository = Repository::bare("folders");
+    let tree = |entries: &str| {
+        let made = repository.git_with(&["mktree"], entries.as_bytes());
+        String::from_utf8(made).unwrap().trim().to_owned()
+    };
+    let mut folder = tree("");
+    for _ in 0..10 {
+        let entries =
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(|at| format!("040000 tree {folder}\t{at}\n"));
+        folder = tree(&entries.concat());
+    }
+    let commit = repository.text(&["commit-tree", "-m", "Folders", &folder]);
+    repository.git(&["update-ref", "refs/heads/main", &commit]);
+    let service = limited(&repository, "GIT_MAX_ENTRIES", "5000");
+    for (tool, arguments) in [
+        ("git_show", json!({})),
+        ("git_list_files", json!({"recursive": true})),
+        ("git_search", json!({"query": "x"})),
+    ] {
+        let refused = service.refusal(tool, arguments);
+        assert!(refused.starts_with("More than 5000 entries"), "{tool}: {refused}");
+    }
+}
+
+/// Folders of 70,000 entries in each other, all of which would be in memory at once.
+#[test]
+fn what_large_folders_hold_together_is_bounded() {
+    let repository = Repository::bare("wide");
+    let blob = repository.git_with(&["hash-object", "-w", "--stdin"], b"x\n");
+    let blob = String::from_utf8(blob).unwrap();
+    let blob = blob.trim();
+    let files = (0..70_000).map(|at| format!("100644 blob {blob}\tf{at:05}\n"));
+    let files = files.collect::<Vec<_>>().concat();
+    let tree = |first: &str| {
+        let made = repository.git_with(&["mktree"], format!("{first}{files}").as_bytes());
+        String::from_utf8(made).unwrap().trim().to_owned()
+    };
+    let mut folder = tree("");
+    for _ in 0..15 {
+        folder = tree(&format!("040000 tree {folder}\ta\n"));
+    }
+    let commit = repository.text(&["commit-tree", "-m", "Wide", &folder]);
+    repository.git(&["update-ref", "refs/heads/main", &commit]);
+    let service = Service::of(&[("one", repository.path())]);
+    for (tool, arguments) in [
+        ("git_show", json!({"patch": false})),
+        ("git_list_files", json!({"recursive": true, "limit": 1})),
+        ("git_search", json!({"query": "x", "limit": 1})),
+    ] {
+        let refused = service.refusal(tool, arguments);
+        assert!(refused.starts_with("More than 200000 entries"), "{tool}: {refused}");
+    }
+    // One by one they are small enough, and so are some in each other.
+    let some = json!({"path": "a/a/a/a", "limit": 1, "recursive": true});
+    assert_eq!(service.call("git_list_files", some)["entries"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn large_files_are_not_looked_into() {
     let repository = Repository::bare("large");

@@ -1,10 +1,8 @@
 //! What is left to judge once the arguments fit the schema: the number of
 //! digits.
 
-use std::borrow::Cow;
-
 use scopegate::toolkit::{Detail, ToolError};
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -33,19 +31,9 @@ fn whole(float: f64) -> Option<u64> {
     fits.then(|| format!("{float:.0}").parse().ok()).flatten()
 }
 
-/// Reads arguments that fit the schema. A failure here means that the schema
-/// and the code differ, and is told like any other wrong shape.
-pub(crate) fn typed<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolError> {
-    serde_json::from_value(arguments).map_err(|error| {
-        tracing::error!(line = error.line(), "arguments fit the schema but not the code");
-        wrong(Vec::new(), "do not fit", "schema")
-    })
-}
-
 /// Reads one number.
 pub(crate) fn number(text: &str, loc: &[&str], bounds: &Bounds) -> Result<Exact, ToolError> {
-    let loc = || loc.iter().map(|&member| Value::from(member)).collect();
-    read(text, bounds).map_err(|problem| wrong(loc(), problem.0, problem.1))
+    read(text, bounds).map_err(|(msg, rule)| wrong(loc, msg, rule))
 }
 
 /// Reads a list of numbers; all that are no good are told.
@@ -60,11 +48,17 @@ pub(crate) fn numbers(
         match read(text, bounds) {
             Ok(number) => read_ones.push(number),
             Err((msg, rule)) => {
-                details.push(detail(vec![Value::from(member), Value::from(index)], msg, rule));
+                let loc = vec![Value::from(member), Value::from(index)];
+                details.push(Detail { loc, msg: msg.to_owned(), rule: rule.into() });
             }
         }
     }
     if details.is_empty() { Ok(read_ones) } else { Err(ToolError::InvalidArguments(details)) }
+}
+
+/// Wrong in one argument.
+pub(crate) fn wrong(loc: &[&str], msg: impl Into<String>, rule: &'static str) -> ToolError {
+    ToolError::invalid(loc.iter().map(|&member| Value::from(member)).collect(), msg, rule)
 }
 
 fn read(text: &str, bounds: &Bounds) -> Result<Exact, (&'static str, &'static str)> {
@@ -72,18 +66,4 @@ fn read(text: &str, bounds: &Bounds) -> Result<Exact, (&'static str, &'static st
         return Err(("has too many digits", "maxLength"));
     }
     Exact::parse(text).ok_or(("is not a decimal number", "pattern"))
-}
-
-pub(crate) fn wrong(loc: Vec<Value>, msg: &'static str, rule: &'static str) -> ToolError {
-    ToolError::InvalidArguments(vec![detail(loc, msg, rule)])
-}
-
-/// Wrong in one argument, with a sentence made for the case.
-pub(crate) fn spot(member: &'static str, msg: String, rule: &'static str) -> ToolError {
-    let loc = vec![Value::from(member)];
-    ToolError::InvalidArguments(vec![Detail { loc, msg, rule: Cow::Borrowed(rule) }])
-}
-
-fn detail(loc: Vec<Value>, msg: &'static str, rule: &'static str) -> Detail {
-    Detail { loc, msg: msg.to_owned(), rule: Cow::Borrowed(rule) }
 }

@@ -152,6 +152,9 @@ impl Exact {
 
     /// The numerator for an exponent that is not above this number's own.
     pub(crate) fn numerator_at(&self, exponent: i64) -> IBig {
+        if self.exponent == exponent {
+            return self.numerator.clone();
+        }
         &self.numerator * power_of_ten(self.exponent.saturating_sub(exponent))
     }
 }

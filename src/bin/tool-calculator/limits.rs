@@ -1,9 +1,8 @@
 //! The calculator's limits (C-50).
 
-use std::time::Duration;
+use scopegate::toolkit::{Environment, Limits, Range, Ranges};
 
-use scopegate::toolkit::{Environment, Limits};
-
+use crate::arguments::Precision;
 use crate::expression;
 use crate::round::Form;
 
@@ -32,8 +31,9 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     /// How the result of a call with this precision is written.
-    pub(crate) fn form(&self, precision: Option<u32>) -> Form {
-        let precision = precision.unwrap_or(self.default_precision).clamp(1, self.max_precision);
+    pub(crate) fn form(&self, precision: Option<Precision>) -> Form {
+        let precision = precision.map_or(self.default_precision, |precision| precision.0);
+        let precision = precision.clamp(1, self.max_precision);
         Form { precision: i64::from(precision), longest: self.max_output_chars }
     }
 
@@ -48,38 +48,39 @@ impl Bounds {
     }
 }
 
+/// How far the kit's limits can be set.
+pub(crate) const RANGES: Ranges = Ranges {
+    body_bytes: Range { default: 16_384, most: 1_048_576 },
+    output_chars: Range { default: 4096, most: 65_536 },
+    concurrent_calls: Range { default: 16, most: 256 },
+    timeout_ms: Range { default: 250, most: 60_000 },
+};
+
 /// Reads both kinds of limits from the environment. The upper ends keep every
 /// single step of a computation far below a call's time.
 pub(crate) fn read(env: &mut Environment) -> (Bounds, Limits) {
     let max_precision = env.number("MAX_PRECISION", 100, &(1..=1000));
     let default_precision =
         env.number("DEFAULT_PRECISION", 28.min(max_precision), &(1..=max_precision));
-    let max_output_chars = env.number("MAX_OUTPUT_CHARS", 4096, &(64..=65_536));
+    let limits = Limits::read(env, &RANGES);
     let bounds = Bounds {
         max_list_items: env.number("MAX_LIST_ITEMS", 1000, &(1..=10_000)),
         max_number_digits: env.number("MAX_NUMBER_DIGITS", 200, &(1..=1000)),
         max_precision,
         default_precision,
-        max_output_chars,
+        max_output_chars: limits.max_output_chars,
         max_expression_chars: env.number("MAX_EXPRESSION_CHARS", 1000, &(1..=16_384)),
         max_expression_depth: env.number("MAX_EXPRESSION_DEPTH", 32, &(1..=100)),
         max_expression_steps: env.number("MAX_EXPRESSION_STEPS", 1000, &(1..=100_000)),
         max_variables: env.number("MAX_VARIABLES", 100, &(1..=1000)),
-    };
-    let timeout = env.number("REQUEST_TIMEOUT_MS", 250, &(1..=60_000));
-    let limits = Limits {
-        max_body_bytes: env.number("MAX_BODY_BYTES", 16_384, &(1024..=1_048_576)),
-        max_output_chars,
-        max_validation_errors: env.number("MAX_VALIDATION_ERRORS", 5, &(1..=100)),
-        max_concurrent_calls: env.number("MAX_CONCURRENT_CALLS", 16, &(1..=256)),
-        call_timeout: Duration::from_millis(timeout),
-        ..Limits::default()
     };
     (bounds, limits)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         listen_variable: "CALCULATOR_LISTEN",
         default_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8001)),
         options: &[],
+        limits: limits::RANGES,
         manual: MANUAL,
         define,
     })
@@ -65,8 +66,6 @@ The service stands behind the gateway: it answers only requests that carry
 the shared secret in the header X-Gateway-Auth. It keeps nothing between calls
 and reaches no other service.",
     environment: "  \
-  MAX_BODY_BYTES
-          Largest request body, 1024 to 1048576 bytes [default: 16384]
   MAX_LIST_ITEMS
           Most operands or values, 1 to 10000 [default: 1000]
   MAX_NUMBER_DIGITS
@@ -75,10 +74,6 @@ and reaches no other service.",
           Highest precision, 1 to 1000 significant digits [default: 100]
   DEFAULT_PRECISION
           Precision of calls that name none, 1 to MAX_PRECISION [default: 28]
-  REQUEST_TIMEOUT_MS
-          Longest time of a call, 1 to 60000 milliseconds [default: 250]
-  MAX_OUTPUT_CHARS
-          Longest output of a call, 64 to 65536 characters [default: 4096]
   MAX_EXPRESSION_CHARS
           Longest expression, 1 to 16384 characters [default: 1000]
   MAX_EXPRESSION_DEPTH
@@ -87,10 +82,6 @@ and reaches no other service.",
           Most operations of an expression, 1 to 100000 [default: 1000]
   MAX_VARIABLES
           Most variables of an expression, 1 to 1000 [default: 100]
-  MAX_VALIDATION_ERRORS
-          Most details of an Invalid params error, 1 to 100 [default: 5]
-  MAX_CONCURRENT_CALLS
-          Most calls at work at once, 1 to 256 [default: 16]
 ",
     endpoints: "  \
   POST /v1/compute

@@ -40,7 +40,7 @@ pub(crate) fn fit(
         return Err(ToolError::refused("a line requires at least 2 different values of x"));
     };
     // (Σy − slope·Σx) / n
-    let rest = y.sum(deadline)?.subtract(&slope.multiply(&x.sum(deadline)?));
+    let rest = y.sum().subtract(&slope.multiply(&x.sum()));
     let intercept = rest.over(x.values.len());
     let yy = y.spread(&y, deadline)?;
     deadline.check()?;

@@ -9,30 +9,35 @@ use scopegate::toolkit::{Deadline, ToolError};
 
 use crate::exact::{Exact, power_of_ten};
 
-/// Values as whole numbers times one power of ten.
+/// How many values pass between two looks at the clock. A step takes some
+/// microseconds at most, and a look as long as a small step.
+const STEPS_PER_LOOK: usize = 32;
+
+/// Values as whole numbers times one power of ten, and their sum.
 pub(crate) struct Scaled {
     pub(crate) values: Vec<IBig>,
     pub(crate) exponent: i64,
+    sum: IBig,
 }
 
 impl Scaled {
     pub(crate) fn new(values: &[Exact], deadline: &Deadline) -> Result<Self, ToolError> {
         let exponent = values.iter().map(|value| value.exponent).min().unwrap_or(0);
         let mut whole = Vec::with_capacity(values.len());
-        for value in values {
+        let mut sum = IBig::ZERO;
+        for some in values.chunks(STEPS_PER_LOOK) {
             deadline.check()?;
-            whole.push(value.numerator_at(exponent));
+            for value in some {
+                let value = value.numerator_at(exponent);
+                sum += &value;
+                whole.push(value);
+            }
         }
-        Ok(Self { values: whole, exponent })
+        Ok(Self { values: whole, exponent, sum })
     }
 
-    pub(crate) fn sum(&self, deadline: &Deadline) -> Result<Exact, ToolError> {
-        let mut sum = IBig::ZERO;
-        for value in &self.values {
-            deadline.check()?;
-            sum += value;
-        }
-        Ok(Exact::new(sum, self.exponent))
+    pub(crate) fn sum(&self) -> Exact {
+        Exact::new(self.sum.clone(), self.exponent)
     }
 
     /// Σxy, pair by pair.
@@ -42,9 +47,12 @@ impl Scaled {
         deadline: &Deadline,
     ) -> Result<Exact, ToolError> {
         let mut sum = IBig::ZERO;
-        for (left, right) in self.values.iter().zip(&other.values) {
+        let others = other.values.chunks(STEPS_PER_LOOK);
+        for (left, right) in self.values.chunks(STEPS_PER_LOOK).zip(others) {
             deadline.check()?;
-            sum += left * right;
+            for (left, right) in left.iter().zip(right) {
+                sum += left * right;
+            }
         }
         Ok(Exact::new(sum, self.exponent.saturating_add(other.exponent)))
     }
@@ -52,7 +60,7 @@ impl Scaled {
     /// n·Σxy − Σx·Σy: n² times the covariance of the pairs.
     pub(crate) fn spread(&self, other: &Self, deadline: &Deadline) -> Result<Exact, ToolError> {
         let products = self.product_sum(other, deadline)?;
-        let sums = self.sum(deadline)?.multiply(&other.sum(deadline)?);
+        let sums = self.sum().multiply(&other.sum());
         Ok(Exact::new(self.values.len(), 0).multiply(&products).subtract(&sums))
     }
 

@@ -77,8 +77,8 @@ pub(crate) fn compute(
     let sample = choice.sample;
     let scaled = Scaled::new(values, deadline)?;
     match function {
-        Function::Mean => scaled.sum(deadline)?.over(values.len()).to_text(form),
-        Function::Sum => scaled.sum(deadline)?.to_text(form),
+        Function::Mean => scaled.sum().over(values.len()).to_text(form),
+        Function::Sum => scaled.sum().to_text(form),
         Function::Variance => scaled.variance(sample, deadline)?.to_text(form),
         Function::Stdev => {
             let variance = scaled.variance(sample, deadline)?;

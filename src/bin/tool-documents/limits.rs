@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scopegate::files::Room;
-use scopegate::toolkit::{Environment, Limits};
+use scopegate::toolkit::{Environment, Limits, Range, Ranges};
 
 use crate::markdown;
 
@@ -21,6 +21,15 @@ pub(crate) struct Bounds {
 /// Largest document that `resources/read` gives, in bytes. In base64 it has to
 /// fit an answer that the gateway takes (`upstream.max_reply_bytes`).
 pub(crate) const READABLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How far the kit's limits can be set.
+pub(crate) const RANGES: Ranges = Ranges {
+    // A byte of the text may take six in JSON.
+    body_bytes: Range { default: 4_194_304, most: 16_777_216 },
+    output_chars: Range { default: 65_536, most: 1_048_576 },
+    concurrent_calls: Range { default: 2, most: 64 },
+    timeout_ms: Range { default: 30_000, most: 300_000 },
+};
 
 /// Reads all limits from the environment.
 pub(crate) fn read(env: &mut Environment) -> (Bounds, Room, Limits) {
@@ -46,17 +55,7 @@ pub(crate) fn read(env: &mut Environment) -> (Bounds, Room, Limits) {
         total_bytes: env.number("DOCUMENTS_MAX_TOTAL_BYTES", 10_737_418_240, &(1024..=1 << 50)),
         keep_for: Duration::from_hours(hours),
     };
-    let timeout = env.number("REQUEST_TIMEOUT_MS", 30_000, &(1..=300_000));
-    let limits = Limits {
-        // A byte of the text may take six in JSON.
-        max_body_bytes: env.number("MAX_BODY_BYTES", 4_194_304, &(1024..=16_777_216)),
-        max_output_chars: env.number("MAX_OUTPUT_CHARS", 65_536, &(64..=1_048_576)),
-        max_validation_errors: env.number("MAX_VALIDATION_ERRORS", 5, &(1..=100)),
-        max_concurrent_calls: env.number("MAX_CONCURRENT_CALLS", 2, &(1..=64)),
-        call_timeout: Duration::from_millis(timeout),
-        ..Limits::default()
-    };
-    (bounds, room, limits)
+    (bounds, room, Limits::read(env, &RANGES))
 }
 
 #[cfg(test)]

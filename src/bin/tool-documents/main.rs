@@ -60,6 +60,7 @@ fn main() -> ExitCode {
                 help: "Further fonts for PDF; may be given several times",
             },
         ],
+        limits: limits::RANGES,
         manual: MANUAL,
         define,
     })
@@ -73,6 +74,7 @@ fn define(environment: &mut Environment) -> Definition {
     let store = store(environment, room, sandbox);
     let resources =
         store.as_ref().map(|store| Arc::new(Documents(Arc::clone(store))) as Arc<dyn Resources>);
+    let generator = Arc::new(Generator { bounds, fonts, store, public_url });
     Definition {
         name: NAME,
         title: "Documents",
@@ -81,11 +83,11 @@ fn define(environment: &mut Environment) -> Definition {
                        download_url to the user, or read the file with resources/read and the \
                        uri of the answer. Images must be data URIs. Look at warnings: they say \
                        what is missing from the document.",
-        tools: vec![Arc::new(Generator { bounds, fonts, store, public_url })],
+        checks: checks::all(&generator),
+        tools: vec![generator],
         resources,
         limits,
         routes: |_| {},
-        checks: checks::all(),
     }
 }
 
@@ -190,16 +192,6 @@ the shared secret in the header X-Gateway-Auth.",
           Most images of a text, 0 to 1000 [default: 64]
   DOCUMENTS_MAX_PIXELS
           Most pixels of all images [default: 32000000]
-  REQUEST_TIMEOUT_MS
-          Longest time of a call, 1 to 300000 milliseconds [default: 30000]
-  MAX_BODY_BYTES
-          Largest request body, 1024 to 16777216 bytes [default: 4194304]
-  MAX_OUTPUT_CHARS
-          Longest answer of a call, 64 to 1048576 characters [default: 65536]
-  MAX_VALIDATION_ERRORS
-          Most details of an Invalid params error, 1 to 100 [default: 5]
-  MAX_CONCURRENT_CALLS
-          Most calls at work at once, 1 to 64 [default: 2]
 ",
     endpoints: "",
     examples: "  \

@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use scopegate::files::{FileKind, KeepError, Store, UserId};
 use scopegate::secret::hex;
 use scopegate::toolkit::{
-    Annotations, CallContext, Deadline, Descriptor, Tool, ToolError, ToolOutput,
+    Annotations, CallContext, Deadline, Descriptor, Tool, ToolError, ToolOutput, typed,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,9 +39,10 @@ pub(crate) struct Generator {
 }
 
 /// A document that was made.
-struct Made {
-    bytes: Vec<u8>,
-    pages: Option<usize>,
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    /// Of a PDF.
+    pub(crate) pages: Option<usize>,
     warnings: Vec<String>,
 }
 
@@ -84,8 +85,7 @@ impl Tool for Generator {
             .ok_or(ToolError::refused("Missing X-User-ID header"))?
             .parse()
             .map_err(|_| ToolError::refused("Invalid user id"))?;
-        let mut asked: Asked =
-            serde_json::from_value(arguments).map_err(|_| ToolError::refused("Invalid params"))?;
+        let mut asked: Asked = typed(arguments)?;
         if asked.content.len() > LARGEST_CONTENT {
             return Err(ToolError::refused("Content exceeds maximum size"));
         }
@@ -124,7 +124,8 @@ impl Tool for Generator {
 }
 
 impl Generator {
-    fn make(&self, asked: &Asked, deadline: &Deadline) -> Result<Made, ToolError> {
+    /// Makes a document, and keeps nothing of it.
+    pub(crate) fn make(&self, asked: &Asked, deadline: &Deadline) -> Result<Made, ToolError> {
         let is_late = || deadline.has_passed();
         let document = markdown::read(&asked.content, &self.bounds.text, &is_late).map_err(
             |error| match error {

@@ -1,14 +1,17 @@
-//! What several tools are asked in the same way.
+//! What several tools are asked, and answer, in the same way.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gix_hash::ObjectId;
 use scopegate::toolkit::{Deadline, ToolError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::Bounds;
 use crate::names::path::TreePath;
+use crate::page::{Page, Query};
 use crate::reader::Reader;
 use crate::repositories::Repositories;
+use crate::text::hex;
 
 /// What all tools share.
 pub(crate) struct Shelf {
@@ -16,15 +19,45 @@ pub(crate) struct Shelf {
     pub(crate) bounds: Bounds,
 }
 
-impl Shelf {
+/// One call of a tool, beside its arguments.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) shelf: &'a Shelf,
+    pub(crate) query: &'a Query,
+    pub(crate) deadline: &'a Deadline,
+}
+
+impl<'a> Call<'a> {
     /// Begins to read the repository of this name.
-    pub(crate) fn reader<'a>(
-        &'a self,
-        name: Option<&str>,
-        deadline: &'a Deadline,
-    ) -> Result<Reader<'a>, ToolError> {
-        Reader::new(self.repositories.find(name)?, &self.bounds, deadline)
+    pub(crate) fn reader(&self, name: Option<&str>) -> Result<Reader<'a>, ToolError> {
+        Reader::new(self.shelf.repositories.find(name)?, &self.shelf.bounds, self.deadline)
     }
+
+    /// Begins to read the repository of a place, and finds its commit.
+    pub(crate) fn open(&self, place: &Place) -> Result<(Reader<'a>, ObjectId), ToolError> {
+        let reader = self.reader(place.repo.as_deref())?;
+        let commit = self.query.commit(&reader, 0, place.revision())?;
+        Ok((reader, commit))
+    }
+
+    /// A page of as many items as were asked for, or of `default`.
+    pub(crate) fn page(&self, limit: Option<usize>, default: usize) -> Page {
+        Page::new(&self.shelf.bounds, limit, default)
+    }
+
+    /// A page of as many items as were asked for, or of as many as may be.
+    pub(crate) fn full_page(&self, limit: Option<usize>) -> Page {
+        self.page(limit, self.shelf.bounds.page_items)
+    }
+}
+
+/// What results begin with: what was read, as it was asked for and as it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Source {
+    repo: String,
+    #[serde(rename = "ref")]
+    revision: String,
+    commit: String,
 }
 
 /// Which repository, which commit, and which path in it.
@@ -41,6 +74,21 @@ impl Place {
     /// The revision, `HEAD` without one.
     pub(crate) fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("HEAD")
+    }
+
+    /// What a result of this commit begins with.
+    pub(crate) fn source(&self, reader: &Reader<'_>, commit: ObjectId) -> Source {
+        Source {
+            repo: reader.repository.name.clone(),
+            revision: self.revision().to_owned(),
+            commit: hex(&commit),
+        }
+    }
+
+    /// The path of a file, which has to be there.
+    pub(crate) fn file(&self) -> Result<TreePath, ToolError> {
+        let path = self.path()?;
+        if path.is_root() { Err(ToolError::refused("path is required")) } else { Ok(path) }
     }
 
     /// The path, the root without one.

@@ -8,6 +8,7 @@ use scopegate::toolkit::ToolError;
 
 use crate::names::path::TreePath;
 use crate::reader::{Entry, Mode, Reader};
+use crate::tree::Held;
 
 /// One side of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,8 @@ impl Reader<'_> {
         new: Option<&ObjectId>,
         path: &TreePath,
     ) -> Result<Vec<Change>, ToolError> {
-        let mut found = Vec::new();
+        let mut search =
+            Search { reader: self, looked_at: 0, held: Held::default(), found: Vec::new() };
         let at = |tree: Option<&ObjectId>| match tree {
             Some(tree) => self.find(tree, path),
             None => Ok(None),
@@ -70,21 +72,38 @@ impl Reader<'_> {
         };
         let (old, new) = (side(at(old)?), side(at(new)?));
         if old != new {
-            self.pair(old, new, path.as_bytes(), 0, &mut found)?;
+            search.pair(old, new, path.as_bytes(), 0)?;
         }
-        Ok(found)
+        Ok(search.found)
     }
+}
 
+/// A search for changes.
+struct Search<'a, 'r> {
+    reader: &'a Reader<'r>,
+    /// Files, folders and whatever else differed so far.
+    looked_at: usize,
+    held: Held,
+    found: Vec<Change>,
+}
+
+impl Search<'_, '_> {
     /// Compares what lies at one path.
     fn pair(
-        &self,
+        &mut self,
         old: Option<Entry>,
         new: Option<Entry>,
         path: &[u8],
         depth: usize,
-        found: &mut Vec<Change>,
     ) -> Result<(), ToolError> {
-        self.deadline.check()?;
+        let reader = self.reader;
+        reader.deadline.check()?;
+        // Folders count, too: a few small ones can be in each other so that
+        // they are billions of empty ones.
+        if self.looked_at >= reader.bounds.entries {
+            return Err(reader.too_many());
+        }
+        self.looked_at += 1;
         let split = |entry: Option<Entry>| match entry {
             Some(entry) if entry.mode.is_tree() => (Some(entry.id), None),
             other => (None, other),
@@ -92,11 +111,8 @@ impl Reader<'_> {
         let (old_tree, old_file) = split(old);
         let (new_tree, new_file) = split(new);
         if old_file.is_some() || new_file.is_some() {
-            if found.len() >= self.bounds.entries {
-                return Err(self.too_many());
-            }
             let side = |entry: Entry| Side { path: path.to_vec(), mode: entry.mode, id: entry.id };
-            found.push(Change {
+            self.found.push(Change {
                 old: old_file.map(side),
                 new: new_file.map(side),
                 similarity: None,
@@ -105,15 +121,22 @@ impl Reader<'_> {
         if old_tree == new_tree {
             return Ok(());
         }
-        if depth > self.bounds.depth {
-            return Err(self.too_deep());
+        if depth > reader.bounds.depth {
+            return Err(reader.too_deep());
         }
-        let entries = |tree: Option<ObjectId>| tree.map_or(Ok(Vec::new()), |tree| self.tree(&tree));
-        let mut old = entries(old_tree)?.into_iter().peekable();
-        let mut new = entries(new_tree)?.into_iter().peekable();
+        let entries =
+            |tree: Option<ObjectId>| tree.map_or(Ok(Vec::new()), |tree| reader.tree(&tree));
+        let (old, new) = (entries(old_tree)?, entries(new_tree)?);
+        let held = old.len() + new.len();
+        self.held.add(reader, held)?;
+        let mut old = old.into_iter().peekable();
+        let mut new = new.into_iter().peekable();
         loop {
             let order = match (old.peek(), new.peek()) {
-                (None, None) => return Ok(()),
+                (None, None) => {
+                    self.held.remove(held);
+                    return Ok(());
+                }
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(old), Some(new)) => {
@@ -131,7 +154,7 @@ impl Reader<'_> {
                 inner.push(b'/');
             }
             inner.extend_from_slice(name);
-            self.pair(left, right, &inner, depth + 1, found)?;
+            self.pair(left, right, &inner, depth + 1)?;
         }
     }
 }

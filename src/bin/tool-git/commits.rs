@@ -1,11 +1,12 @@
 //! Commits as the tools show them.
 
 use gix_hash::oid;
+use gix_object::CommitRef;
 use scopegate::toolkit::ToolError;
 use serde::Serialize;
 
 use crate::reader::{Reader, parse_commit};
-use crate::text::{Message, Person, decode, hex, shorten, weight};
+use crate::text::{Message, Person, encoding, hex, shorten, weight};
 
 /// Longest body of a message in a list, in characters.
 pub(crate) const LISTED_BODY: usize = 4000;
@@ -23,33 +24,25 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    /// Reads a commit, and its whole message; of its body, at most so many
-    /// characters become part of it.
-    pub(crate) fn read_with_message(
-        reader: &Reader<'_>,
-        id: &oid,
-        longest: usize,
-    ) -> Result<(Self, String), ToolError> {
-        let data = reader.commit(id)?;
-        let commit = parse_commit(id, &data)?;
-        let encoding = commit.encoding.map(|name| &**name);
-        let message = Message::of(&commit);
+    /// A commit; of its subject and its body, at most so many characters each.
+    pub(crate) fn of(id: &oid, commit: &CommitRef<'_>, longest: usize) -> Self {
+        let encoding = encoding(commit);
+        let message = Message::of(commit);
         let (body, whole) = shorten(&message.body, longest);
-        let one = Self {
+        Self {
             id: hex(id),
             parents: commit.parents().map(|parent| hex(&parent)).collect(),
-            author: Person::read(commit.author, encoding),
+            author: Person::author_of(commit),
             committer: Person::read(commit.committer, encoding),
             subject: shorten(&message.subject, longest).0.to_owned(),
             body: body.to_owned(),
             body_truncated: !whole,
-        };
-        Ok((one, decode(commit.message, encoding)))
+        }
     }
 
-    /// The same without the message.
+    /// Reads a commit.
     pub(crate) fn read(reader: &Reader<'_>, id: &oid, longest: usize) -> Result<Self, ToolError> {
-        Self::read_with_message(reader, id, longest).map(|(commit, _)| commit)
+        Ok(Self::of(id, &parse_commit(id, &reader.commit(id)?)?, longest))
     }
 
     /// Its length in JSON, about.

@@ -1,8 +1,6 @@
 //! The limits of the git tools.
 
-use std::time::Duration;
-
-use scopegate::toolkit::{Environment, Limits};
+use scopegate::toolkit::{Environment, Limits, Range, Ranges};
 
 /// Bounds of what a call may make the service read or say.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +23,14 @@ pub(crate) struct Bounds {
 /// Most bytes a commit, tree or tag may have.
 pub(crate) const OBJECT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How far the kit's limits can be set.
+pub(crate) const RANGES: Ranges = Ranges {
+    body_bytes: Range { default: 65_536, most: 1_048_576 },
+    output_chars: Range { default: 8_388_608, most: 67_108_864 },
+    concurrent_calls: Range { default: 4, most: 256 },
+    timeout_ms: Range { default: 10_000, most: 300_000 },
+};
+
 /// Reads both kinds of limits from the environment.
 pub(crate) fn read(env: &mut Environment) -> (Bounds, Limits) {
     let bounds = Bounds {
@@ -35,16 +41,7 @@ pub(crate) fn read(env: &mut Environment) -> (Bounds, Limits) {
         blob_bytes: env.number("GIT_MAX_FILE_BYTES", 4_194_304, &(1024..=67_108_864)),
         depth: env.number("GIT_MAX_DEPTH", 64, &(1..=512)),
     };
-    let timeout = env.number("REQUEST_TIMEOUT_MS", 10_000, &(1..=300_000));
-    let limits = Limits {
-        max_body_bytes: env.number("MAX_BODY_BYTES", 65_536, &(1024..=1_048_576)),
-        max_output_chars: env.number("MAX_OUTPUT_CHARS", 8_388_608, &(64..=67_108_864)),
-        max_validation_errors: env.number("MAX_VALIDATION_ERRORS", 5, &(1..=100)),
-        max_concurrent_calls: env.number("MAX_CONCURRENT_CALLS", 4, &(1..=256)),
-        call_timeout: Duration::from_millis(timeout),
-        ..Limits::default()
-    };
-    (bounds, limits)
+    (bounds, Limits::read(env, &RANGES))
 }
 
 #[cfg(test)]

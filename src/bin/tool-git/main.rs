@@ -51,6 +51,7 @@ fn main() -> ExitCode {
             variable: repositories::VARIABLE,
             help: "A repository to serve, bare or not; may be given several times",
         }],
+        limits: limits::RANGES,
         manual: MANUAL,
         define,
     })
@@ -119,17 +120,6 @@ restart.",
           [default: 4194304]
   GIT_MAX_DEPTH
           Deepest folder, 1 to 512 [default: 64]
-  REQUEST_TIMEOUT_MS
-          Longest time of a call, 1 to 300000 milliseconds [default: 10000]
-  MAX_BODY_BYTES
-          Largest request body, 1024 to 1048576 bytes [default: 65536]
-  MAX_OUTPUT_CHARS
-          Longest output of a call, 64 to 67108864 characters
-          [default: 8388608]
-  MAX_VALIDATION_ERRORS
-          Most details of an Invalid params error, 1 to 100 [default: 5]
-  MAX_CONCURRENT_CALLS
-          Most calls at work at once, 1 to 256 [default: 4]
 ",
     endpoints: "",
     examples: "  \

@@ -35,6 +35,8 @@ pub(crate) fn merge_base(
     let mut found: Vec<(i64, ObjectId)> = Vec::new();
     let mut left = reader.bounds.commits;
     while queue.iter().any(|(_, id)| flags.get(id).is_some_and(|flag| flag & STALE == 0)) {
+        // Looking through the queue takes long where it is long.
+        reader.deadline.check()?;
         let Some((time, id)) = queue.pop() else { break };
         left = left.checked_sub(1).ok_or_else(|| too_far(reader))?;
         let mut flag = flags.get(&id).copied().unwrap_or(0);

@@ -165,13 +165,20 @@ impl<'a> Reader<'a> {
 
     /// What is needed of a commit to walk on.
     pub(crate) fn node(&self, id: ObjectId) -> Result<Node, ToolError> {
+        self.node_and_data(id).map(|(node, _)| node)
+    }
+
+    /// The same, and the bytes of the commit.
+    pub(crate) fn node_and_data(&self, id: ObjectId) -> Result<(Node, Vec<u8>), ToolError> {
         let data = self.commit(&id)?;
         let commit = parse_commit(&id, &data)?;
         let parents =
             if self.shallow.contains(&id) { Vec::new() } else { commit.parents().collect() };
         // A date that cannot be read is the beginning of time, as for git.
         let time = commit.time().map_or(0, |time| time.seconds);
-        Ok(Node { id, tree: commit.tree(), parents, time })
+        let tree = commit.tree();
+        drop(commit);
+        Ok((Node { id, tree, parents, time }, data))
     }
 
     /// The entries of a tree, in its own order.

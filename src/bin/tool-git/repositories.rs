@@ -97,7 +97,9 @@ impl Repository {
         let limit = bounds.blob_bytes.max(OBJECT_BYTES);
         let options = init::Options {
             slots: init::Slots::Given(1024),
-            use_multi_pack_index: true,
+            // It names packs, by paths that may lead anywhere; each pack has an
+            // index of its own, too.
+            use_multi_pack_index: false,
             alloc_limit_bytes: usize::try_from(limit).ok(),
             current_dir: Some(git_dir.clone()),
             ..init::Options::default()

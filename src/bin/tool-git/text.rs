@@ -42,6 +42,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Who wrote a commit.
+    pub(crate) fn author_of(commit: &CommitRef<'_>) -> Self {
+        Self::read(commit.author, encoding(commit))
+    }
+
     /// Reads `name <email> seconds offset`, as commits and tags have it; what
     /// cannot be read is empty.
     pub(crate) fn read(line: &[u8], encoding: Option<&[u8]>) -> Self {
@@ -99,7 +104,7 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn of(commit: &CommitRef<'_>) -> Self {
-        Self::read(commit.message, commit.encoding.map(|name| &**name))
+        Self::read(commit.message, encoding(commit))
     }
 
     pub(crate) fn read(message: &[u8], encoding: Option<&[u8]>) -> Self {
@@ -129,6 +134,11 @@ impl Message {
         let body = if rest.trim_ascii_end().is_empty() { "" } else { rest.trim_end_matches('\n') };
         Self { subject, body: body.to_owned() }
     }
+}
+
+/// The encoding a commit names.
+pub(crate) fn encoding<'a>(commit: &CommitRef<'a>) -> Option<&'a [u8]> {
+    commit.encoding.map(|name| &**name)
 }
 
 /// Text in the encoding a commit names, UTF-8 without one. What does not fit

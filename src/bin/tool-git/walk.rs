@@ -9,6 +9,10 @@ use scopegate::toolkit::ToolError;
 use crate::names::path::TreePath;
 use crate::reader::{Found, Node, Reader};
 
+/// Most bytes of commits that are kept until the walk comes to them. What most of
+/// them are needed for, their parents and their date, is kept in any case.
+const KEPT_BYTES: usize = 1024 * 1024;
+
 /// A walk from one commit through its ancestors, ordered by the committers'
 /// dates; of two with the same date, the one that was found first.
 ///
@@ -28,11 +32,15 @@ pub(crate) struct Walk<'a> {
     order: u64,
     since: Option<i64>,
     until: Option<i64>,
+    /// How many bytes of commits the queue keeps.
+    kept: usize,
 }
 
 /// A commit the walk has come to.
 pub(crate) struct Visited {
     pub(crate) node: Node,
+    /// Its bytes, for [`Walk::data`].
+    pub(crate) data: Option<Vec<u8>>,
     /// Whether it changes the path; always, without one.
     pub(crate) counts: bool,
 }
@@ -56,6 +64,7 @@ impl<'a> Walk<'a> {
             order: 0,
             since: None,
             until: None,
+            kept: 0,
         };
         walk.queue(from)?;
         Ok(walk)
@@ -75,9 +84,10 @@ impl<'a> Walk<'a> {
 
     /// The next commit; nothing when all were there.
     pub(crate) fn next(&mut self) -> Result<Option<Visited>, ToolError> {
-        let Some(Queued { node, .. }) = self.queue.pop() else { return Ok(None) };
+        let Some(Queued { node, data, .. }) = self.queue.pop() else { return Ok(None) };
+        self.kept -= data.as_ref().map_or(0, Vec::len);
         if self.since.is_some_and(|since| node.time < since) {
-            return Ok(Some(Visited { node, counts: false }));
+            return Ok(Some(Visited { node, data, counts: false }));
         }
         let mut parents = node.parents.clone();
         if self.first_parent {
@@ -105,7 +115,13 @@ impl<'a> Walk<'a> {
         }
         self.ready.clear();
         counts &= self.until.is_none_or(|until| node.time <= until);
-        Ok(Some(Visited { node, counts }))
+        Ok(Some(Visited { node, data, counts }))
+    }
+
+    /// The bytes of a commit the walk has come to, read again if they were not
+    /// kept.
+    pub(crate) fn data(&self, id: ObjectId, kept: Option<Vec<u8>>) -> Result<Vec<u8>, ToolError> {
+        kept.map_or_else(|| self.reader.commit(&id), Ok)
     }
 
     fn at(&mut self, tree: &ObjectId, path: &TreePath) -> Result<Option<Found>, ToolError> {
@@ -114,12 +130,15 @@ impl<'a> Walk<'a> {
 
     fn queue(&mut self, id: ObjectId) -> Result<(), ToolError> {
         if self.seen.insert(id) {
-            let node = match self.ready.remove(&id) {
-                Some(node) => node,
-                None => self.reader.node(id)?,
+            let (node, data) = if let Some(node) = self.ready.remove(&id) {
+                (node, None)
+            } else {
+                let (node, data) = self.reader.node_and_data(id)?;
+                (node, Some(data).filter(|data| self.kept + data.len() <= KEPT_BYTES))
             };
+            self.kept += data.as_ref().map_or(0, Vec::len);
             self.order += 1;
-            self.queue.push(Queued { node, order: self.order });
+            self.queue.push(Queued { node, data, order: self.order });
         }
         Ok(())
     }
@@ -127,6 +146,7 @@ impl<'a> Walk<'a> {
 
 struct Queued {
     node: Node,
+    data: Option<Vec<u8>>,
     order: u64,
 }
 

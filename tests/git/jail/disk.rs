@@ -80,6 +80,58 @@ fn objects_of_other_repositories_cannot_be_borrowed() {
     assert_eq!(refused, "ref names no commit of this repository");
 }
 
+/// An index of several packs has their names, and a name may be a path.
+#[test]
+fn an_index_of_packs_leads_to_none_elsewhere() {
+    let Apart { repository, elsewhere, hidden } = Apart::new();
+    for one in [&repository, &elsewhere] {
+        one.git(&["repack", "-q", "-a", "-d"]);
+        one.git(&["multi-pack-index", "write"]);
+    }
+    let packs = |one: &Repository| one.path().join("objects/pack");
+    let index = packs(&elsewhere).join("multi-pack-index");
+    let led = leading_to(&fs::read(&index).unwrap(), &packs(&elsewhere));
+    let target = packs(&repository).join("multi-pack-index");
+    // Git writes it for itself only to read.
+    fs::remove_file(&target).unwrap();
+    fs::write(target, led).unwrap();
+    let service = Service::with(&[("one", repository.path())], &[("GIT_SANDBOX", "off")]);
+    for reply in ask_about_ref(&service, &hidden) {
+        let message = &reply["error"]["message"];
+        assert_eq!(message, "ref names no commit of this repository", "{reply}");
+    }
+    // Its own objects are found by the index of their own pack.
+    assert_eq!(service.call("git_read_file", json!({"path": "readme.txt"}))["content"], "one\n");
+}
+
+/// An index of packs in which each name is that of a pack in this folder: a head of
+/// twelve bytes, a table of parts (four letters, and where it begins), the parts.
+fn leading_to(index: &[u8], folder: &Path) -> Vec<u8> {
+    let number = |at: usize| u64::from_be_bytes(index[at..at + 8].try_into().unwrap());
+    let count = usize::from(index[6]);
+    let mut table = index[..12].to_vec();
+    let mut parts: Vec<u8> = Vec::new();
+    for entry in (0..=count).map(|entry| 12 + 12 * entry) {
+        let id = &index[entry..entry + 4];
+        table.extend_from_slice(id);
+        table.extend_from_slice(&((12 + 12 * (count + 1) + parts.len()) as u64).to_be_bytes());
+        if id == [0; 4] {
+            break;
+        }
+        let range = [number(entry + 4), number(entry + 16)].map(|at| usize::try_from(at).unwrap());
+        let part = &index[range[0]..range[1]];
+        if id == b"PNAM" {
+            let name = std::str::from_utf8(part).unwrap().trim_end_matches('\0');
+            parts.extend_from_slice(folder.join(name).to_str().unwrap().as_bytes());
+            parts.push(0);
+            parts.resize(parts.len().next_multiple_of(4), 0);
+        } else {
+            parts.extend_from_slice(part);
+        }
+    }
+    [table, parts, vec![0; 20]].concat()
+}
+
 #[test]
 fn links_in_the_folder_of_a_repository_are_refused() {
     let apart = Apart::new();

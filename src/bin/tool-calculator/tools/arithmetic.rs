@@ -1,11 +1,13 @@
 //! `exact_calculate`.
 
-use scopegate::toolkit::{Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput};
+use scopegate::toolkit::{
+    Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput, typed,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Outcome;
-use crate::arguments::{Precision, numbers, typed};
+use crate::arguments::{Precision, numbers};
 use crate::arithmetic::{self, Operator};
 use crate::limits::Bounds;
 use crate::schema;
@@ -39,7 +41,7 @@ impl Tool for Calculate {
         let CalculateArguments { operator, operands, precision } = typed(arguments)?;
         let operands = numbers(&operands, "operands", &self.0)?;
         let value = arithmetic::compute(operator, &operands, &context.deadline)?;
-        let result = value.to_text(self.0.form(precision.map(|precision| precision.0)))?;
+        let result = value.to_text(self.0.form(precision))?;
         ToolOutput::structured(&Outcome { operation: "arithmetic", result, unit: None })
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use scopegate::toolkit::{Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput};
+use scopegate::toolkit::{
+    Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput, typed,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Outcome;
-use crate::arguments::{Precision, number, spot, typed};
+use crate::arguments::{Precision, number, wrong};
 use crate::exact::Exact;
 use crate::expression::{self, Problem};
 use crate::limits::Bounds;
@@ -59,7 +61,7 @@ impl Tool for Evaluate {
         let bounds = self.0.expression();
         let steps = expression::read(&expression, &bounds, |name| known.get(name).cloned())
             .map_err(refuse)?;
-        let form = self.0.form(precision.map(|precision| precision.0));
+        let form = self.0.form(precision);
         let in_time = || !context.deadline.has_passed();
         let answer =
             expression::evaluate(steps, form.precision, &bounds, in_time).map_err(refuse)?;
@@ -75,7 +77,7 @@ impl Tool for Evaluate {
 
 fn refuse(problem: Problem) -> ToolError {
     match problem {
-        Problem::Text { .. } => spot("expression", problem.to_string(), "syntax"),
+        Problem::Text { .. } => wrong(&["expression"], problem.to_string(), "syntax"),
         Problem::Time => ToolError::Timeout,
         Problem::Undefined
         | Problem::Exponent

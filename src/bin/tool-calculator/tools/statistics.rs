@@ -1,11 +1,13 @@
 //! `exact_statistics` and `exact_regression`.
 
-use scopegate::toolkit::{Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput};
+use scopegate::toolkit::{
+    Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput, typed,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Outcome;
-use crate::arguments::{Precision, number, numbers, typed};
+use crate::arguments::{Precision, number, numbers};
 use crate::exact::Exact;
 use crate::limits::Bounds;
 use crate::regression::{self, Line};
@@ -54,7 +56,7 @@ impl Tool for Statistics {
             return Err(ToolError::refused("percent must be from 0 to 100"));
         }
         let choice = Choice { sample, percent };
-        let form = self.0.form(precision.map(|precision| precision.0));
+        let form = self.0.form(precision);
         let result = statistics::compute(function, &values, &choice, form, &context.deadline)?;
         ToolOutput::structured(&Outcome { operation: "statistics", result, unit: None })
     }
@@ -99,7 +101,7 @@ impl Tool for Regression {
         let RegressionArguments { x, y, at, precision } = typed(arguments)?;
         let (x, y) = (numbers(&x, "x", &self.0)?, numbers(&y, "y", &self.0)?);
         let at = at.map(|text| number(&text, &["at"], &self.0)).transpose()?;
-        let form = self.0.form(precision.map(|precision| precision.0));
+        let form = self.0.form(precision);
         let line = regression::fit(&x, &y, at.as_ref(), form, &context.deadline)?;
         ToolOutput::structured(&RegressionOutcome { operation: "regression", count: x.len(), line })
     }

@@ -1,11 +1,13 @@
 //! `exact_convert_units` and `exact_unit_arithmetic`.
 
-use scopegate::toolkit::{Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput};
+use scopegate::toolkit::{
+    Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput, typed,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Outcome;
-use crate::arguments::{Precision, number, typed, wrong};
+use crate::arguments::{Precision, number, wrong};
 use crate::arithmetic::Operator;
 use crate::limits::Bounds;
 use crate::schema;
@@ -44,7 +46,7 @@ impl Tool for ConvertUnits {
         let from = Quantity { value, unit: unit(&from_unit, &["from_unit"])? };
         let to = unit(&to_unit, &["to_unit"])?;
         context.deadline.check()?;
-        let form = self.0.form(precision.map(|precision| precision.0));
+        let form = self.0.form(precision);
         let result = from.convert(&to)?.to_text(form)?;
         ToolOutput::structured(&Outcome { operation: "unit", result, unit: Some(to.name) })
     }
@@ -100,12 +102,11 @@ impl Tool for UnitArithmetic {
         let wanted = result_unit.map(|name| unit(&name, &["result_unit"])).transpose()?;
         context.deadline.check()?;
         let (value, label) = units::compute(operator, &left, &right, wanted)?;
-        let result = value.to_text(self.0.form(precision.map(|precision| precision.0)))?;
+        let result = value.to_text(self.0.form(precision))?;
         ToolOutput::structured(&Outcome { operation: "unit", result, unit: Some(&label) })
     }
 }
 
 fn unit(name: &str, loc: &[&str]) -> Result<Unit, ToolError> {
-    let loc = || loc.iter().map(|&member| Value::from(member)).collect();
-    Unit::named(name).ok_or_else(|| wrong(loc(), "is not a known unit", "enum"))
+    Unit::named(name).ok_or_else(|| wrong(loc, "is not a known unit", "enum"))
 }

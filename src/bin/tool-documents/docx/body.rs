@@ -346,20 +346,20 @@ impl<'a> Body<'a> {
     }
 
     fn pieces(&mut self, pieces: &[Piece]) {
-        let mut open = None;
-        for piece in pieces {
-            if piece.link != open {
-                self.close_link(open);
-                open = self.open_link(piece.link);
+        for linked in pieces.chunk_by(|one, next| one.link == next.link) {
+            let is_open = linked[0].link.is_some_and(|place| self.open_link(place));
+            for piece in linked {
+                match &piece.what {
+                    What::Text(text) => self.words(text, piece.style, is_open),
+                    What::Break => self.text.push_str("<w:r><w:br/></w:r>"),
+                    What::Note(number) => self.note(*number),
+                    What::Image(place, shows) => self.image(*place, shows),
+                }
             }
-            match &piece.what {
-                What::Text(text) => self.words(text, piece.style, open.is_some()),
-                What::Break => self.text.push_str("<w:r><w:br/></w:r>"),
-                What::Note(number) => self.note(*number),
-                What::Image(place, shows) => self.image(*place, shows),
+            if is_open {
+                self.text.push_str("</w:hyperlink>");
             }
         }
-        self.close_link(open);
     }
 
     /// A text in runs that run one way each.
@@ -408,25 +408,21 @@ impl<'a> Body<'a> {
         self.text.push_str(&media::drawing(image, &relation, id, shows, self.room));
     }
 
-    fn open_link(&mut self, link: Option<usize>) -> Option<usize> {
-        match self.document.targets.get(link?)? {
-            Target::Address(address) => {
+    /// Whether it leads anywhere.
+    fn open_link(&mut self, place: usize) -> bool {
+        match self.document.targets.get(place) {
+            None => return false,
+            Some(Target::Address(address)) => {
                 let id = self.relations.address(address);
                 let _ = write!(self.text, "<w:hyperlink r:id=\"{id}\" w:history=\"1\">");
             }
-            Target::Anchor(anchor) => {
+            Some(Target::Anchor(anchor)) => {
                 // To a heading that is not there, nothing leads.
-                let name = self.bookmarks.get(anchor)?;
+                let Some(name) = self.bookmarks.get(anchor) else { return false };
                 let _ = write!(self.text, "<w:hyperlink w:anchor=\"{name}\" w:history=\"1\">");
             }
         }
-        link
-    }
-
-    fn close_link(&mut self, open: Option<usize>) {
-        if open.is_some() {
-            self.text.push_str("</w:hyperlink>");
-        }
+        true
     }
 }
 

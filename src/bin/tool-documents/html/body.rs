@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::escape::escape;
 use crate::markdown::Target;
-use crate::markdown::tree::{Align, Block, Document, ImageKind, Item, Piece, Style, Table, What};
+use crate::markdown::tree::{Align, Block, Document, Item, Piece, Style, Table, What};
 
 /// Writes all blocks, and the footnotes below them.
 pub(super) fn write(page: &mut String, document: &Document) {
@@ -117,22 +117,22 @@ impl Writer<'_> {
     }
 
     fn pieces(&mut self, pieces: &[Piece]) {
-        let mut open = None;
-        for piece in pieces {
-            if piece.link != open {
-                self.close_link(open);
-                open = self.open_link(piece.link);
+        for linked in pieces.chunk_by(|one, next| one.link == next.link) {
+            let is_open = linked[0].link.is_some_and(|place| self.open_link(place));
+            for piece in linked {
+                let tags = tags(piece.style);
+                for tag in &tags {
+                    let _ = write!(self.page, "<{tag}>");
+                }
+                self.piece(&piece.what);
+                for tag in tags.iter().rev() {
+                    let _ = write!(self.page, "</{tag}>");
+                }
             }
-            let tags = tags(piece.style);
-            for tag in &tags {
-                let _ = write!(self.page, "<{tag}>");
-            }
-            self.piece(&piece.what);
-            for tag in tags.iter().rev() {
-                let _ = write!(self.page, "</{tag}>");
+            if is_open {
+                self.page.push_str("</a>");
             }
         }
-        self.close_link(open);
     }
 
     fn piece(&mut self, what: &What) {
@@ -141,12 +141,7 @@ impl Writer<'_> {
             What::Break => self.page.push_str("<br>\n"),
             What::Image(place, shows) => {
                 let Some(image) = self.document.images.get(*place) else { return };
-                let media = match image.kind {
-                    ImageKind::Png => "png",
-                    ImageKind::Jpeg => "jpeg",
-                    ImageKind::Gif => "gif",
-                    ImageKind::Webp => "webp",
-                };
+                let media = image.kind.extension();
                 let _ = write!(
                     self.page,
                     "<img src=\"data:image/{media};base64,{}\" alt=\"{}\" width=\"{}\" height=\"{}\">",
@@ -165,26 +160,22 @@ impl Writer<'_> {
         }
     }
 
-    fn open_link(&mut self, link: Option<usize>) -> Option<usize> {
-        match self.document.targets.get(link?)? {
-            Target::Address(address) => {
+    /// Whether there is one.
+    fn open_link(&mut self, place: usize) -> bool {
+        match self.document.targets.get(place) {
+            None => return false,
+            Some(Target::Address(address)) => {
                 let _ = write!(
                     self.page,
                     "<a href=\"{}\" rel=\"noopener noreferrer\">",
                     escape(address)
                 );
             }
-            Target::Anchor(anchor) => {
+            Some(Target::Anchor(anchor)) => {
                 let _ = write!(self.page, "<a href=\"#{}\">", escape(anchor));
             }
         }
-        link
-    }
-
-    fn close_link(&mut self, open: Option<usize>) {
-        if open.is_some() {
-            self.page.push_str("</a>");
-        }
+        true
     }
 
     fn notes(&mut self) {

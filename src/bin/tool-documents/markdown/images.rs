@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use imagesize::ImageType;
 
 use super::tree::{Image, ImageKind};
-use super::{Limits, ReadError};
+use super::{Limits, ReadError, frames};
 
 /// Longest side of an image, in pixels.
 const LONGEST_SIDE: usize = 10_000;
@@ -64,8 +64,11 @@ impl Images {
         else {
             return Err(too_large());
         };
-        self.pixels = self.pixels.saturating_add(u64::from(width) * u64::from(height));
-        if self.pixels > limits.pixels {
+        // A PNG's depth: bits of each colour.
+        let weight = if kind == ImageKind::Png && bytes.get(24) == Some(&16) { 2 } else { 1 };
+        let pixels = weight * u64::from(width) * u64::from(height);
+        self.pixels = self.pixels.saturating_add(pixels);
+        if self.pixels > limits.pixels || !frames::fit(kind, &bytes, width, height) {
             return Err(too_large());
         }
         self.bytes += bytes.len();
@@ -139,6 +142,21 @@ mod tests {
         header.extend_from_slice(&60_000_u32.to_be_bytes());
         header.extend_from_slice(b"\x08\x06\0\0\0\0\0\0\0");
         let url = format!("data:image/png;base64,{}", BASE64.encode(&header));
+        let refused = Images::default().add(&url, &Limits::default()).unwrap_err();
+        assert_eq!(refused.to_string(), "Image 1 has too many pixels");
+        // 4000 by 4000 pixels are few enough, unless each takes eight bytes.
+        let side = 4000_u32.to_be_bytes();
+        header[16..24].copy_from_slice(&[side, side].concat());
+        let mut add = |depth: u8| {
+            header[24] = depth;
+            let url = format!("data:image/png;base64,{}", BASE64.encode(&header));
+            Images::default().add(&url, &Limits { pixels: 20_000_000, ..Limits::default() })
+        };
+        assert_eq!(add(8), Ok(Some(0)));
+        assert_eq!(add(16).unwrap_err().to_string(), "Image 1 has too many pixels");
+        // One pixel at its head, and 60,000 by 60,000 in its frame.
+        let gif = b"GIF89a\x01\0\x01\0\0\0\0\x2c\0\0\0\0\x60\xea\x60\xea\0";
+        let url = format!("data:image/gif;base64,{}", BASE64.encode(gif));
         let refused = Images::default().add(&url, &Limits::default()).unwrap_err();
         assert_eq!(refused.to_string(), "Image 1 has too many pixels");
         let small = Limits { image_bytes: 8, ..Limits::default() };

@@ -6,6 +6,7 @@
 //! that the input brings along itself.
 
 pub(crate) mod direction;
+mod frames;
 mod images;
 mod links;
 mod reader;
@@ -31,7 +32,8 @@ pub(crate) struct Limits {
     pub(crate) images: usize,
     /// Most bytes of all images.
     pub(crate) image_bytes: usize,
-    /// Most pixels of all images; decoded, each takes up to four bytes.
+    /// Most pixels of all images; decoded, each takes up to four bytes, and one of
+    /// 16 bits a colour counts twice.
     pub(crate) pixels: u64,
 }
 

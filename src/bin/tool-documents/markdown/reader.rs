@@ -1,5 +1,6 @@
 //! From the parser's events to the tree.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use pulldown_cmark::{
@@ -45,11 +46,22 @@ pub(crate) fn read(
 
 /// Without the characters that XML cannot hold.
 fn printable(text: &str) -> String {
-    let fits = |character: char| !character.is_control() || matches!(character, '\n' | '\r' | '\t');
-    let no_character = |character: char| matches!(character, '\u{FFFE}' | '\u{FFFF}');
-    text.chars()
-        .map(|one| if fits(one) && !no_character(one) { one } else { char::REPLACEMENT_CHARACTER })
-        .collect()
+    text.chars().map(|one| if fits(one) { one } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// Whether XML can hold a character.
+fn fits(character: char) -> bool {
+    let is_control = character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+    !is_control && !matches!(character, '\u{FFFE}' | '\u{FFFF}')
+}
+
+/// The same, on one line. References such as `&#1;` and `&#10;` stand for
+/// characters that nobody has seen in the text as it came.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|one| fits(one) && !matches!(one, '\n' | '\r')) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(printable(text).replace(['\n', '\r'], " "))
 }
 
 /// Something that holds blocks, or items, and is not at its end.
@@ -349,6 +361,7 @@ impl<'a> Reader<'a> {
     }
 
     fn styled(&mut self, text: &str, change: impl Fn(&mut Style)) -> Result<(), ReadError> {
+        let text = &*one_line(text);
         if let Some((_, alt)) = self.alt.last_mut() {
             alt.push_str(text);
             return Ok(());

@@ -172,6 +172,7 @@ impl Flow<'_> {
         let inner = span.indented(INDENT.max(widest + 6.0), rtl);
         let mut number = start;
         for item in items {
+            self.pages.check()?;
             let text = match (item.task, number) {
                 (Some(true), _) => "☑".to_owned(),
                 (Some(false), _) => "☐".to_owned(),
@@ -185,7 +186,7 @@ impl Flow<'_> {
             self.lists += 1;
             self.blocks(&item.blocks, inner, look)?;
             self.lists -= 1;
-            self.pages.settle_marker();
+            self.pages.settle_marker()?;
             if matches!(item.blocks.last(), Some(Block::Paragraph(_))) {
                 self.pages.closer(GAP - CLOSE);
             }

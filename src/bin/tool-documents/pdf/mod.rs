@@ -86,7 +86,7 @@ pub(crate) fn write(
         let sentence = format!("The document has more than {most_pages} pages");
         return Err(WriteError::Refused(sentence));
     }
-    job.running(&mut pages);
+    job.running(&mut pages)?;
     let count = pages.len();
     let drawing = Drawing { document, options, pages, anchors, before, is_late };
     let (bytes, missing) = drawing.finish()?;
@@ -176,7 +176,7 @@ impl<'a> Job<'a> {
             flow.pages.anchors.insert(note_anchor(number), flow.pages.place());
             flow.pages.beside(Rc::new(marker), x);
             flow.blocks(blocks, inner, look)?;
-            flow.pages.settle_marker();
+            flow.pages.settle_marker()?;
         }
         Ok(())
     }
@@ -236,7 +236,7 @@ impl<'a> Job<'a> {
     }
 
     /// Headers and footers.
-    fn running(&self, pages: &mut [Vec<Mark>]) {
+    fn running(&self, pages: &mut [Vec<Mark>]) -> Result<(), WriteError> {
         let mut setter = self.flow().setter;
         let (frame, height) = (self.frame, self.options.page().1);
         let width = frame.right - frame.left;
@@ -244,6 +244,9 @@ impl<'a> Job<'a> {
             Look { size: 8.5, shade: Shade::Quiet, alignment: Alignment::Center, ..Look::TEXT };
         let count = pages.len().to_string();
         for (place, page) in pages.iter_mut().enumerate() {
+            if (self.is_late)() {
+                return Err(WriteError::Late);
+            }
             let number = (place + 1).to_string();
             for (template, from, to) in [
                 (&self.options.header, 0.0, frame.top),
@@ -260,5 +263,6 @@ impl<'a> Job<'a> {
                 page.push(Mark::Lines { para, lines, x: frame.left, y });
             }
         }
+        Ok(())
     }
 }

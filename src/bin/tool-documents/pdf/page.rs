@@ -155,14 +155,16 @@ impl<'a> Pages<'a> {
     }
 
     /// Draws a marker that no line came for.
-    pub(super) fn settle_marker(&mut self) {
+    pub(super) fn settle_marker(&mut self) -> Result<(), WriteError> {
         if let Some((para, x)) = self.marker.take() {
             let lines = 0..para.lines();
             let height = para.height(lines.clone());
+            self.need(height)?;
             let y = self.y;
             self.mark(Mark::Lines { para, lines, x, y });
             self.y += height;
         }
+        Ok(())
     }
 
     /// Places a paragraph, over as many pages as it takes.

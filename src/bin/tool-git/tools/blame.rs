@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use gix_hash::ObjectId;
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Place, Shelf};
+use crate::arguments::{Call, Place, Source};
 use crate::blame::blame;
-use crate::page::{Page, Query};
 use crate::patch::COMPARED_BYTES;
 use crate::reader::{Blob, Reader, parse_commit};
 use crate::text::{Message, PathText, Person, hex, is_binary, shorten, weight};
@@ -27,10 +26,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    repo: String,
-    #[serde(rename = "ref")]
-    revision: String,
-    commit: String,
+    #[serde(flatten)]
+    source: Source,
     #[serde(flatten)]
     path: PathText,
     total_lines: u32,
@@ -53,22 +50,10 @@ struct Hunk {
     lines: Vec<String>,
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
-    let path = arguments.place.path()?;
-    if path.is_root() {
-        return Err(ToolError::refused("path is required"));
-    }
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let commit = query.commit(&reader, 0, arguments.place.revision())?;
-    let found = reader.get(&reader.node(commit)?.tree, &path)?;
-    if !found.mode.is_blob() {
-        return Err(ToolError::refused(format!("path is a {}, not a file", found.mode.kind())));
-    }
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
+    let path = arguments.place.file()?;
+    let (reader, commit) = call.open(&arguments.place)?;
+    let found = reader.get_file(commit, &path)?;
     let Blob::Bytes(bytes) = reader.blob(&found.id)? else {
         return Err(ToolError::refused("The file is too large to be blamed"));
     };
@@ -83,8 +68,8 @@ pub(crate) fn run(
         return Err(ToolError::refused(format!("The file has {total} lines")));
     }
     // A page is as many lines as fit; only those are blamed.
-    let start = first.max(u32::try_from(query.start().0).unwrap_or(u32::MAX)).min(last);
-    let mut page = Page::new(&shelf.bounds, arguments.limit, shelf.bounds.page_items);
+    let start = first.max(u32::try_from(call.query.start().0).unwrap_or(u32::MAX)).min(last);
+    let mut page = call.full_page(arguments.limit);
     let shown = |line: u32| {
         let text = String::from_utf8_lossy(lines[line as usize]);
         shorten(text.trim_end_matches(['\n', '\r']), LONGEST_LINE).0.to_owned()
@@ -115,19 +100,16 @@ pub(crate) fn run(
         }
     }
     Ok(Outcome {
-        repo: reader.repository.name.clone(),
-        revision: arguments.place.revision().to_owned(),
-        commit: hex(&commit),
+        source: arguments.place.source(&reader, commit),
         path: PathText::new(path.as_bytes()),
         total_lines: total,
         hunks,
-        next_cursor: (end < last).then(|| query.next(&[commit], (end.into(), 0))),
+        next_cursor: (end < last).then(|| call.query.next(&[commit], (end.into(), 0))),
     })
 }
 
 fn about(reader: &Reader<'_>, id: &ObjectId) -> Result<(Person, String), ToolError> {
     let data = reader.commit(id)?;
     let commit = parse_commit(id, &data)?;
-    let author = Person::read(commit.author, commit.encoding.map(|name| &**name));
-    Ok((author, shorten(&Message::of(&commit).subject, 200).0.to_owned()))
+    Ok((Person::author_of(&commit), shorten(&Message::of(&commit).subject, 200).0.to_owned()))
 }

@@ -2,11 +2,10 @@
 
 use gix_ref::Target;
 use gix_ref::bstr::ByteSlice as _;
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::Shelf;
-use crate::page::{Page, Query};
+use crate::arguments::Call;
 use crate::reader::Reader;
 use crate::text::{hex, weight};
 
@@ -65,23 +64,18 @@ const KINDS: [(Wanted, &str, &str); 3] = [
     (Wanted::Tags, "tag", "refs/tags/"),
 ];
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
-    let reader = shelf.reader(arguments.repo.as_deref(), deadline)?;
-    let mut page = Page::new(&shelf.bounds, arguments.limit, shelf.bounds.page_items);
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
+    let reader = call.reader(arguments.repo.as_deref())?;
+    let mut page = call.full_page(arguments.limit);
     let mut references = Vec::new();
     let mut next_cursor = None;
     for (ordinal, (kind, short, full)) in (0_u64..).zip(names(&reader, arguments)?) {
-        if ordinal < query.start().0 {
+        if ordinal < call.query.start().0 {
             continue;
         }
         let Some(reference) = read(&reader, kind, short, full)? else { continue };
         if !page.admit(2 * weight(&reference.full_name) + 180) {
-            next_cursor = Some(query.next(&[], (ordinal, 0)));
+            next_cursor = Some(call.query.next(&[], (ordinal, 0)));
             break;
         }
         references.push(reference);
@@ -89,7 +83,7 @@ pub(crate) fn run(
     let head = reader.follow("HEAD").ok().flatten();
     Ok(Outcome {
         repo: reader.repository.name.clone(),
-        repositories: shelf.repositories.list().map(str::to_owned).collect(),
+        repositories: call.shelf.repositories.list().map(str::to_owned).collect(),
         head: Head {
             branch: reader
                 .head_branch()

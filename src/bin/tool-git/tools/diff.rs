@@ -1,14 +1,13 @@
 //! `git_diff`, and what it shares with `git_show`.
 
 use gix_hash::ObjectId;
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Place, Shelf};
+use crate::arguments::{Call, Place};
 use crate::changes::Change;
 use crate::merge_base::merge_base;
 use crate::names::path::TreePath;
-use crate::page::{Page, Query};
 use crate::patch::Patch;
 use crate::reader::Reader;
 use crate::renames;
@@ -90,18 +89,13 @@ struct File {
     patch_lossy: bool,
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
     let to = arguments.to.as_deref().unwrap_or("HEAD");
     let (path, path_base64) = (arguments.path.clone(), arguments.path_base64.clone());
     let path = Place { path, path_base64, ..Place::default() }.path()?;
-    let reader = shelf.reader(arguments.repo.as_deref(), deadline)?;
-    let mut from_commit = query.commit(&reader, 0, &arguments.from)?;
-    let to_commit = query.commit(&reader, 1, to)?;
+    let reader = call.reader(arguments.repo.as_deref())?;
+    let mut from_commit = call.query.commit(&reader, 0, &arguments.from)?;
+    let to_commit = call.query.commit(&reader, 1, to)?;
     // A cursor holds the merge base already; that of it is itself.
     if arguments.merge_base {
         from_commit = merge_base(&reader, from_commit, to_commit)?
@@ -111,7 +105,7 @@ pub(crate) fn run(
     let new = reader.node(to_commit)?.tree;
     let commits = [from_commit, to_commit];
     let changes =
-        compare(&reader, (Some(&old), Some(&new)), &path, &arguments.style, query, &commits)?;
+        compare(call, &reader, (Some(&old), Some(&new)), &path, &arguments.style, &commits)?;
     Ok(Outcome {
         repo: reader.repository.name.clone(),
         from: arguments.from.clone(),
@@ -124,24 +118,24 @@ pub(crate) fn run(
 
 /// A page of the changes from one tree to another.
 pub(crate) fn compare(
+    call: &Call<'_>,
     reader: &Reader<'_>,
     (old, new): (Option<&ObjectId>, Option<&ObjectId>),
     path: &TreePath,
     style: &Style,
-    query: &Query,
     commits: &[ObjectId],
 ) -> Result<Changes, ToolError> {
     let mut all = reader.changes(old, new, path)?;
     if style.renames.unwrap_or(true) {
         all = renames::join(reader, &all)?;
     }
-    let (first, mut offset) = query.start();
+    let (first, mut offset) = call.query.start();
     let first = usize::try_from(first).unwrap_or(usize::MAX);
-    let mut page = Page::new(reader.bounds, style.limit, DEFAULT);
+    let mut page = call.page(style.limit, DEFAULT);
     let total_files = all.len();
     let mut files = Vec::new();
     for (index, change) in all.iter().enumerate().skip(first) {
-        let next = |offset: usize| Some(query.next(commits, (index as u64, offset as u64)));
+        let next = |offset: usize| Some(call.query.next(commits, (index as u64, offset as u64)));
         let compared = reader.patch(change, style.context.unwrap_or(CONTEXT))?;
         let skipped = usize::try_from(std::mem::take(&mut offset)).unwrap_or(usize::MAX);
         let room = if files.is_empty() { reader.bounds.page_bytes } else { page.bytes() };

@@ -2,11 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Place, Shelf};
-use crate::page::{Page, Query};
+use crate::arguments::{Call, Place, Source};
 use crate::reader::{Blob, Entry, Reader};
 use crate::text::{PathText, hex, weight};
 use crate::tree::Next;
@@ -22,10 +21,8 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Listed {
-    repo: String,
-    #[serde(rename = "ref")]
-    revision: String,
-    commit: String,
+    #[serde(flatten)]
+    source: Source,
     entries: Vec<ListedEntry>,
     next_cursor: Option<String>,
 }
@@ -58,48 +55,31 @@ impl ListedEntry {
     }
 }
 
-pub(crate) fn list(
-    shelf: &Shelf,
-    arguments: &ListArguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Listed, ToolError> {
+pub(crate) fn list(call: &Call<'_>, arguments: &ListArguments) -> Result<Listed, ToolError> {
     let path = arguments.place.path()?;
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let commit = query.commit(&reader, 0, arguments.place.revision())?;
-    let found = reader.get(&reader.node(commit)?.tree, &path)?;
-    let mut page = Page::new(&shelf.bounds, arguments.limit, shelf.bounds.page_items);
+    let (reader, commit) = call.open(&arguments.place)?;
+    let mut page = call.full_page(arguments.limit);
     let mut entries = Vec::new();
     let mut next_cursor = None;
     let mut ordinal = 0_u64;
-    let mut visit = |path: &[u8], entry: &Entry| -> Result<Next, ToolError> {
+    reader.visit(commit, &path, &mut |path: &[u8], entry| {
         // A recursive list shows folders by what is in them.
         if arguments.recursive && entry.mode.is_tree() {
             return Ok(Next::Descend);
         }
-        if ordinal >= query.start().0 {
+        if ordinal >= call.query.start().0 {
             let listed = ListedEntry::new(&reader, path, entry)?;
             if !page.admit(listed.path.weight() + 130) {
-                next_cursor = Some(query.next(&[commit], (ordinal, 0)));
+                next_cursor = Some(call.query.next(&[commit], (ordinal, 0)));
                 return Ok(Next::Stop);
             }
             entries.push(listed);
         }
         ordinal += 1;
         Ok(Next::Skip)
-    };
-    if found.mode.is_tree() {
-        reader.visit(&found.id, path.as_bytes(), &mut visit)?;
-    } else {
-        visit(path.as_bytes(), &Entry { name: Vec::new(), mode: found.mode, id: found.id })?;
-    }
-    Ok(Listed {
-        repo: reader.repository.name.clone(),
-        revision: arguments.place.revision().to_owned(),
-        commit: hex(&commit),
-        entries,
-        next_cursor,
-    })
+    })?;
+    let source = arguments.place.source(&reader, commit);
+    Ok(Listed { source, entries, next_cursor })
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -113,10 +93,8 @@ pub(crate) struct ReadArguments {
 /// A file, or a part of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reading {
-    repo: String,
-    #[serde(rename = "ref")]
-    revision: String,
-    commit: String,
+    #[serde(flatten)]
+    source: Source,
     #[serde(flatten)]
     path: PathText,
     kind: &'static str,
@@ -131,48 +109,34 @@ pub(crate) struct Reading {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn read(
-    shelf: &Shelf,
-    arguments: &ReadArguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Reading, ToolError> {
-    let path = arguments.place.path()?;
-    if path.is_root() {
-        return Err(ToolError::refused("path is required"));
-    }
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let commit = query.commit(&reader, 0, arguments.place.revision())?;
-    let found = reader.get(&reader.node(commit)?.tree, &path)?;
-    if !found.mode.is_blob() {
-        return Err(ToolError::refused(format!("path is a {}, not a file", found.mode.kind())));
-    }
+pub(crate) fn read(call: &Call<'_>, arguments: &ReadArguments) -> Result<Reading, ToolError> {
+    let path = arguments.place.file()?;
+    let (reader, commit) = call.open(&arguments.place)?;
+    let found = reader.get_file(commit, &path)?;
     let bytes = match reader.blob(&found.id)? {
         Blob::Bytes(bytes) => bytes,
         Blob::TooLarge(size) => {
             return Err(ToolError::refused(format!(
                 "The file has {size} bytes; the limit is {}",
-                shelf.bounds.blob_bytes
+                reader.bounds.blob_bytes
             )));
         }
     };
     let wanted = lines(&bytes, arguments.from_line, arguments.to_line)?;
-    let start =
-        usize::try_from(query.start().0).unwrap_or(usize::MAX).clamp(wanted.start, wanted.end);
+    let start = usize::try_from(call.query.start().0).unwrap_or(usize::MAX);
+    let start = start.clamp(wanted.start, wanted.end);
     let rest = &bytes[start..wanted.end];
     // One form for all pages of a file.
     let is_text = std::str::from_utf8(&bytes).is_ok();
     let length = if is_text {
-        text_length(rest, shelf.bounds.page_bytes)
+        text_length(rest, reader.bounds.page_bytes)
     } else {
-        (shelf.bounds.page_bytes / 4 * 3).min(rest.len())
+        (reader.bounds.page_bytes / 4 * 3).min(rest.len())
     };
     let part = &rest[..length];
     let end = start + length;
     Ok(Reading {
-        repo: reader.repository.name.clone(),
-        revision: arguments.place.revision().to_owned(),
-        commit: hex(&commit),
+        source: arguments.place.source(&reader, commit),
         path: PathText::new(path.as_bytes()),
         kind: found.mode.kind(),
         mode: found.mode.text(),
@@ -185,7 +149,7 @@ pub(crate) fn read(
         } else {
             STANDARD.encode(part)
         },
-        next_cursor: (end < wanted.end).then(|| query.next(&[commit], (end as u64, 0))),
+        next_cursor: (end < wanted.end).then(|| call.query.next(&[commit], (end as u64, 0))),
     })
 }
 
@@ -195,6 +159,9 @@ fn lines(
     from: Option<u64>,
     to: Option<u64>,
 ) -> Result<std::ops::Range<usize>, ToolError> {
+    if from.is_none() && to.is_none() {
+        return Ok(0..bytes.len());
+    }
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ToolError::refused("from_line lies behind to_line"));
     }

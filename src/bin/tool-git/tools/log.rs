@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, NaiveDate};
 use gix_hash::ObjectId;
-use scopegate::toolkit::{Deadline, ToolError};
+use gix_object::CommitRef;
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Place, Shelf};
+use crate::arguments::{Call, Place, Source};
 use crate::commits::{Commit, LISTED_BODY};
-use crate::page::{Page, Query};
-use crate::reader::Reader;
-use crate::text::hex;
+use crate::page::Page;
+use crate::reader::parse_commit;
+use crate::text::Person;
 use crate::walk::Walk;
 
 /// Commits on a page that asks for no number.
@@ -29,74 +30,64 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    repo: String,
-    #[serde(rename = "ref")]
-    revision: String,
-    commit: String,
+    #[serde(flatten)]
+    source: Source,
     commits: Vec<Commit>,
     next_cursor: Option<String>,
 }
 
 /// Which commits are shown, beside those the walk leaves out.
 pub(crate) trait Filter {
-    /// Whether this one is, with this message.
-    fn shows(&self, commit: &Commit, message: &str) -> bool;
+    /// Whether this one is.
+    fn shows(&self, commit: &CommitRef<'_>) -> bool;
 }
 
 struct Author(Option<String>);
 
 impl Filter for Author {
-    fn shows(&self, commit: &Commit, _: &str) -> bool {
+    fn shows(&self, commit: &CommitRef<'_>) -> bool {
         self.0.as_ref().is_none_or(|wanted| {
-            let author = format!("{} <{}>", commit.author.name, commit.author.email);
+            let author = Person::author_of(commit);
+            let author = format!("{} <{}>", author.name, author.email);
             author.to_lowercase().contains(wanted)
         })
     }
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
     let path = arguments.place.path()?;
     let (since, until) =
         (moment(arguments.since.as_deref(), false)?, moment(arguments.until.as_deref(), true)?);
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let from = query.commit(&reader, 0, arguments.place.revision())?;
+    let (reader, from) = call.open(&arguments.place)?;
     let walk = Walk::new(&reader, from, Some(&path), arguments.first_parent)?.between(since, until);
     let filter = Author(arguments.author.as_deref().map(str::to_lowercase));
-    let page = Page::new(&shelf.bounds, arguments.limit, DEFAULT);
-    let (commits, next_cursor) = collect(&reader, walk, &filter, page, query, from)?;
-    Ok(Outcome {
-        repo: reader.repository.name.clone(),
-        revision: arguments.place.revision().to_owned(),
-        commit: hex(&from),
-        commits,
-        next_cursor,
-    })
+    let page = call.page(arguments.limit, DEFAULT);
+    let (commits, next_cursor) = collect(call, walk, &filter, page, from)?;
+    Ok(Outcome { source: arguments.place.source(&reader, from), commits, next_cursor })
 }
 
 /// Fills a page from a walk, behind the commits of the pages before it.
 pub(crate) fn collect(
-    reader: &Reader<'_>,
+    call: &Call<'_>,
     mut walk: Walk<'_>,
     filter: &dyn Filter,
     mut page: Page,
-    query: &Query,
     from: ObjectId,
 ) -> Result<(Vec<Commit>, Option<String>), ToolError> {
-    let (start, _) = query.start();
-    let most = start.saturating_add(reader.bounds.commits as u64);
+    let (start, _) = call.query.start();
+    let most = start.saturating_add(call.shelf.bounds.commits as u64);
+    let next = |visited| Some(call.query.next(&[from], (visited, 0)));
     let mut commits = Vec::new();
     let mut visited = 0;
     while let Some(found) = walk.next()? {
         if visited >= start && found.counts {
-            let (commit, message) = Commit::read_with_message(reader, &found.node.id, LISTED_BODY)?;
-            if filter.shows(&commit, &message) {
+            let id = &found.node.id;
+            let data = walk.data(found.node.id, found.data)?;
+            let commit = parse_commit(id, &data)?;
+            if filter.shows(&commit) {
+                let commit = Commit::of(id, &commit, LISTED_BODY);
                 if !page.admit(commit.weight()) {
-                    return Ok((commits, Some(query.next(&[from], (visited, 0)))));
+                    return Ok((commits, next(visited)));
                 }
                 commits.push(commit);
             }
@@ -106,7 +97,7 @@ pub(crate) fn collect(
             break;
         }
         if visited >= most || (visited > start && page.is_full()) {
-            return Ok((commits, Some(query.next(&[from], (visited, 0)))));
+            return Ok((commits, next(visited)));
         }
     }
     Ok((commits, None))

@@ -12,13 +12,13 @@ pub(crate) mod show;
 use std::sync::Arc;
 
 use scopegate::toolkit::{
-    Annotations, CallContext, Deadline, Descriptor, Tool, ToolError, ToolOutput,
+    Annotations, CallContext, Descriptor, Tool, ToolError, ToolOutput, typed,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::arguments::Shelf;
+use crate::arguments::{Call, Shelf};
 use crate::limits::Bounds;
 use crate::page::Query;
 use crate::schema::{self, Schemas};
@@ -29,7 +29,7 @@ struct Git<A, O> {
     title: &'static str,
     description: &'static str,
     schemas: fn(&Bounds) -> Schemas,
-    run: fn(&Shelf, &A, &Query, &Deadline) -> Result<O, ToolError>,
+    run: fn(&Call<'_>, &A) -> Result<O, ToolError>,
     shelf: Arc<Shelf>,
 }
 
@@ -48,12 +48,8 @@ impl<A: DeserializeOwned + 'static, O: Serialize + 'static> Tool for Git<A, O> {
 
     fn call(&self, arguments: Value, context: &CallContext) -> Result<ToolOutput, ToolError> {
         let query = Query::new(self.name, &arguments)?;
-        // The schema has been checked: what is left to find are numbers that
-        // do not fit.
-        let arguments =
-            serde_json::from_value(arguments).map_err(|_| ToolError::refused("Invalid params"))?;
-        let outcome = (self.run)(&self.shelf, &arguments, &query, &context.deadline)?;
-        ToolOutput::structured(&outcome)
+        let call = Call { shelf: &self.shelf, query: &query, deadline: &context.deadline };
+        ToolOutput::structured(&(self.run)(&call, &typed(arguments)?)?)
     }
 }
 

@@ -1,12 +1,11 @@
 //! `git_readonly`: the four operations of the reference system (C-59) as one
 //! tool, over the code of the others.
 
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
 use super::{blame, diff, log, search, show};
-use crate::arguments::{Place, Shelf};
-use crate::page::Query;
+use crate::arguments::{Call, Place, Shelf};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Arguments {
@@ -44,18 +43,13 @@ enum Inner {
     Search(search::Outcome),
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
     let (operation, limit) = (arguments.operation, arguments.limit);
-    let place = place(shelf, &arguments.path, arguments.revision.clone())?;
+    let place = place(call.shelf, &arguments.path, arguments.revision.clone())?;
     let result = match operation {
         Operation::Log => {
             let arguments = log::Arguments { place, limit, ..log::Arguments::default() };
-            Inner::Log(log::run(shelf, &arguments, query, deadline)?)
+            Inner::Log(log::run(call, &arguments)?)
         }
         Operation::Diff => {
             let style = diff::Style { limit, ..diff::Style::default() };
@@ -70,15 +64,15 @@ pub(crate) fn run(
                     style,
                     ..diff::Arguments::default()
                 };
-                Inner::Diff(diff::run(shelf, &arguments, query, deadline)?)
+                Inner::Diff(diff::run(call, &arguments)?)
             } else {
                 let arguments = show::Arguments { place, style, parent: None };
-                Inner::Show(Box::new(show::run(shelf, &arguments, query, deadline)?))
+                Inner::Show(Box::new(show::run(call, &arguments)?))
             }
         }
         Operation::Blame => {
             let arguments = blame::Arguments { place, limit, ..blame::Arguments::default() };
-            Inner::Blame(blame::run(shelf, &arguments, query, deadline)?)
+            Inner::Blame(blame::run(call, &arguments)?)
         }
         Operation::Search => {
             let wanted =
@@ -91,7 +85,7 @@ pub(crate) fn run(
                 ignore_case: false,
                 limit,
             };
-            Inner::Search(search::run(shelf, &arguments, query, deadline)?)
+            Inner::Search(search::run(call, &arguments)?)
         }
     };
     Ok(Outcome { operation, result })

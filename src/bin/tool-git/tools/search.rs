@@ -1,17 +1,18 @@
 //! `git_search`.
 
 use gix_hash::ObjectId;
+use gix_object::CommitRef;
 use regex::bytes::{Regex, RegexBuilder};
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
 use super::log;
-use crate::arguments::{Place, Shelf};
+use crate::arguments::{Call, Place, Source};
 use crate::commits::Commit;
 use crate::names::path::TreePath;
-use crate::page::{Page, Query};
-use crate::reader::{Blob, Entry, Reader};
-use crate::text::{PathText, hex, is_binary, shorten, weight};
+use crate::page::Page;
+use crate::reader::{Blob, Reader};
+use crate::text::{PathText, decode, encoding, is_binary, shorten, weight};
 use crate::tree::Next;
 use crate::walk::Walk;
 
@@ -47,10 +48,8 @@ pub(crate) enum Kind {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    repo: String,
-    #[serde(rename = "ref")]
-    revision: String,
-    commit: String,
+    #[serde(flatten)]
+    source: Source,
     kind: Kind,
     matches: Vec<Match>,
     commits: Vec<Commit>,
@@ -75,26 +74,19 @@ struct Match {
 struct Message(Regex);
 
 impl log::Filter for Message {
-    fn shows(&self, _: &Commit, message: &str) -> bool {
+    fn shows(&self, commit: &CommitRef<'_>) -> bool {
+        let message = decode(commit.message, encoding(commit));
         message.lines().map(str::as_bytes).any(|line| self.0.is_match(line))
     }
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
     let path = arguments.place.path()?;
     let expression = expression(arguments)?;
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let commit = query.commit(&reader, 0, arguments.place.revision())?;
-    let page = Page::new(&shelf.bounds, arguments.limit, DEFAULT);
+    let (reader, commit) = call.open(&arguments.place)?;
+    let page = call.page(arguments.limit, DEFAULT);
     let mut outcome = Outcome {
-        repo: reader.repository.name.clone(),
-        revision: arguments.place.revision().to_owned(),
-        commit: hex(&commit),
+        source: arguments.place.source(&reader, commit),
         kind: arguments.kind,
         matches: Vec::new(),
         commits: Vec::new(),
@@ -106,10 +98,10 @@ pub(crate) fn run(
             let walk = Walk::new(&reader, commit, Some(&path), false)?;
             let filter = Message(expression);
             (outcome.commits, outcome.next_cursor) =
-                log::collect(&reader, walk, &filter, page, query, commit)?;
+                log::collect(call, walk, &filter, page, commit)?;
         }
         Kind::Content => {
-            content(&reader, commit, &path, &expression, page, query, &mut outcome)?;
+            content(call, &reader, commit, &path, &expression, page, &mut outcome)?;
         }
     }
     Ok(outcome)
@@ -131,18 +123,17 @@ fn expression(arguments: &Arguments) -> Result<Regex, ToolError> {
 
 /// A cursor's position: how many files lie before, and lines of the next.
 fn content(
+    call: &Call<'_>,
     reader: &Reader<'_>,
     commit: ObjectId,
     path: &TreePath,
     expression: &Regex,
     mut page: Page,
-    query: &Query,
     outcome: &mut Outcome,
 ) -> Result<(), ToolError> {
-    let found = reader.get(&reader.node(commit)?.tree, path)?;
-    let (first, mut skipped_lines) = query.start();
+    let (first, mut skipped_lines) = call.query.start();
     let mut ordinal = 0_u64;
-    let mut visit = |path: &[u8], entry: &Entry| -> Result<Next, ToolError> {
+    reader.visit(commit, path, &mut |path, entry| {
         if !entry.mode.is_regular() {
             return Ok(Next::Descend);
         }
@@ -176,16 +167,11 @@ fn content(
                 text_complete,
             };
             if !page.admit(one.path.weight() + weight(&one.text) + 60) {
-                outcome.next_cursor = Some(query.next(&[commit], (ordinal - 1, number - 1)));
+                outcome.next_cursor = Some(call.query.next(&[commit], (ordinal - 1, number - 1)));
                 return Ok(Next::Stop);
             }
             outcome.matches.push(one);
         }
         Ok(Next::Descend)
-    };
-    if found.mode.is_tree() {
-        return reader.visit(&found.id, path.as_bytes(), &mut visit);
-    }
-    let entry = Entry { name: Vec::new(), mode: found.mode, id: found.id };
-    visit(path.as_bytes(), &entry).map(drop)
+    })
 }

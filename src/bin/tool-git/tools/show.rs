@@ -1,13 +1,12 @@
 //! `git_show`.
 
 use gix_object::TagRef;
-use scopegate::toolkit::{Deadline, ToolError};
+use scopegate::toolkit::ToolError;
 use serde::{Deserialize, Serialize};
 
 use super::diff::{Changes, Style, compare};
-use crate::arguments::{Place, Shelf};
+use crate::arguments::{Call, Place};
 use crate::commits::Commit;
-use crate::page::Query;
 use crate::reader::{Reader, damaged};
 use crate::text::{Person, decode, hex, shorten};
 
@@ -46,15 +45,9 @@ struct Tag {
     message: String,
 }
 
-pub(crate) fn run(
-    shelf: &Shelf,
-    arguments: &Arguments,
-    query: &Query,
-    deadline: &Deadline,
-) -> Result<Outcome, ToolError> {
+pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, ToolError> {
     let path = arguments.place.path()?;
-    let reader = shelf.reader(arguments.place.repo.as_deref(), deadline)?;
-    let id = query.commit(&reader, 0, arguments.place.revision())?;
+    let (reader, id) = call.open(&arguments.place)?;
     let node = reader.node(id)?;
     let parent = match arguments.parent {
         None => node.parents.first(),
@@ -67,7 +60,7 @@ pub(crate) fn run(
     };
     let old = parent.map(|parent| reader.node(*parent)).transpose()?.map(|parent| parent.tree);
     let trees = (old.as_ref(), Some(&node.tree));
-    let changes = compare(&reader, trees, &path, &arguments.style, query, &[id])?;
+    let changes = compare(call, &reader, trees, &path, &arguments.style, &[id])?;
     Ok(Outcome {
         repo: reader.repository.name.clone(),
         revision: arguments.place.revision().to_owned(),
