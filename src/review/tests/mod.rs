@@ -296,6 +296,8 @@ rules:
   - { tool: 'x*', server: nowhere, action: deny }
   - { tool: '*', action: allow }
   - { tool: payments.list, action: deny }
+  - { resource: 'wiki:*', action: deny }
+  - { resource: 'wiki:page/1', action: allow }
 ",
     );
     let registry = registry();
@@ -310,14 +312,60 @@ rules:
     warning: rules[2].server: references undefined server nowhere
     warning: roles.dev.allowed_tools[2]: `pay_*` fits no tool of the registry
     warning: rules[2]: `x*` fits no tool of the registry
+    warning: agents.a.allow.tools.pay[0]: `drop_old` is no tool of pay that the registry has
+    warning: agents.a.deny.tools.pay[0]: `drop_*` fits no tool of pay that the registry has
     warning: agents.a.allow.tools.pay[0]: allows what agents.a.deny.tools.pay[0] denies by a wildcard; with `precedence: deny_first` it would be denied
     warning: rules[1]: never decides: rules[0] comes first, fits as much and has no condition
     warning: rules[4]: never decides: rules[3] comes first, fits as much and has no condition
+    warning: rules[6]: never decides: rules[5] comes first, fits as much and has no condition
     warning: tools.search.required_roles: `roles` does not have `ghost`
     note: roles.idle: allows nothing
     note: tool payments.list: no role and no workspace allows it
     note: tool payments.refund: no role and no workspace allows it
     "#);
+}
+
+/// A profile names tools as their server does.
+#[test]
+fn names_and_patterns_of_agent_profiles_are_held_against_their_servers() {
+    let active = policy(
+        r"
+agents:
+  a:
+    allow:
+      servers: ['*']
+      tools:
+        pay: [payments.list, search, 'payments.*', 'pages_*']
+        git: [log, 'l*', gc]
+        open: [anything, 'any*']
+        gone: [x]
+    deny:
+      tools: { '*': [nowhere, search] }
+      prompts: { pay: [never_seen] }
+",
+    );
+    let odd = |tools: &str| {
+        let bounds =
+            Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+        let registry = Registry::read(tools, bounds).unwrap();
+        let found = active.findings(&World::of(registry.snapshot())).into_iter();
+        let odd = found.filter(|it| it.path.starts_with("agents."));
+        odd.map(|it| format!("{}: {}", it.path, it.message)).collect::<Vec<_>>().join("\n")
+    };
+    let declared = TOOLS.replace("wiki: { url", "git: { url: 'http://git/' }, wiki: { url");
+    let declared = format!("{declared}  - {{ name: log, scope: wiki, backend: git }}\n");
+    insta::assert_snapshot!(odd(&declared), @r"
+    agents.a.allow.tools.git[2]: `gc` is no tool of git that the registry has
+    agents.a.allow.tools.pay[1]: `search` is no tool of pay that the registry has
+    agents.a.allow.tools.pay[3]: `pages_*` fits no tool of pay that the registry has
+    agents.a.deny.tools.*[0]: `nowhere` is no tool of any server that the registry has
+    ");
+    let open = declared.replace("wiki: {} }", "wiki: {}, all: { backends: [open, git] } }");
+    let open = open.replace("git: { url", "open: { url: 'http://open/' }, git: { url");
+    insta::assert_snapshot!(odd(&open), @r"
+    agents.a.allow.tools.pay[1]: `search` is no tool of pay that the registry has
+    agents.a.allow.tools.pay[3]: `pages_*` fits no tool of pay that the registry has
+    ");
 }
 
 #[test]
