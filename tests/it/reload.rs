@@ -73,6 +73,54 @@ fn a_file_that_changes_is_in_force_by_itself() {
     assert!(rows[0]["arguments"].as_str().unwrap().contains("\"origin\":\"files\""), "{rows:?}");
 }
 
+/// B-54: the rules of agents stand in a file of their own, as the agent gateway has
+/// it, and are read again like the policy.
+#[test]
+fn a_file_of_agent_rules_that_changes_is_in_force_by_itself() {
+    let folder = support::scratch::Scratch::new("agent-rules");
+    let file = folder.path().join(".mcp-gateway-rules.json");
+    let rules = |denied: &Value| {
+        json!({
+            "agents": {
+                "default": {
+                    "allow": { "servers": ["*"] },
+                    // Also of a server that is not there (yet).
+                    "deny": { "tools": { "scripted": denied, "later": ["x"] } },
+                },
+            },
+            "defaults": { "deny_on_missing_agent": false },
+        })
+        .to_string()
+    };
+    fs::write(&file, rules(&json!([]))).unwrap();
+    let path = file.display().to_string();
+    let gateway = Gateway::builder().set("GATEWAY_RULES", &path).start();
+    assert!(is_done(&echo(&gateway)));
+    // As editors do: another file takes the place.
+    let beside = folder.path().join("new");
+    fs::write(&beside, rules(&json!(["ec*"]))).unwrap();
+    fs::rename(&beside, &file).unwrap();
+    wait_until(PATIENCE, "the new rules", || !is_done(&echo(&gateway)));
+    let now = status(&gateway);
+    assert_eq!((&now["last_origin"], &now["generation"]), (&json!("files"), &json!(2)));
+    let warnings = now.to_string();
+    assert!(warnings.contains("references undefined server later"), "{warnings}");
+    // What is not fit keeps the old rules.
+    fs::write(&file, r#"{"agents": {"default": {"alow": {}}}}"#).unwrap();
+    wait_until(PATIENCE, "the attempt", || {
+        status(&gateway)["reload_status"]["gateway_rules"]["last_error"].is_string()
+    });
+    assert!(!is_done(&echo(&gateway)));
+    assert_eq!(status(&gateway)["generation"], 2);
+    // In place, too.
+    fs::write(&file, rules(&json!(["wipe"]))).unwrap();
+    wait_until(PATIENCE, "the last rules", || is_done(&echo(&gateway)));
+    let now = status(&gateway);
+    assert_eq!(now["generation"], 3);
+    let rows = gateway.audit_rows("kind=reload", 3);
+    assert_eq!(rows[0]["policy_digest"], now["policy_digest"]);
+}
+
 #[test]
 fn a_registry_that_changes_brings_tools_and_backends() {
     let gateway = unwatched().start();
