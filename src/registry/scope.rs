@@ -121,6 +121,12 @@ impl Scope {
         !self.backends.is_empty()
     }
 
+    /// Whether it has a list of tools of its own, which the registry and the policy
+    /// change: declared tools, or nothing else that could be in it.
+    pub(crate) fn declares(&self) -> bool {
+        !self.tools.is_empty() || !self.is_open()
+    }
+
     /// The declared, active tool of that name.
     pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.by_name.get(name)

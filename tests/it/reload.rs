@@ -313,6 +313,64 @@ fn open_streams_are_told_that_tools_have_changed() {
     stream.ends();
 }
 
+/// A scope of declared tools promises to tell what changes in both eras, and does.
+#[test]
+fn a_declared_scope_promises_news_and_tells_them() {
+    let gateway = unwatched().start();
+    let bearer = reader().bearer();
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+    let opened = gateway.post("/main/mcp", &reader(), &initialize);
+    assert_eq!(opened.json()["result"]["capabilities"]["tools"], json!({ "listChanged": true }));
+    let session = opened.header("mcp-session-id").unwrap();
+    let headers = [
+        ("Authorization", &*bearer),
+        ("Accept", "text/event-stream"),
+        ("Mcp-Session-Id", session),
+        ("MCP-Protocol-Version", "2025-11-25"),
+    ];
+    let mut legacy = http::follow(gateway.addr, "GET", "/main/mcp", &headers, "");
+    legacy.until("text/event-stream");
+    let ask = |method: &str, params: &Value| {
+        let mut params = params.clone();
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": "s1", "method": method, "params": params });
+        let headers = [
+            ("Authorization", &*bearer),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", method),
+        ];
+        http::follow(gateway.addr, "POST", "/main/mcp", &headers, &body.to_string())
+    };
+    ask("server/discover", &json!({})).until(r#""tools":{"listChanged":true}"#);
+    let wanted = json!({ "toolsListChanged": true, "promptsListChanged": true });
+    let mut modern = ask("subscriptions/listen", &json!({ "notifications": wanted }));
+    let acknowledged = modern.until("acknowledged") + &modern.until("\n\n");
+    assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
+    assert!(!acknowledged.contains("promptsListChanged"), "{acknowledged}");
+    for policy in [NONE, BOTH] {
+        write(&gateway, "policy.yaml", policy);
+        assert_eq!(reload(&gateway).json()["outcome"], "applied");
+        legacy.until(&format!("{LIST_CHANGED}\"}}"));
+        modern.until(LIST_CHANGED);
+        let rest = modern.until("\n\n");
+        assert!(rest.contains(r#""io.modelcontextprotocol/subscriptionId":"s1""#), "{rest}");
+    }
+    // A scope that is gone ends both, the younger one in order.
+    write(&gateway, "tools.yaml", "tools: []");
+    assert_eq!(reload(&gateway).json()["outcome"], "applied");
+    modern.until("\"resultType\":\"complete\"");
+    legacy.ends();
+}
+
 #[test]
 fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     let tools =
