@@ -115,8 +115,9 @@ impl Offer<'_> {
     }
 }
 
-/// What the gateway itself can do with declared tools.
-const OWN: &[u8] = br#"{"tools":{"listChanged":false}}"#;
+/// What the gateway itself can do with declared tools: a reload that changes them,
+/// or who may use them, is told on every open stream.
+const OWN: &[u8] = br#"{"tools":{"listChanged":true}}"#;
 
 /// Capabilities that reach legacy clients of legacy backends.
 const CARRIED: Carried<'_> = &[
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(result["protocolVersion"], "2025-03-26");
         assert_eq!(result["serverInfo"]["name"], "MCP Gateway");
         assert_eq!(result["instructions"], "Hi.");
-        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": false } }));
+        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
     }
 
     #[test]
@@ -172,6 +173,7 @@ mod tests {
         let result: Value = serde_json::from_slice(&handshake.discover(&offer)).unwrap();
         assert_eq!(result["supportedVersions"][0], "2026-07-28");
         assert_eq!(result["resultType"], "complete");
+        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
         assert!(result.get("instructions").is_none());
     }
 

@@ -68,6 +68,7 @@ impl Rules {
             times,
             verified: (0, 0),
             roles_text: OnceLock::new(),
+            agents_text: OnceLock::new(),
         })
     }
 

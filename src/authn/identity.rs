@@ -24,6 +24,8 @@ pub(super) struct Identity {
     pub(super) verified: (usize, u64),
     /// The roles as JSON, once somebody has asked.
     pub(super) roles_text: OnceLock<Arc<str>>,
+    /// The only agent profile, or several as JSON, once somebody has asked.
+    pub(super) agents_text: OnceLock<Arc<str>>,
 }
 
 /// The authenticated principal of a request. Only this room makes one, so
@@ -92,10 +94,12 @@ impl Caller {
         Some(Arc::clone(self.0.roles_text.get_or_init(made)))
     }
 
-    /// The agent profiles as a JSON array, where there are several.
+    /// The agent profiles as a JSON array, made once for each token, where there
+    /// are several.
     pub(crate) fn agents_text(&self) -> Option<Arc<str>> {
-        (self.0.agents.len() > 1)
-            .then(|| serde_json::Value::from(self.0.agents.as_slice()).to_string().into())
+        let agents = self.0.agents.as_slice();
+        let made = || serde_json::Value::from(agents).to_string().into();
+        (agents.len() > 1).then(|| Arc::clone(self.0.agents_text.get_or_init(made)))
     }
 
     /// The workspace.
@@ -113,7 +117,10 @@ impl Caller {
     /// The agent profile, where the token allows exactly one.
     pub(crate) fn only_agent(&self) -> Option<Arc<str>> {
         match self.agents() {
-            [agent] => Some(Arc::from(agent.as_str())),
+            [agent] => {
+                let made = || Arc::from(agent.as_str());
+                Some(Arc::clone(self.0.agents_text.get_or_init(made)))
+            }
             _ => None,
         }
     }
@@ -153,6 +160,7 @@ impl Caller {
             times: Times { expires: 4_102_444_800, not_before: None, issued: None },
             verified: (0, 0),
             roles_text: OnceLock::new(),
+            agents_text: OnceLock::new(),
         }))
     }
 }

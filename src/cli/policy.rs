@@ -103,6 +103,12 @@ pub struct Explain {
     /// The user
     #[arg(long, default_value = "somebody")]
     pub user: String,
+    /// Who vouches for the user: the issuer of the token
+    #[arg(long, default_value = "")]
+    pub issuer: String,
+    /// The address of the token
+    #[arg(long)]
+    pub email: Option<String>,
     /// The roles, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub roles: Vec<String>,
@@ -130,8 +136,27 @@ pub struct Explain {
     /// The backend, where neither scope nor name say it
     #[arg(long)]
     pub server: Option<String>,
+    /// The method of MCP; the usual one
+    #[arg(
+        long,
+        help = "The method, such as completion/complete; tools/call, prompts/get or resources/read"
+    )]
+    pub method: Option<String>,
+    /// What the client says it is called
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// And its version
+    #[arg(long, value_name = "VERSION", requires = "client")]
+    pub client_version: Option<String>,
+    /// The id of the session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
     /// The arguments, as JSON
-    #[arg(long, default_value = "{}")]
+    #[arg(
+        long,
+        default_value = "{}",
+        help = "The arguments, as JSON; of a completion, those that are settled and the one that is completed"
+    )]
     pub args: String,
     /// The time, in RFC 3339; now
     #[arg(long, value_name = "TIME")]

@@ -23,6 +23,8 @@ const MOST_PARAMETERS: usize = 32;
     tag = "admin",
     params(
         ("user" = Option<String>, Query, description = "The user", example = "alice"),
+        ("issuer" = Option<String>, Query, description = "Who vouches for the user: the issuer of the token"),
+        ("email" = Option<String>, Query, description = "The address of the token"),
         ("roles" = Option<String>, Query, description = "The roles, separated by commas", example = "viewer"),
         ("groups" = Option<String>, Query, description = "The groups, separated by commas"),
         ("tenant" = Option<String>, Query, description = "The workspace"),
@@ -32,11 +34,15 @@ const MOST_PARAMETERS: usize = 32;
         ("prompt" = Option<String>, Query, description = "A prompt instead of a tool"),
         ("resource" = Option<String>, Query, description = "A resource instead of a tool, by its URI"),
         ("server" = Option<String>, Query, description = "The backend, where neither scope nor name say it"),
-        ("args" = Option<String>, Query, description = "The arguments, as JSON"),
+        ("method" = Option<String>, Query, description = "The method of MCP; `tools/call`, `prompts/get` or `resources/read`", example = "tools/call"),
+        ("client" = Option<String>, Query, description = "What the client says it is called"),
+        ("client_version" = Option<String>, Query, description = "And its version"),
+        ("session" = Option<String>, Query, description = "The id of the session"),
+        ("args" = Option<String>, Query, description = "The arguments, as JSON; of a completion, those that are settled and the one that is completed"),
         ("at" = Option<String>, Query, description = "The time, in RFC 3339; now"),
     ),
     responses(
-        (status = 200, description = "`{decision, visible, layer, rule, why, steps, policy_digest, policy_generation, text}`"),
+        (status = 200, description = "`{decision, visible, layer, rule, why, note, steps, policy_digest, policy_generation, text}`. `layer` is `registry` for a tool that `tools.yaml` declares and keeps from everybody; `note` says where nothing offers such a tool"),
         (status = 400, description = "`invalid_request`: a parameter is unknown or has a wrong value"),
         (status = 403, description = "`admin_required`"),
     ),
@@ -69,6 +75,7 @@ fn read(site: &Site, query: &str) -> Result<Asked, Refusal> {
     let list = |value: &str| -> Vec<String> {
         value.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
     };
+    let mut client_version = None;
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if seen.len() >= MOST_PARAMETERS {
@@ -94,12 +101,18 @@ fn read(site: &Site, query: &str) -> Result<Asked, Refusal> {
         }
         match &*name {
             "user" => asked.user = value,
+            "issuer" => asked.issuer = value,
+            "email" => asked.email = Some(value),
             "roles" => asked.roles = list(&value),
             "groups" => asked.groups = list(&value),
             "agents" => asked.agents = list(&value),
             "tenant" => asked.tenant = Some(value),
             "scope" => asked.scope = Some(value),
             "server" => asked.server = Some(value),
+            "method" => asked.method = Some(value),
+            "client" => asked.client = Some((value, String::new())),
+            "client_version" => client_version = Some(value),
+            "session" => asked.session = Some(value),
             "args" => {
                 let read = serde_json::from_str(&value).map_err(|_| wrong("`args` is no JSON"))?;
                 asked.arguments = Some(read);
@@ -110,11 +123,17 @@ fn read(site: &Site, query: &str) -> Result<Asked, Refusal> {
             }
             _ => {
                 return Err(wrong(
-                    "an unknown parameter; there are user, roles, groups, tenant, agents, scope, \
-                     tool, prompt, resource, server, args, at",
+                    "an unknown parameter; there are user, issuer, email, roles, groups, tenant, \
+                     agents, scope, tool, prompt, resource, server, method, client, \
+                     client_version, session, args, at",
                 ));
             }
         }
+    }
+    match (&mut asked.client, client_version) {
+        (Some((_, version)), Some(told)) => *version = told,
+        (None, Some(_)) => return Err(wrong("`client_version` needs `client`")),
+        (_, None) => {}
     }
     if asked.kind.is_none() {
         return Err(wrong("give one of `tool`, `prompt` and `resource`"));
@@ -125,8 +144,8 @@ fn read(site: &Site, query: &str) -> Result<Asked, Refusal> {
 /// What is kept of the question.
 fn recorded(asked: &Asked) -> String {
     serde_json::json!({
-        "user": asked.user, "roles": asked.roles, "tenant": asked.tenant, "agents": asked.agents,
-        "scope": asked.scope, "name": asked.name,
+        "user": asked.user, "issuer": asked.issuer, "roles": asked.roles, "tenant": asked.tenant, "agents": asked.agents,
+        "scope": asked.scope, "name": asked.name, "method": asked.method,
     })
     .to_string()
 }

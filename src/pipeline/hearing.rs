@@ -19,6 +19,9 @@ use crate::upstream::{Flow, Permits};
 /// Longest event id that is looked at, in bytes.
 const LONGEST_EVENT_ID: usize = 1024;
 
+/// How long clients listen while a backend is missing.
+pub(super) const WITHOUT_ALL: Duration = Duration::from_mins(1);
+
 /// The stream of a session.
 pub(crate) struct Overheard {
     /// What backends say.
@@ -74,6 +77,9 @@ async fn walk_hear(
     let listener = gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?;
     let last = inbound.head.one("last-event-id")?.filter(|id| id.len() <= LONGEST_EVENT_ID);
     let last = last.and_then(|id| ids::event_from_client(id.as_bytes()));
+    // What has changed here is told in any case, but never instead of an answer.
+    let own = visitor.scope.declares() && !matches!(last, Some((_, Stream::Request, _)));
+    let mut without_all = false;
     let flows = match last {
         // The answer of a call, which a rule may have hidden parts of.
         Some((_, Stream::Request, _)) if visitor.now.policy.active().hides_results() => {
@@ -91,13 +97,31 @@ async fn walk_hear(
             }
             flows
         }
-        None => overhear(gw, io, &visitor, &seat, None).await?,
+        None => match overhear(gw, io, &visitor, &seat, None).await {
+            Err(refusal) if own && is_down(refusal.reason) => {
+                tracing::warn!(
+                    reason = refusal.reason.name(),
+                    detail = &*refusal.detail,
+                    "a backend tells no news"
+                );
+                without_all = true;
+                Vec::new()
+            }
+            heard => heard?,
+        },
     };
-    if flows.is_empty() {
+    if flows.is_empty() && !own {
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
     }
     let at_most = super::remaining(gw, &visitor.caller);
+    // Whoever comes back finds the one that is missing now.
+    let at_most = if without_all { at_most.min(WITHOUT_ALL) } else { at_most };
     Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener }))
+}
+
+/// Whether a backend is to blame, and may be there again soon.
+fn is_down(reason: Reason) -> bool {
+    matches!(reason, Reason::BackendUnavailable | Reason::BackendTimeout | Reason::BackendError)
 }
 
 /// Which resources of the backend at a place the caller may know of, by the

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::time::error::Elapsed;
 
-use super::{Answer, Changes, Known, Visitor, hearing, tasks};
+use super::hearing::{self, WITHOUT_ALL};
+use super::{Answer, Changes, Known, Visitor, tasks};
 use crate::error::{Reason, Refusal};
 use crate::gateway::{Gateway, WorkerIo};
 use crate::inbound::Message;
@@ -24,9 +25,6 @@ use crate::upstream::{Ask, Flow, Piece, Reply, Subscriber, UNMIRRORED, id_in};
 
 /// Longest wait for a backend to take a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long clients listen while a backend is missing.
-const WITHOUT_ALL: Duration = Duration::from_mins(1);
 
 /// What a backend tells, and what that is, as it acknowledged it.
 type News = (Flow, Map<String, Value>);
@@ -56,16 +54,16 @@ pub(super) async fn listen(
     body: &Bytes,
     known: &Known,
 ) -> Result<Answer, Refusal> {
-    if !visitor.scope.is_open() {
-        return Err(super::no_such_method(&message.method_name));
-    }
     if !known.takes_streams() {
         return Err(Refusal::new(Reason::NotAcceptable, "a stream is all there is here"));
     }
     let listener = Arc::new(gw.sessions.listen(&CallerKey::of(visitor.caller.key()))?);
     let id = id_in(body)?;
     let asked = wanted(body).map_err(unfit)?;
-    let lists = asked.lists();
+    let open = visitor.scope.is_open();
+    // What only backends have does not change where none of them is open.
+    let Lists { tools, prompts, resources } = asked.lists();
+    let lists = Lists { tools, prompts: prompts && open, resources: resources && open };
     // Before anybody is waited for: a reload meanwhile is told, too.
     let changes = Changes::of_subscription(gw, visitor, lists, id);
     let permits = |place| hearing::permits(gw, &visitor.caller, &visitor.scope, place);

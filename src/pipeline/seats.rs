@@ -131,7 +131,7 @@ fn offer<'a>(scope: &'a Scope, told: impl Iterator<Item = (&'a Introduction, Way
         way,
     });
     Offer {
-        tools: !scope.tools.is_empty() || !scope.is_open(),
+        tools: scope.declares(),
         instructions: scope.instructions.as_deref(),
         backends: backends.collect(),
     }

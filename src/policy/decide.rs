@@ -107,6 +107,19 @@ impl Decision {
     }
 }
 
+/// What one layer says, before anybody keeps it.
+struct Said<'r> {
+    verdict: Verdict,
+    layer: Layer,
+    rule: &'r RulePath,
+}
+
+impl Said<'_> {
+    fn decision(self) -> Decision {
+        Decision { verdict: self.verdict, layer: self.layer, rule: Arc::clone(self.rule) }
+    }
+}
+
 /// Decides. The same question always gets the same decision.
 pub(super) fn decide(rules: &Rules, built_in: &BuiltIn, question: &Question<'_>) -> Decision {
     let subject = match Subject::read(&question.what) {
@@ -115,17 +128,19 @@ pub(super) fn decide(rules: &Rules, built_in: &BuiltIn, question: &Question<'_>)
     };
     let mut last = None;
     for layer in Layer::ALL {
-        let Some(decision) = of_layer(layer, rules, built_in, question, &subject) else { continue };
-        if !matches!(decision.verdict, Verdict::Allow(_)) {
-            return decision;
+        let Some(said) = of_layer(layer, rules, built_in, question, &subject) else { continue };
+        let goes_on = matches!(said.verdict, Verdict::Allow(_));
+        last = Some(said);
+        if !goes_on {
+            break;
         }
-        last = Some(decision);
     }
-    last.unwrap_or_else(|| Decision {
+    let nothing = Said {
         verdict: Verdict::Deny(Denial::Hidden),
         layer: Layer::Roles,
-        rule: Arc::clone(&built_in.nothing_matches),
-    })
+        rule: &built_in.nothing_matches,
+    };
+    last.unwrap_or(nothing).decision()
 }
 
 /// How far calls of something get, whatever their arguments and surroundings.
@@ -151,7 +166,7 @@ pub(super) fn each_layer(
 ) -> Vec<Decision> {
     let Ok(subject) = Subject::read(&question.what) else { return vec![unreadable(built_in)] };
     let said = |layer| of_layer(layer, rules, built_in, question, &subject);
-    Layer::ALL.into_iter().filter_map(said).collect()
+    Layer::ALL.into_iter().filter_map(said).map(Said::decision).collect()
 }
 
 /// What could climb out of a folder is denied to everybody.
@@ -201,13 +216,13 @@ impl<'a> Subject<'a> {
 }
 
 /// What one layer says; `None` where it has nothing to say to anybody.
-fn of_layer(
+fn of_layer<'r>(
     layer: Layer,
-    rules: &Rules,
-    built_in: &BuiltIn,
+    rules: &'r Rules,
+    built_in: &'r BuiltIn,
     question: &Question<'_>,
     subject: &Subject<'_>,
-) -> Option<Decision> {
+) -> Option<Said<'r>> {
     let (who, what) = (&question.who, &question.what);
     let (verdict, rule) = match layer {
         Layer::Roles => {
@@ -245,5 +260,5 @@ fn of_layer(
             (verdict, rule)
         }
     };
-    Some(Decision { verdict, layer, rule: Arc::clone(rule) })
+    Some(Said { verdict, layer, rule })
 }

@@ -14,13 +14,16 @@ pub(crate) struct Explanation {
     pub(crate) decision: &'static str,
     /// Whether lists show it.
     pub(crate) visible: bool,
-    /// The layer that decided.
-    pub(crate) layer: Layer,
+    /// The layer that decided, or `registry`.
+    pub(crate) layer: &'static str,
     /// The rule that decided.
     pub(crate) rule: Arc<str>,
     /// More about a denial.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    /// What else to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
     /// Each layer by itself.
     pub(crate) steps: Vec<Step>,
     /// SHA-256 of the policy, hexadecimal.
@@ -63,7 +66,8 @@ impl Active {
         Explanation {
             decision: decision.verdict.word(),
             visible: decision.visible(),
-            layer: decision.layer,
+            layer: decision.layer.word(),
+            note: None,
             why: why(&decision),
             rule: decision.rule,
             steps,
@@ -105,6 +109,24 @@ fn why(decision: &Decision) -> Option<String> {
 }
 
 impl Explanation {
+    /// The same of something that the registry keeps from everybody. What each
+    /// layer says is what it would say otherwise.
+    pub(crate) fn withheld(self, rule: &str, why: &str) -> Self {
+        Self {
+            decision: "deny",
+            visible: false,
+            layer: "registry",
+            rule: Arc::from(rule),
+            why: Some(why.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same with something else to know.
+    pub(crate) fn noting(self, note: &str) -> Self {
+        Self { note: Some(note.to_owned()), ..self }
+    }
+
     /// In words, a line each.
     pub(crate) fn in_words(&self) -> String {
         let mut text = String::new();
@@ -119,6 +141,9 @@ impl Explanation {
         let _ = writeln!(text, "{decided} by {}{}", self.rule, because(&self.why));
         let seen = if self.visible { "shown in lists" } else { "not shown in lists" };
         let _ = writeln!(text, "  {seen}");
+        if let Some(note) = &self.note {
+            let _ = writeln!(text, "  {note}");
+        }
         for step in &self.steps {
             let when = step.when.as_ref().map(|it| format!(" when {it}")).unwrap_or_default();
             let _ = writeln!(

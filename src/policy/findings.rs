@@ -1,9 +1,12 @@
 //! What is odd about a policy: it can be loaded, but probably does not say what
 //! its author means.
 
+use std::collections::HashMap;
+
 use super::Active;
-use super::agents::differences;
-use crate::registry::Snapshot;
+use super::agents::{differences, unknown};
+use super::rules::Shadow;
+use crate::registry::{Namespace, Snapshot};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -43,6 +46,11 @@ pub(crate) struct World<'a> {
     pub(crate) tools: Vec<String>,
     /// Whether backends may offer tools that nothing declares.
     open: bool,
+    /// By server, and by `*` for all: its declared tools by the names it has for
+    /// them, sorted; `None` where it may offer others.
+    by_server: HashMap<&'a str, Option<Vec<String>>>,
+    /// Some tools have another name at their backend than for clients.
+    respelled: bool,
 }
 
 impl<'a> World<'a> {
@@ -56,7 +64,31 @@ impl<'a> World<'a> {
         tools.sort_unstable();
         tools.dedup();
         let open = snapshot.scopes().any(|scope| scope.is_open());
-        Self { snapshot, tools, open }
+        let mut by_server: HashMap<&str, Option<Vec<String>>> =
+            snapshot.backends().iter().map(|it| (&*it.name, Some(Vec::new()))).collect();
+        by_server.insert("*", Some(Vec::new()));
+        let mut respelled = false;
+        for scope in snapshot.scopes() {
+            respelled |= scope.namespace == Namespace::Connection;
+            for tool in &scope.tools {
+                for server in ["*", &*tool.backend.name] {
+                    if let Some(Some(tools)) = by_server.get_mut(server) {
+                        tools.push(tool.inner.to_string());
+                    }
+                }
+            }
+            let offering = scope.backends.iter().map(|backend| &*backend.name);
+            for server in offering.chain(scope.is_open().then_some("*")) {
+                by_server.insert(server, None);
+            }
+        }
+        by_server.values_mut().flatten().for_each(|tools| tools.sort_unstable());
+        Self { snapshot, tools, open, by_server, respelled }
+    }
+
+    /// What a server has, where the registry says all of it.
+    fn tools_of(&self, server: &str) -> Option<&[String]> {
+        self.by_server.get(server)?.as_deref()
     }
 }
 
@@ -79,6 +111,9 @@ impl Active {
             warn(rule, format!("`{tool}` fits no tool of the registry"));
         }
         if let Some(agents) = &self.rules.agents {
+            for (rule, odd) in unknown(agents, |server| world.tools_of(server)) {
+                warn(rule, odd);
+            }
             for (allow, deny) in differences(agents) {
                 warn(
                     allow.to_string(),
@@ -90,12 +125,15 @@ impl Active {
             }
         }
         if let Some(actions) = &self.rules.actions {
-            for (rule, earlier) in actions.shadowed() {
+            for Shadow { rule, earlier, but_odd } in actions.shadowed(world.respelled) {
+                let never = if but_odd {
+                    "decides only about what can be read in two ways"
+                } else {
+                    "never decides"
+                };
                 warn(
                     rule.to_string(),
-                    format!(
-                        "never decides: {earlier} comes first, fits as much and has no condition"
-                    ),
+                    format!("{never}: {earlier} comes first, fits as much and has no condition"),
                 );
             }
         }

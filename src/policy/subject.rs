@@ -2,7 +2,7 @@
 
 use super::question::{What, Who};
 use crate::authn::Caller;
-use crate::registry::{Scope, SubjectKind, Tool};
+use crate::registry::{Dormant, Scope, SubjectKind, Tool};
 
 impl<'a> Who<'a> {
     /// An authenticated caller that has chosen no agent profile.
@@ -29,6 +29,18 @@ impl<'a> What<'a> {
             inner: &tool.inner,
             server: Some(&tool.backend.name),
             scope: &tool.scope,
+            registry_roles: &tool.required_roles,
+        }
+    }
+
+    /// A declared tool of a scope that is not active, as if it were.
+    pub(crate) fn of_dormant(scope: &'a Scope, name: &'a str, tool: &'a Dormant) -> Self {
+        Self {
+            kind: SubjectKind::Tool,
+            name,
+            inner: &tool.inner,
+            server: Some(&tool.backend.name),
+            scope: &scope.name,
             registry_roles: &tool.required_roles,
         }
     }

@@ -65,6 +65,16 @@ impl Reading {
         Ok(Self { strict, loose })
     }
 
+    /// The strict reading.
+    pub(super) fn strict(&self) -> &str {
+        &self.strict
+    }
+
+    /// The loose reading.
+    pub(super) fn loose(&self) -> &str {
+        &self.loose
+    }
+
     /// Whether both readings begin as those of `prefix` do.
     pub(super) fn surely_begins(&self, prefix: &Self) -> bool {
         self.strict.starts_with(&prefix.strict) && self.loose.starts_with(&prefix.loose)

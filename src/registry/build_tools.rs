@@ -11,6 +11,7 @@ use super::file::ToolEntry;
 use super::hidden::MOST_NAME;
 use super::model::{Backend, Record, Tool};
 use super::resolve::REMOVED;
+use super::scope::Dormant;
 use crate::protocol::json_path::JsonPaths;
 
 const MAX_NAME: usize = MOST_NAME;
@@ -149,15 +150,16 @@ impl Builder {
             input_schema: input_schema.get().to_owned(),
         });
         let scope = self.scope(&entry.scope);
-        if !entry.is_active {
-            scope.withhold(&entry.name);
-            return;
-        }
         let name: Arc<str> = Arc::from(&*entry.name);
         let inner = match scope.split(&name) {
             Some((_, inner)) => Arc::from(inner),
             None => Arc::clone(&name),
         };
+        let required_roles = entry.required_roles.into_iter().map(Into::into).collect();
+        if !entry.is_active {
+            scope.withhold(&name, Dormant { inner, backend, required_roles });
+            return;
+        }
         let tool = Tool {
             key: format!("{}/{name}", scope.name).into(),
             name,
@@ -167,7 +169,7 @@ impl Builder {
             backend,
             description: entry.description.into_boxed_str(),
             risk_level: entry.risk_level,
-            required_roles: entry.required_roles.into_iter().map(Into::into).collect(),
+            required_roles,
             input_schema,
             arguments,
             has_output_schema: entry.output_schema.is_some(),

@@ -24,7 +24,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) use file::Bounds;
 pub(crate) use model::{Backend, EraSetting, Record, Snapshot, Tool};
 pub(crate) use offers::{Offered, Offers};
-pub(crate) use scope::Scope;
+pub(crate) use scope::{Dormant, Namespace, Scope};
 pub(crate) use subject::Subject;
 pub(crate) use target::Target;
 

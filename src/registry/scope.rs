@@ -1,7 +1,7 @@
 //! Scopes: what belongs to one, and under which names.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -25,6 +25,16 @@ pub(crate) enum Namespace {
     Connection,
 }
 
+/// A declared tool that is not active: nobody can call it.
+pub(crate) struct Dormant {
+    /// As its backend calls it.
+    pub(crate) inner: Arc<str>,
+    /// Who would execute it.
+    pub(crate) backend: Arc<Backend>,
+    /// Roles of which a caller would need one.
+    pub(crate) required_roles: Vec<Box<str>>,
+}
+
 /// A named group of tools with an endpoint of its own.
 ///
 /// A *declared* scope has what `tools.yaml` declares and nothing else. An
@@ -44,8 +54,8 @@ pub(crate) struct Scope {
     /// How it spells names.
     pub(crate) namespace: Namespace,
     by_name: HashMap<Arc<str>, Arc<Tool>>,
-    /// Names of declared tools that are not active.
-    withheld: HashSet<Box<str>>,
+    /// Declared tools that are not active, by name.
+    withheld: HashMap<Box<str>, Dormant>,
     /// `backends`, and after them further ones that declared tools use. A
     /// backend's place in the scope is its place here.
     reachable: Vec<Arc<Backend>>,
@@ -67,7 +77,7 @@ impl Scope {
             backends,
             namespace,
             by_name: HashMap::new(),
-            withheld: HashSet::new(),
+            withheld: HashMap::new(),
             label: OnceLock::new(),
         }
     }
@@ -102,8 +112,8 @@ impl Scope {
         self.tools.push(tool);
     }
 
-    pub(super) fn withhold(&mut self, tool: &str) {
-        self.withheld.insert(tool.into());
+    pub(super) fn withhold(&mut self, tool: &str, dormant: Dormant) {
+        self.withheld.insert(tool.into(), dormant);
     }
 
     /// Whether all that some backends offer is in it.
@@ -111,9 +121,20 @@ impl Scope {
         !self.backends.is_empty()
     }
 
+    /// Whether it has a list of tools of its own, which the registry and the policy
+    /// change: declared tools, or nothing else that could be in it.
+    pub(crate) fn declares(&self) -> bool {
+        !self.tools.is_empty() || !self.is_open()
+    }
+
     /// The declared, active tool of that name.
     pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.by_name.get(name)
+    }
+
+    /// The declared tool of that name that is not active.
+    pub(crate) fn dormant(&self, name: &str) -> Option<&Dormant> {
+        self.withheld.get(name)
     }
 
     /// Whether the file takes this name out of what the backends offer: the
@@ -124,10 +145,10 @@ impl Scope {
             return false;
         }
         let is_respelled = |(index, inner): (usize, &str)| {
-            self.withheld.contains(inner)
+            self.withheld.contains_key(inner)
                 || self.tools.iter().any(|it| it.backend_index == index && *it.inner == *inner)
         };
-        self.withheld.contains(name) || self.split(name).is_some_and(is_respelled)
+        self.withheld.contains_key(name) || self.split(name).is_some_and(is_respelled)
     }
 
     /// Whether it declares a tool of that name, or a backend of it could

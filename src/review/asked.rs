@@ -1,10 +1,37 @@
 //! A question in words, and the question it is to a policy.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::policy::{Active, Arguments, Explanation, How, Question, Unknown, What, Who};
-use crate::registry::{Snapshot, SubjectKind};
+use crate::registry::{Scope, Snapshot, SubjectKind};
+
+/// What decides about a tool that is not active.
+const INACTIVE: &str = "registry.is_active";
+const IS_INACTIVE: &str = "tools.yaml has this tool with `is_active: false`, so nobody sees or \
+                           calls it; below is what the policy would say";
+const IS_RESPELLED: &str = "this is another spelling of a tool that tools.yaml declares, so nobody \
+                            sees or calls it; below is what the policy would say";
+const IS_NOWHERE: &str = "no scope has such a tool: whatever the policy says, there is nothing to \
+                          call";
+const IS_NOWHERE_IN_SCOPE: &str = "the scope has no such tool: whatever the policy says, there is \
+                                   nothing to call";
+
+/// The methods that something is asked for with, the usual one first.
+fn methods(kind: SubjectKind) -> &'static [&'static str] {
+    match kind {
+        SubjectKind::Tool => &["tools/call"],
+        SubjectKind::Prompt => &["prompts/get", "completion/complete"],
+        SubjectKind::Resource => &[
+            "resources/read",
+            "resources/subscribe",
+            "resources/unsubscribe",
+            "completion/complete",
+        ],
+    }
+}
 
 /// Who wants what, in words.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +64,8 @@ pub(crate) enum AskedError {
     NoScope(String),
     #[error("several scopes have `{0}`: say which")]
     SeveralScopes(String),
+    #[error("a {0} is asked for with {1}")]
+    WrongMethod(&'static str, String),
 }
 
 impl Asked {
@@ -50,28 +79,18 @@ impl Asked {
         decide: impl FnOnce(&Question<'_>) -> T,
     ) -> Result<T, AskedError> {
         let kind = self.kind.unwrap_or(SubjectKind::Tool);
-        let scope = match &self.scope {
-            Some(name) => {
-                Some(registry.scope(name).ok_or_else(|| AskedError::NoScope(name.clone()))?)
-            }
-            None if kind == SubjectKind::Tool => {
-                let mut offering = registry.offered_by(&self.name);
-                match (offering.next(), offering.next()) {
-                    (Some(_), Some(_)) => return Err(AskedError::SeveralScopes(self.name.clone())),
-                    (only, _) => only,
-                }
-            }
-            None => None,
-        };
-        let declared =
-            scope.and_then(|scope| scope.tool(&self.name)).filter(|_| kind == SubjectKind::Tool);
-        let mut what = match (declared, scope) {
-            (Some(tool), _) => What::of_tool(tool),
-            (None, Some(scope)) => {
+        let scope = self.in_scope(registry)?;
+        let is_tool = kind == SubjectKind::Tool;
+        let declared = scope.and_then(|scope| scope.tool(&self.name)).filter(|_| is_tool);
+        let dormant = scope.and_then(|scope| scope.dormant(&self.name)).filter(|_| is_tool);
+        let mut what = match (declared, dormant, scope) {
+            (Some(tool), ..) => What::of_tool(tool),
+            (None, Some(tool), Some(scope)) => What::of_dormant(scope, &self.name, tool),
+            (None, _, Some(scope)) => {
                 let place = (scope.backends.len() == 1).then_some(0);
                 What::undeclared(scope, place, kind, &self.name)
             }
-            (None, None) => {
+            (None, _, None) => {
                 let (name, registry_roles) = (self.name.as_str(), &[][..]);
                 What { kind, name, inner: name, server: None, scope: "", registry_roles }
             }
@@ -91,11 +110,7 @@ impl Asked {
             Some(arguments) => arguments,
             None => &Unknown,
         };
-        let usual = match kind {
-            SubjectKind::Tool => "tools/call",
-            SubjectKind::Prompt => "prompts/get",
-            SubjectKind::Resource => "resources/read",
-        };
+        let usual = methods(kind).first().copied().unwrap_or_default();
         let call = How {
             method: self.method.as_deref().unwrap_or(usual),
             arguments,
@@ -107,7 +122,8 @@ impl Asked {
         Ok(decide(&Question { who, what, call: Some(call) }))
     }
 
-    /// Explains.
+    /// Explains: what the policy says, and where no call gets as far as that,
+    /// what the registry does.
     ///
     /// # Errors
     /// [`AskedError`].
@@ -116,6 +132,45 @@ impl Asked {
         registry: &Snapshot,
         policy: &Active,
     ) -> Result<Explanation, AskedError> {
-        self.ask(registry, |question| policy.explain(question))
+        let kind = self.kind.unwrap_or(SubjectKind::Tool);
+        let known = methods(kind);
+        if self.method.as_deref().is_some_and(|method| !known.contains(&method)) {
+            return Err(AskedError::WrongMethod(kind.word(), known.join(", ")));
+        }
+        let said = self.ask(registry, |question| policy.explain(question))?;
+        let (scope, name) = (self.in_scope(registry)?, &*self.name);
+        let offered = |scope: &Arc<Scope>| scope.may_offer(name);
+        Ok(match scope {
+            _ if kind != SubjectKind::Tool => said,
+            Some(scope) if scope.tool(name).is_some() => said,
+            Some(scope) if scope.dormant(name).is_some() => said.withheld(INACTIVE, IS_INACTIVE),
+            Some(scope) if scope.withholds(kind, name) => said.withheld("registry", IS_RESPELLED),
+            Some(scope) if !offered(scope) => said.noting(IS_NOWHERE_IN_SCOPE),
+            None if !registry.may_offer(name) => said.noting(IS_NOWHERE),
+            Some(_) | None => said,
+        })
+    }
+
+    /// The scope that is named, or the only one that declares the tool, active or
+    /// not.
+    fn in_scope<'r>(&self, registry: &'r Snapshot) -> Result<Option<&'r Arc<Scope>>, AskedError> {
+        if let Some(name) = &self.scope {
+            let scope = registry.scope(name).ok_or_else(|| AskedError::NoScope(name.clone()));
+            return scope.map(Some);
+        }
+        if self.kind.is_some_and(|kind| kind != SubjectKind::Tool) {
+            return Ok(None);
+        }
+        let only = |declares: &dyn Fn(&Scope) -> bool| {
+            let mut declaring = registry.scopes().filter(|scope| declares(scope));
+            match (declaring.next(), declaring.next()) {
+                (Some(_), Some(_)) => Err(AskedError::SeveralScopes(self.name.clone())),
+                (only, _) => Ok(only),
+            }
+        };
+        match only(&|scope| scope.tool(&self.name).is_some())? {
+            Some(scope) => Ok(Some(scope)),
+            None => only(&|scope| scope.dormant(&self.name).is_some()),
+        }
     }
 }

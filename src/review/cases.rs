@@ -27,6 +27,7 @@ struct Case {
     prompt: Option<String>,
     resource: Option<String>,
     server: Option<String>,
+    method: Option<String>,
     #[serde(default = "nothing")]
     args: serde_json::Value,
     at: Option<DateTime<Utc>>,
@@ -155,6 +156,7 @@ fn one(
         kind: Some(kind),
         name,
         server: case.server,
+        method: case.method,
         arguments: Some(case.args),
         at: case.at.unwrap_or(now),
         client: case.client.map(|client| (client.name, client.version)),

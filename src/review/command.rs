@@ -134,6 +134,8 @@ fn explain(
     };
     let question = Asked {
         user: asked.user,
+        issuer: asked.issuer,
+        email: asked.email,
         roles: asked.roles,
         groups: asked.groups,
         tenant: asked.tenant,
@@ -142,9 +144,12 @@ fn explain(
         kind: Some(kind),
         name,
         server: asked.server,
+        method: asked.method,
         arguments: Some(arguments),
         at,
-        ..Asked::default()
+        client: asked.client.map(|name| (name, asked.client_version.unwrap_or_default())),
+        session: asked.session,
+        past: false,
     };
     let told = question
         .explain(registry.snapshot(), &policy)

@@ -43,7 +43,7 @@ fn initialize_negotiates_and_notifications_are_accepted_empty() {
         assert_eq!(reply["id"], "r-1");
         assert_eq!(reply["result"]["protocolVersion"], "2025-06-18");
         assert_eq!(reply["result"]["serverInfo"]["name"], "MCP Gateway");
-        assert_eq!(reply["result"]["capabilities"]["tools"]["listChanged"], false);
+        assert_eq!(reply["result"]["capabilities"]["tools"]["listChanged"], true);
         assert_eq!(reply["result"]["instructions"], "Use echo.");
         let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         let accepted = gateway.post(path, &developer(), &note);

@@ -172,8 +172,15 @@ fn administrators_are_told_why() {
     assert_eq!(told["steps"][0]["rule"], "roles.developer.allowed_tools[0]");
     assert_eq!(told["policy_digest"].as_str().unwrap().len(), 64);
     assert!(told["text"].as_str().unwrap().starts_with("NEEDS APPROVAL by rules[3]"));
+    let told = ask("roles=developer&tool=absent&scope=main").json();
+    assert_eq!(
+        told["note"],
+        "the scope has no such tool: whatever the policy says, there is nothing to call"
+    );
     for query in [
         "",
+        "tool=wipe&scope=main&client_version=1",
+        "tool=wipe&scope=main&method=tools/list",
         "tool=a&tool=b",
         "tool=a&prompt=b",
         "tool=a&who=b",
@@ -185,12 +192,13 @@ fn administrators_are_told_why() {
     gateway
         .get("/admin/policy/explain?tool=wipe", &developer())
         .assert_refused(403, "admin_required");
-    // The question that was answered, and the one about a scope that is not there.
+    // The question that was answered, the one about a scope that is not there, and the
+    // one with the method of something else.
     let auditor = Token::of("auditor", &["admin"]);
     let mut seen = String::new();
     wait_until(Duration::from_secs(10), "the questions on record", || {
         seen = gateway.get("/admin/audit-logs?format=jsonl", &auditor).text();
-        seen.matches(r#"\"name\":\"wipe\""#).count() == 2
+        seen.matches(r#"\"name\":\"wipe\""#).count() == 3
     });
     assert!(!seen.contains("count"), "arguments of questions are not kept");
 }

@@ -73,6 +73,54 @@ fn a_file_that_changes_is_in_force_by_itself() {
     assert!(rows[0]["arguments"].as_str().unwrap().contains("\"origin\":\"files\""), "{rows:?}");
 }
 
+/// B-54: the rules of agents stand in a file of their own, as the agent gateway has
+/// it, and are read again like the policy.
+#[test]
+fn a_file_of_agent_rules_that_changes_is_in_force_by_itself() {
+    let folder = support::scratch::Scratch::new("agent-rules");
+    let file = folder.path().join(".mcp-gateway-rules.json");
+    let rules = |denied: &Value| {
+        json!({
+            "agents": {
+                "default": {
+                    "allow": { "servers": ["*"] },
+                    // Also of a server that is not there (yet).
+                    "deny": { "tools": { "scripted": denied, "later": ["x"] } },
+                },
+            },
+            "defaults": { "deny_on_missing_agent": false },
+        })
+        .to_string()
+    };
+    fs::write(&file, rules(&json!([]))).unwrap();
+    let path = file.display().to_string();
+    let gateway = Gateway::builder().set("GATEWAY_RULES", &path).start();
+    assert!(is_done(&echo(&gateway)));
+    // As editors do: another file takes the place.
+    let beside = folder.path().join("new");
+    fs::write(&beside, rules(&json!(["ec*"]))).unwrap();
+    fs::rename(&beside, &file).unwrap();
+    wait_until(PATIENCE, "the new rules", || !is_done(&echo(&gateway)));
+    let now = status(&gateway);
+    assert_eq!((&now["last_origin"], &now["generation"]), (&json!("files"), &json!(2)));
+    let warnings = now.to_string();
+    assert!(warnings.contains("references undefined server later"), "{warnings}");
+    // What is not fit keeps the old rules.
+    fs::write(&file, r#"{"agents": {"default": {"alow": {}}}}"#).unwrap();
+    wait_until(PATIENCE, "the attempt", || {
+        status(&gateway)["reload_status"]["gateway_rules"]["last_error"].is_string()
+    });
+    assert!(!is_done(&echo(&gateway)));
+    assert_eq!(status(&gateway)["generation"], 2);
+    // In place, too.
+    fs::write(&file, rules(&json!(["wipe"]))).unwrap();
+    wait_until(PATIENCE, "the last rules", || is_done(&echo(&gateway)));
+    let now = status(&gateway);
+    assert_eq!(now["generation"], 3);
+    let rows = gateway.audit_rows("kind=reload", 3);
+    assert_eq!(rows[0]["policy_digest"], now["policy_digest"]);
+}
+
 #[test]
 fn a_registry_that_changes_brings_tools_and_backends() {
     let gateway = unwatched().start();
@@ -263,6 +311,64 @@ fn open_streams_are_told_that_tools_have_changed() {
     write(&gateway, "tools.yaml", "tools: []");
     assert_eq!(reload(&gateway).json()["outcome"], "applied");
     stream.ends();
+}
+
+/// A scope of declared tools promises to tell what changes in both eras, and does.
+#[test]
+fn a_declared_scope_promises_news_and_tells_them() {
+    let gateway = unwatched().start();
+    let bearer = reader().bearer();
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+    let opened = gateway.post("/main/mcp", &reader(), &initialize);
+    assert_eq!(opened.json()["result"]["capabilities"]["tools"], json!({ "listChanged": true }));
+    let session = opened.header("mcp-session-id").unwrap();
+    let headers = [
+        ("Authorization", &*bearer),
+        ("Accept", "text/event-stream"),
+        ("Mcp-Session-Id", session),
+        ("MCP-Protocol-Version", "2025-11-25"),
+    ];
+    let mut legacy = http::follow(gateway.addr, "GET", "/main/mcp", &headers, "");
+    legacy.until("text/event-stream");
+    let ask = |method: &str, params: &Value| {
+        let mut params = params.clone();
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": "s1", "method": method, "params": params });
+        let headers = [
+            ("Authorization", &*bearer),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", method),
+        ];
+        http::follow(gateway.addr, "POST", "/main/mcp", &headers, &body.to_string())
+    };
+    ask("server/discover", &json!({})).until(r#""tools":{"listChanged":true}"#);
+    let wanted = json!({ "toolsListChanged": true, "promptsListChanged": true });
+    let mut modern = ask("subscriptions/listen", &json!({ "notifications": wanted }));
+    let acknowledged = modern.until("acknowledged") + &modern.until("\n\n");
+    assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
+    assert!(!acknowledged.contains("promptsListChanged"), "{acknowledged}");
+    for policy in [NONE, BOTH] {
+        write(&gateway, "policy.yaml", policy);
+        assert_eq!(reload(&gateway).json()["outcome"], "applied");
+        legacy.until(&format!("{LIST_CHANGED}\"}}"));
+        modern.until(LIST_CHANGED);
+        let rest = modern.until("\n\n");
+        assert!(rest.contains(r#""io.modelcontextprotocol/subscriptionId":"s1""#), "{rest}");
+    }
+    // A scope that is gone ends both, the younger one in order.
+    write(&gateway, "tools.yaml", "tools: []");
+    assert_eq!(reload(&gateway).json()["outcome"], "applied");
+    modern.until("\"resultType\":\"complete\"");
+    legacy.ends();
 }
 
 #[test]

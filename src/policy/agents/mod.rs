@@ -16,11 +16,13 @@ mod file;
 mod overlap;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::collections::HashMap;
 
 pub(super) use file::{Section, read_json, read_section};
 pub(super) use overlap::differences;
+pub(super) use unknown::unknown;
 
 use super::decide::AgentFault;
 use super::model::{ByKind, Pattern, RulePath};

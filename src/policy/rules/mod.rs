@@ -14,6 +14,7 @@
 
 mod condition;
 mod file;
+mod shadowed;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use serde_json::Value;
 
 pub(crate) use condition::Failure;
 pub(super) use file::{Section, read};
+pub(super) use shadowed::Shadow;
 
 use super::model::{Pattern, RulePath};
 use super::names::Names;
@@ -366,9 +368,10 @@ impl Actions {
     }
 
     /// Rules that fit something, but never decide: an earlier rule without a
-    /// condition fits all that they do. Each with that one.
-    pub(super) fn shadowed(&self) -> Vec<(RulePath, RulePath)> {
-        file::shadowed(self)
+    /// condition fits all that they do. `respelled`: some tools have another name
+    /// at their backend than for clients.
+    pub(super) fn shadowed(&self, respelled: bool) -> Vec<Shadow> {
+        shadowed::shadowed(self, respelled)
     }
 
     /// The text of a rule's condition.
@@ -389,6 +392,11 @@ impl Actions {
 impl Rule {
     fn reaches_inner(&self) -> bool {
         !self.spelled && (self.action != Action::Allow || self.redaction.is_some())
+    }
+
+    /// Whether it decides about a tool that it fits by its backend's name only.
+    fn decides_inner(&self) -> bool {
+        self.server.is_some() || (!self.spelled && self.action != Action::Allow)
     }
 }
 

@@ -52,6 +52,41 @@ fn decision(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> Du
     (0..5).map(round).min().unwrap()
 }
 
+/// Every start and every reload looks for rules that never decide, too.
+#[test]
+fn loading_and_checking_many_rules_costs_little_whatever_they_are_about() {
+    const RULES: usize = 10_000;
+    let clock = Clock::system();
+    let head = "roles: { agent: { allowed_tools: ['*'] } }\nrules:\n";
+    let each = |rule: &dyn Fn(usize) -> String| {
+        (0..RULES).fold(head.to_owned(), |mut text, number| {
+            let _ = writeln!(text, "  - {{ {} }}", rule(number));
+            text
+        })
+    };
+    for (what, text) in [
+        ("as usual", policy(RULES)),
+        ("one name", each(&|_| "tool: t, action: deny".to_owned())),
+        ("one name, conditions", each(&|at| format!("tool: t, when: {{ n: {at} }}, action: deny"))),
+        ("one name, servers", each(&|at| format!("tool: t, server: s{at}, action: deny"))),
+        ("everything", each(&|at| format!("tool: '*', when: {{ n: {at} }}, action: deny"))),
+        ("resources", each(&|at| format!("resource: 'r:a/{at}/*', action: deny"))),
+        ("one resource", each(&|_| "resource: 'r:a/*', action: deny".to_owned())),
+    ] {
+        let begun = clock.monotonic();
+        let active = Active::read(&text, Beside::default()).unwrap();
+        let loading = clock.monotonic().saturating_sub(begun);
+        let begun = clock.monotonic();
+        let found = active.rules.actions.as_ref().unwrap().shadowed(true).len();
+        let checking = clock.monotonic().saturating_sub(begun);
+        println!("{RULES} rules, {what}: loaded in {loading:?}, {found} shadowed in {checking:?}");
+        let both = loading + checking;
+        assert!(!OPTIMISED || both < Duration::from_millis(200), "{what}: {both:?}");
+        // 10,000 times 10,000 comparisons would take longer than reading the text.
+        assert!(checking < loading, "{what}: {checking:?} of {loading:?}");
+    }
+}
+
 #[test]
 fn a_decision_costs_little_however_many_rules_there_are() {
     let clock = Clock::system();

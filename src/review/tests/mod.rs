@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use super::{cases, invariants, junit};
+use super::{Asked, cases, invariants, junit};
 use crate::policy::{Active, Beside, Reach, World};
 use crate::registry::{Bounds, Registry};
 
@@ -296,6 +296,8 @@ rules:
   - { tool: 'x*', server: nowhere, action: deny }
   - { tool: '*', action: allow }
   - { tool: payments.list, action: deny }
+  - { resource: 'wiki:*', action: deny }
+  - { resource: 'wiki:page/1', action: allow }
 ",
     );
     let registry = registry();
@@ -310,14 +312,185 @@ rules:
     warning: rules[2].server: references undefined server nowhere
     warning: roles.dev.allowed_tools[2]: `pay_*` fits no tool of the registry
     warning: rules[2]: `x*` fits no tool of the registry
+    warning: agents.a.allow.tools.pay[0]: `drop_old` is no tool of pay that the registry has
+    warning: agents.a.deny.tools.pay[0]: `drop_*` fits no tool of pay that the registry has
     warning: agents.a.allow.tools.pay[0]: allows what agents.a.deny.tools.pay[0] denies by a wildcard; with `precedence: deny_first` it would be denied
     warning: rules[1]: never decides: rules[0] comes first, fits as much and has no condition
     warning: rules[4]: never decides: rules[3] comes first, fits as much and has no condition
+    warning: rules[6]: never decides: rules[5] comes first, fits as much and has no condition
     warning: tools.search.required_roles: `roles` does not have `ghost`
     note: roles.idle: allows nothing
     note: tool payments.list: no role and no workspace allows it
     note: tool payments.refund: no role and no workspace allows it
     "#);
+}
+
+/// Everything that a condition can name can be said in a case.
+#[test]
+fn cases_say_whatever_conditions_can_ask_for() {
+    let active = policy(
+        r#"
+roles: { dev: { allowed_tools: ['*'], allowed_prompts: ['*'] } }
+operation_classes: { search: read }
+rules:
+  - tool: search
+    action: allow
+    when: >-
+      caller.id == "ada" && caller.issuer == "idp" && "dev" in caller.roles && "g" in caller.groups
+      && caller.email == "ada@x" && tenant == "w" && agent == "a" && scope == "wiki"
+      && tool.name == "search" && tool.inner == "search" && tool.kind == "tool"
+      && tool.server == "wiki" && tool.operation == "read" && tool.method == "tools/call"
+      && time.hour == 8 && client.name == "c" && client.version == "2" && session.id == "s"
+      && args.q == "x"
+  - { prompt: '*', when: 'tool.method == "completion/complete"', action: allow }
+"#,
+    );
+    let text = r#"
+cases:
+  - name: all of it
+    caller: { user: ada, issuer: idp, roles: [dev], groups: [g], email: ada@x, tenant: w, agents: [a] }
+    scope: wiki
+    tool: search
+    method: tools/call
+    client: { name: c, version: "2" }
+    session: s
+    at: "2026-11-25T08:30:00Z"
+    args: { q: x }
+    expect: allow
+    rule: rules[0]
+  - { name: nothing, caller: { roles: [dev] }, tool: search, args: { q: x }, expect: deny }
+  - { name: a completion, caller: { roles: [dev] }, prompt: p, method: completion/complete, expect: allow }
+  - { name: no completion, caller: { roles: [dev] }, prompt: p, expect: deny }
+  - { name: no method, caller: { roles: [dev] }, tool: search, method: tools/list, expect: deny }
+"#;
+    let registry = registry();
+    let ran = cases::run(text, &active, registry.snapshot(), DateTime::UNIX_EPOCH).unwrap();
+    let failures: Vec<_> = ran.outcomes.iter().filter_map(|it| it.failure.as_deref()).collect();
+    assert_eq!(failures, ["a tool is asked for with tools/call"]);
+}
+
+/// What the registry keeps from everybody is denied, whatever the policy says; the
+/// walk answers as if it did not exist.
+#[test]
+fn explanations_say_what_the_registry_keeps_from_everybody() {
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+    let registry = Registry::read(
+        r#"
+backends: { pay: { url: "http://pay/" }, wiki: { url: "http://wiki/" } }
+scopes: { payments: {}, all: { backends: [pay, wiki], namespace: connection } }
+tools:
+  - { name: wipe, scope: payments, backend: pay, is_active: false, required_roles: [boss] }
+  - { name: list, scope: payments, backend: pay }
+  - { name: drop, scope: all, backend: pay, is_active: false }
+  - { name: pay__get, scope: all, backend: pay }
+"#,
+        bounds,
+    )
+    .unwrap();
+    let active = policy(
+        r"
+roles: { admin: { allowed_tools: ['*'] } }
+rules: [{ tool: '*', server: pay, action: allow }]
+",
+    );
+    let told = |scope: Option<&str>, name: &str| {
+        let asked = Asked {
+            roles: vec!["admin".to_owned()],
+            scope: scope.map(str::to_owned),
+            name: name.to_owned(),
+            arguments: Some(serde_json::json!({})),
+            ..Asked::default()
+        };
+        asked.explain(registry.snapshot(), &active).unwrap()
+    };
+    for (scope, name) in [(None, "wipe"), (Some("payments"), "wipe"), (Some("all"), "drop")] {
+        let found = told(scope, name);
+        assert_eq!(
+            (found.decision, found.layer, &*found.rule),
+            ("deny", "registry", "registry.is_active")
+        );
+        assert!(!found.visible);
+        let words = found.in_words();
+        assert!(
+            words.starts_with("DENIED by registry.is_active: tools.yaml has this tool"),
+            "{words}"
+        );
+        // By the server of the entry, and the roles it asks for.
+        let says: Vec<_> = found.steps.iter().map(|step| (step.says, &*step.rule)).collect();
+        let roles = if name == "wipe" {
+            ("deny", "registry.required_roles")
+        } else {
+            ("allow", "roles.admin.allowed_tools[0]")
+        };
+        assert_eq!(says, [roles, ("allow", "rules[0]")]);
+    }
+    let respelled = told(Some("all"), "pay__drop");
+    assert_eq!((respelled.decision, &*respelled.rule), ("deny", "registry"));
+    for (scope, name) in [
+        (Some("payments"), "list"),
+        (None, "list"),
+        (Some("all"), "pay__get"),
+        (Some("all"), "wiki__x"),
+    ] {
+        let found = told(scope, name);
+        assert_eq!(
+            (found.note, &*found.steps[0].rule),
+            (None, "roles.admin.allowed_tools[0]"),
+            "{name}"
+        );
+    }
+    for (scope, name, note) in [
+        (Some("payments"), "gone", "the scope has no such tool"),
+        (None, "gone", "no scope has such a tool"),
+    ] {
+        let found = told(scope, name);
+        assert!(found.note.as_ref().unwrap().starts_with(note), "{name}");
+        assert!(found.in_words().contains("nothing to call"));
+    }
+}
+
+/// A profile names tools as their server does.
+#[test]
+fn names_and_patterns_of_agent_profiles_are_held_against_their_servers() {
+    let active = policy(
+        r"
+agents:
+  a:
+    allow:
+      servers: ['*']
+      tools:
+        pay: [payments.list, search, 'payments.*', 'pages_*']
+        git: [log, 'l*', gc]
+        open: [anything, 'any*']
+        gone: [x]
+    deny:
+      tools: { '*': [nowhere, search] }
+      prompts: { pay: [never_seen] }
+",
+    );
+    let odd = |tools: &str| {
+        let bounds =
+            Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+        let registry = Registry::read(tools, bounds).unwrap();
+        let found = active.findings(&World::of(registry.snapshot())).into_iter();
+        let odd = found.filter(|it| it.path.starts_with("agents."));
+        odd.map(|it| format!("{}: {}", it.path, it.message)).collect::<Vec<_>>().join("\n")
+    };
+    let declared = TOOLS.replace("wiki: { url", "git: { url: 'http://git/' }, wiki: { url");
+    let declared = format!("{declared}  - {{ name: log, scope: wiki, backend: git }}\n");
+    insta::assert_snapshot!(odd(&declared), @r"
+    agents.a.allow.tools.git[2]: `gc` is no tool of git that the registry has
+    agents.a.allow.tools.pay[1]: `search` is no tool of pay that the registry has
+    agents.a.allow.tools.pay[3]: `pages_*` fits no tool of pay that the registry has
+    agents.a.deny.tools.*[0]: `nowhere` is no tool of any server that the registry has
+    ");
+    let open = declared.replace("wiki: {} }", "wiki: {}, all: { backends: [open, git] } }");
+    let open = open.replace("git: { url", "open: { url: 'http://open/' }, git: { url");
+    insta::assert_snapshot!(odd(&open), @r"
+    agents.a.allow.tools.pay[1]: `search` is no tool of pay that the registry has
+    agents.a.allow.tools.pay[3]: `pages_*` fits no tool of pay that the registry has
+    ");
 }
 
 #[test]
