@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::SAMPLE;
@@ -218,4 +220,25 @@ fn images_are_as_large_as_fits() {
     // As wide as the text, and not wider.
     assert!(red(75, 300) && red(520, 300) && !red(68, 300) && !red(528, 300));
     assert_eq!(made.said["pages"], 1);
+}
+
+/// A frame that covers the lower right quarter of its screen: the rest lets the
+/// paper through.
+#[test]
+fn a_frame_of_a_gif_is_drawn_where_it_lies() {
+    let service = Service::start();
+    // 2 by 2 pixels, one colour (red); one frame of 1 by 1 at 1, 1.
+    let gif: &[u8] = b"GIF89a\x02\0\x02\0\x80\0\0\xff\0\0\0\0\0\
+                       \x2c\x01\0\x01\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
+    let url = |gif: &[u8]| format!("![x](data:image/gif;base64,{})", STANDARD.encode(gif));
+    let made = service.make("pdf", &url(gif), json!({}));
+    let (_, _, pixels) = pdf_page(&made.bytes, 1);
+    let red = pixels.iter().filter(|pixel| **pixel == [255, 0, 0]).count();
+    // A pixel of an image is 0.75 pt wide: one, not four.
+    assert!((1..=2).contains(&red), "{red}");
+    // Beside the screen there is nothing to draw on.
+    let mut beside = gif.to_vec();
+    beside[20] = 2;
+    let (_, sentence) = service.refusal(json!({"content": url(&beside), "format": "pdf"}));
+    assert_eq!(sentence, "Image 1 cannot be decoded");
 }

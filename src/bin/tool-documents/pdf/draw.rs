@@ -21,6 +21,7 @@ use krilla::{Document as Output, SerializeSettings};
 use parley::{GlyphRun, PositionedLayoutItem};
 
 use super::WriteError;
+use super::gif;
 use super::page::{Anchors, Mark, Place, Sheets};
 use super::text::{Ink, Leads, Para, Shade};
 use crate::markdown::tree::{Document, Entry, Image as Picture, ImageKind};
@@ -313,12 +314,12 @@ fn strokes(surface: &mut Surface<'_>, run: &GlyphRun<'_, Ink>, ink: Ink, at: Poi
 fn read(picture: &Picture, place: usize) -> Result<Image, WriteError> {
     let data: krilla::Data = std::sync::Arc::clone(&picture.bytes).into();
     let image = match picture.kind {
-        ImageKind::Png => Image::from_png(data, true),
-        ImageKind::Jpeg => Image::from_jpeg(data, true),
-        ImageKind::Gif => Image::from_gif(data, true),
-        ImageKind::Webp => Image::from_webp(data, true),
+        ImageKind::Png => Image::from_png(data, true).ok(),
+        ImageKind::Jpeg => Image::from_jpeg(data, true).ok(),
+        ImageKind::Gif => gif::read(&picture.bytes),
+        ImageKind::Webp => Image::from_webp(data, true).ok(),
     };
-    image.map_err(|_| WriteError::Refused(format!("Image {} cannot be decoded", place + 1)))
+    image.ok_or_else(|| WriteError::Refused(format!("Image {} cannot be decoded", place + 1)))
 }
 
 fn fill(surface: &mut Surface<'_>, [x, y, width, height]: [f32; 4], shade: Shade) {

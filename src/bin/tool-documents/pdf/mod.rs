@@ -7,6 +7,7 @@
 mod draw;
 mod flow;
 mod fonts;
+mod gif;
 mod page;
 mod table;
 mod text;
