@@ -31,9 +31,13 @@ fn policy(rules: usize) -> String {
     text
 }
 
-/// The mean time of a decision; the best of several rounds.
-fn decision(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> Duration {
-    const TIMES: u32 = if OPTIMISED { 20_000 } else { 200 };
+/// Asks about a call, with what it takes to decide on it.
+fn ask<T>(
+    tool: &str,
+    arguments: &Value,
+    clock: &Clock,
+    then: impl FnOnce(&Question<'_>) -> T,
+) -> T {
     let roles = ["viewer".to_owned(), "agent".to_owned()];
     let who = Who { user_id: "alice", roles: &roles, ..Who::default() };
     let (name, inner, server) = (tool, tool, Some("backend"));
@@ -41,15 +45,49 @@ fn decision(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> Du
     let what = What { kind, name, inner, server, scope: "s", registry_roles: &[] };
     let (now, method) = (clock.now(), "tools/call");
     let call = How { method, arguments, now, client: None, session: None, past: false };
-    let question = Question { who, what, call: Some(call) };
-    let round = |_| {
-        let begun = clock.monotonic();
-        for _ in 0..TIMES {
-            black_box(active.decide(black_box(&question)));
-        }
-        clock.monotonic().saturating_sub(begun) / TIMES
-    };
-    (0..5).map(round).min().unwrap()
+    then(&Question { who, what, call: Some(call) })
+}
+
+/// The mean time of a decision; the best of several rounds.
+fn decision(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> Duration {
+    const TIMES: u32 = if OPTIMISED { 20_000 } else { 200 };
+    ask(tool, arguments, clock, |question| {
+        let round = |_| {
+            let begun = clock.monotonic();
+            for _ in 0..TIMES {
+                black_box(active.decide(black_box(question)));
+            }
+            clock.monotonic().saturating_sub(begun) / TIMES
+        };
+        (0..5).map(round).min().unwrap()
+    })
+}
+
+/// How often a decision asks for memory.
+fn allocations(active: &Active, clock: &Clock, tool: &str, arguments: &Value) -> u64 {
+    ask(tool, arguments, clock, |question| {
+        allocation_counter::measure(|| drop(black_box(active.decide(question)))).count_total
+    })
+}
+
+#[test]
+fn a_decision_asks_for_hardly_any_memory() {
+    let clock = Clock::system();
+    let arguments = json!({"dry": true, "amount": 150, "to": "bob"});
+    let active = Active::read(&policy(1000), Beside::default()).unwrap();
+    // What only the first one does.
+    allocations(&active, &clock, "tool990", &arguments);
+    for (what, tool, most) in [
+        ("by name", "tool990", 0),
+        ("simple condition", "tool999", 0),
+        // The list of patterns that fit.
+        ("by pattern", "group997_x", 1),
+        ("no rule", "stranger", 0),
+    ] {
+        let times = allocations(&active, &clock, tool, &arguments);
+        println!("{what:16}: {times} allocations");
+        assert!(times <= most, "{what}: {times}");
+    }
 }
 
 /// Every start and every reload looks for rules that never decide, too.
