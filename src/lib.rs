@@ -34,3 +34,8 @@ pub mod toolkit;
 mod trail;
 mod translate;
 mod upstream;
+
+/// Tests that measure costs do so with the allocator of the program.
+#[cfg(all(test, not(debug_assertions)))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -181,7 +181,12 @@ fn push_value(rows: &mut Vec<u8>, value: Option<&RawValue>) {
 fn push_text(rows: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     let special = |byte: &u8| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r');
-    while let Some(at) = rest.iter().position(special) {
+    let next = |text: &[u8]| {
+        // Without an early end, many bytes are looked at at once.
+        let block = text.chunks(64).position(|it| it.iter().fold(false, |f, b| f | special(b)))?;
+        text[block * 64..].iter().position(special).map(|at| block * 64 + at)
+    };
+    while let Some(at) = next(rest) {
         rows.extend_from_slice(&rest[..at]);
         rows.extend_from_slice(match rest[at] {
             b'\t' => b"\\t",
