@@ -80,6 +80,19 @@ async fn walk_hear(
     // What has changed here is told in any case, but never instead of an answer.
     let own = visitor.scope.declares() && !matches!(last, Some((_, Stream::Request, _)));
     let mut without_all = false;
+    // A backend that is missing keeps nobody from what is told here.
+    let mut do_without = |refusal: Refusal| {
+        if !own || !is_down(refusal.reason) {
+            return Err(refusal);
+        }
+        tracing::warn!(
+            reason = refusal.reason.name(),
+            detail = &*refusal.detail,
+            "a backend tells no news"
+        );
+        without_all = true;
+        Ok(Vec::new())
+    };
     let flows = match last {
         // The answer of a call, which a rule may have hidden parts of.
         Some((_, Stream::Request, _)) if visitor.now.policy.active().hides_results() => {
@@ -89,7 +102,8 @@ async fn walk_hear(
             ));
         }
         Some((place, stream, id)) => {
-            let mut flows = resume(gw, io, &visitor, &seat, (place, stream, id)).await?;
+            let resumed = resume(gw, io, &visitor, &seat, (place, stream, id)).await;
+            let mut flows = resumed.or_else(&mut do_without)?;
             if stream == Stream::Session {
                 // The other backends have no say in where it goes on.
                 let others = overhear(gw, io, &visitor, &seat, Some(place)).await;
@@ -97,18 +111,7 @@ async fn walk_hear(
             }
             flows
         }
-        None => match overhear(gw, io, &visitor, &seat, None).await {
-            Err(refusal) if own && is_down(refusal.reason) => {
-                tracing::warn!(
-                    reason = refusal.reason.name(),
-                    detail = &*refusal.detail,
-                    "a backend tells no news"
-                );
-                without_all = true;
-                Vec::new()
-            }
-            heard => heard?,
-        },
+        None => overhear(gw, io, &visitor, &seat, None).await.or_else(&mut do_without)?,
     };
     if flows.is_empty() && !own {
         return Err(Refusal::new(Reason::MethodNotAllowed, "no backend has such a stream"));
@@ -120,7 +123,7 @@ async fn walk_hear(
 }
 
 /// Whether a backend is to blame, and may be there again soon.
-fn is_down(reason: Reason) -> bool {
+pub(super) fn is_down(reason: Reason) -> bool {
     matches!(reason, Reason::BackendUnavailable | Reason::BackendTimeout | Reason::BackendError)
 }
 

@@ -73,9 +73,19 @@ pub(super) async fn listen(
         facts.into_iter().map(|facts| Ok(facts?.speaks(Era::Modern))).collect();
     let ended = ended(id);
     let at_most = super::remaining(gw, &visitor.caller);
-    if let [Ok(true)] = &modern[..] {
+    // A backend that is missing keeps nobody from what is told here.
+    let do_without = |refusal: &Refusal| {
+        visitor.scope.declares() && lists.tools && hearing::is_down(refusal.reason)
+    };
+    let only = if let [Ok(true)] = &modern[..] {
         let body = permitted(gw, visitor, message, 0, body).map_err(unfit)?;
-        return Ok(match ask(gw, io, visitor, message, 0, &body).await? {
+        let asked = ask(gw, io, visitor, message, 0, &body).await;
+        Some(asked).filter(|asked| !asked.as_ref().is_err_and(do_without))
+    } else {
+        None
+    };
+    if let Some(asked) = only {
+        return Ok(match asked? {
             Reply::Stream(mut flow) => {
                 let acknowledged = if lists.any() {
                     let told = acknowledgement(&mut flow).await?;
@@ -133,7 +143,7 @@ pub(super) async fn listen(
     }
     let at_most = match failed {
         // An empty acknowledgement would say that there is nothing to tell.
-        Some(refusal) if flows.is_empty() => return Err(refusal),
+        Some(refusal) if flows.is_empty() && !do_without(&refusal) => return Err(refusal),
         // Whoever subscribes anew finds the one that is missing now.
         Some(_) => at_most.min(WITHOUT_ALL),
         None => at_most,

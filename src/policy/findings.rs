@@ -77,6 +77,14 @@ impl<'a> World<'a> {
                     }
                 }
             }
+            // Inactive ones, too: a rule for them is no mistake.
+            for tool in scope.inactive() {
+                for server in ["*", &*tool.backend.name] {
+                    if let Some(Some(tools)) = by_server.get_mut(server) {
+                        tools.push(tool.inner.to_string());
+                    }
+                }
+            }
             let offering = scope.backends.iter().map(|backend| &*backend.name);
             for server in offering.chain(scope.is_open().then_some("*")) {
                 by_server.insert(server, None);

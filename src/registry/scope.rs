@@ -137,6 +137,11 @@ impl Scope {
         self.withheld.get(name)
     }
 
+    /// The declared tools that are not active.
+    pub(crate) fn inactive(&self) -> impl Iterator<Item = &Dormant> {
+        self.withheld.values()
+    }
+
     /// Whether the file takes this name out of what the backends offer: the
     /// tool is declared and not active, or the name is another spelling of a
     /// declared tool, which would escape what the file asks for that.

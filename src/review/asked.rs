@@ -140,12 +140,15 @@ impl Asked {
         let said = self.ask(registry, |question| policy.explain(question))?;
         let (scope, name) = (self.in_scope(registry)?, &*self.name);
         let offered = |scope: &Arc<Scope>| scope.may_offer(name);
+        let is_respelled =
+            !registry.may_offer(name) && registry.scopes().any(|scope| scope.withholds(kind, name));
         Ok(match scope {
             _ if kind != SubjectKind::Tool => said,
             Some(scope) if scope.tool(name).is_some() => said,
             Some(scope) if scope.dormant(name).is_some() => said.withheld(INACTIVE, IS_INACTIVE),
             Some(scope) if scope.withholds(kind, name) => said.withheld("registry", IS_RESPELLED),
             Some(scope) if !offered(scope) => said.noting(IS_NOWHERE_IN_SCOPE),
+            None if is_respelled => said.withheld("registry", IS_RESPELLED),
             None if !registry.may_offer(name) => said.noting(IS_NOWHERE),
             Some(_) | None => said,
         })
@@ -168,9 +171,14 @@ impl Asked {
                 (only, _) => Ok(only),
             }
         };
-        match only(&|scope| scope.tool(&self.name).is_some())? {
-            Some(scope) => Ok(Some(scope)),
-            None => only(&|scope| scope.dormant(&self.name).is_some()),
+        if let Some(scope) = only(&|scope| scope.tool(&self.name).is_some())? {
+            return Ok(Some(scope));
         }
+        let inactive = only(&|scope| scope.dormant(&self.name).is_some())?;
+        // One scope keeps it from everybody, and another one may offer it.
+        if inactive.is_some() && registry.may_offer(&self.name) {
+            return Err(AskedError::SeveralScopes(self.name.clone()));
+        }
+        Ok(inactive)
     }
 }

@@ -414,6 +414,45 @@ fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     stream.until("\"resultType\":\"complete\"");
 }
 
+/// What changes here is told while the only backend of the scope is away, to whoever
+/// begins to listen and to whoever goes on.
+#[test]
+fn a_scope_with_declared_tools_tells_news_without_its_backend() {
+    let tools = "backends: { away: { url: \"http://127.0.0.1:9/mcp\", era: legacy } }\n\
+                 scopes: { mixed: { backends: [away] } }\n\
+                 tools: [{ name: echo, scope: mixed, backend: away }]";
+    let gateway = unwatched().tools(tools).policy(BOTH).start();
+    let bearer = reader().bearer();
+    let listen = |wanted: &Value| {
+        let body = json!({
+            "jsonrpc": "2.0", "id": "s1", "method": "subscriptions/listen",
+            "params": {
+                "notifications": wanted,
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        });
+        let headers = [
+            ("Authorization", &*bearer),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", "subscriptions/listen"),
+        ];
+        http::follow(gateway.addr, "POST", "/mixed/mcp", &headers, &body.to_string())
+    };
+    let mut modern = listen(&json!({ "toolsListChanged": true }));
+    let acknowledged = modern.until("acknowledged") + &modern.until("\n\n");
+    assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
+    // Of prompts only the backend could tell.
+    listen(&json!({ "resourceSubscriptions": ["file:///x"] })).until("\"error\"");
+    write(&gateway, "policy.yaml", NONE);
+    assert_eq!(reload(&gateway).json()["outcome"], "applied");
+    modern.until(LIST_CHANGED);
+}
+
 #[test]
 fn nobody_subscribes_by_one_door_to_what_the_rules_deny_by_the_other() {
     let tools =

@@ -117,8 +117,29 @@ fn shadow(actions: &Actions, number: usize, first: usize) -> Option<Shadow> {
 struct Alike<'a> {
     pattern: &'a Pattern,
     firsts: Firsts<'a>,
+    /// Of those that decide in either reading: all but what allows.
+    wary: Firsts<'a>,
     /// Every rule for it.
     numbers: Vec<usize>,
+}
+
+impl<'a> Alike<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        let (firsts, wary) = (Firsts::default(), Firsts::default());
+        Self { pattern, firsts, wary, numbers: Vec::new() }
+    }
+
+    fn add(&mut self, actions: &'a Actions, number: usize) {
+        self.firsts.add(actions, number);
+        if !allows(actions, number) {
+            self.wary.add(actions, number);
+        }
+        self.numbers.push(number);
+    }
+}
+
+fn allows(actions: &Actions, number: usize) -> bool {
+    actions.rules.get(number).is_some_and(|rule| rule.action == Action::Allow)
 }
 
 fn order(pattern: &Pattern) -> (&str, bool, &str) {
@@ -140,37 +161,35 @@ fn of_resources(actions: &Actions) -> Vec<Shadow> {
     all.sort_unstable_by(|(one, _), (other, _)| order(one).cmp(&order(other)));
     let mut groups: Vec<Alike<'_>> = Vec::new();
     for (pattern, number) in all {
-        let same = |last: &&mut Alike<'_>| {
-            last.pattern.uri == pattern.uri && last.pattern.prefix == pattern.prefix
+        let other = |last: &Alike<'_>| {
+            last.pattern.uri != pattern.uri || last.pattern.prefix != pattern.prefix
         };
-        match groups.last_mut().filter(same) {
-            Some(last) => {
-                last.firsts.add(actions, *number);
-                last.numbers.push(*number);
-            }
-            None => groups.push(Alike {
-                pattern,
-                firsts: Firsts::of(actions, std::iter::once(*number)),
-                numbers: vec![*number],
-            }),
+        if groups.last().is_none_or(other) {
+            groups.push(Alike::new(pattern));
+        }
+        if let Some(last) = groups.last_mut() {
+            last.add(actions, *number);
         }
     }
     let mut beginnings: Vec<&Alike<'_>> = Vec::new();
     for group in &groups {
         let uri = &group.pattern.uri;
         beginnings.retain(|it| uri.strict().starts_with(it.pattern.uri.strict()));
-        let covers = beginnings.iter().filter(|it| uri.surely_begins(&it.pattern.uri));
-        let covers: Vec<&Firsts<'_>> =
-            covers.map(|it| &it.firsts).chain([&group.firsts, &everything]).collect();
+        let mut covers: Vec<&Alike<'_>> = beginnings.clone();
+        covers.retain(|it| uri.surely_begins(&it.pattern.uri));
+        covers.push(group);
         for number in &group.numbers {
             let Some(rule) = actions.rules.get(*number) else { continue };
-            let first = covers.iter().filter_map(|it| it.before(*number, rule, false)).min();
-            let Some(first) = first else { continue };
-            let of_all = everything.before(*number, rule, false).is_some();
-            let allows = |number: usize| {
-                actions.rules.get(number).is_some_and(|rule| rule.action == Action::Allow)
-            };
-            let but_odd = !of_all && allows(first) && !allows(*number);
+            let is_allowing = allows(actions, *number);
+            // What allows decides in both readings only, and less than what denies
+            // does. Of one URI, it leaves those with something behind it, too.
+            let whole = covers.iter().map(|it| if is_allowing { &it.firsts } else { &it.wary });
+            let whole = whole.chain([&everything]);
+            let whole = whole.filter_map(|it| it.before(*number, rule, false)).min();
+            let most = covers.iter().filter(|it| it.pattern.prefix).map(|it| &it.firsts);
+            let most = most.filter_map(|it| it.before(*number, rule, false)).min();
+            let Some(first) = whole.or(most) else { continue };
+            let but_odd = whole.is_none();
             found
                 .extend(shadow(actions, *number, first).map(|shadow| Shadow { but_odd, ..shadow }));
         }

@@ -635,6 +635,9 @@ fn resources_that_an_earlier_beginning_covers_are_found() {
         ("'r:a/*', action: allow", "'r:a/b', action: deny", Some(", but for odd spellings")),
         ("'r:a/*', action: allow", "'r:a/b*', action: approval", Some(", but for odd spellings")),
         ("'*', action: allow", "'r:a/b', action: deny", Some("")),
+        // What denies one URI denies it with anything behind it, too.
+        ("'r:a', action: allow", "'r:a', action: deny", None),
+        ("'r:a*', action: allow", "'r:a', action: deny", Some(", but for odd spellings")),
         ("'r:a/*', server: s, action: deny", "'r:a/b', server: s, action: allow", Some("")),
         ("'r:a/*', action: deny", "'r:a/b', server: s, action: allow", Some("")),
         ("'r:a/*', server: s, action: deny", "'r:a/b', action: allow", None),
@@ -652,6 +655,17 @@ fn resources_that_an_earlier_beginning_covers_are_found() {
         let mut found = found_shadowed(&rules, false);
         found.retain(|it| it.starts_with("rules[2]"));
         assert_eq!(found, expected, "{rules}");
+    }
+    // Of several, the first that leaves nothing.
+    for second in ["'r:a/*', action: deny", "'*', action: deny"] {
+        let rules = format!(
+            "{{ resource: 'r:a/*', action: allow }}, {{ resource: {second} }}, \
+             {{ resource: 'r:a/b', action: deny }}"
+        );
+        assert!(
+            found_shadowed(&rules, false).contains(&"rules[2] by rules[1]".to_owned()),
+            "{rules}"
+        );
     }
 }
 

@@ -425,8 +425,10 @@ rules: [{ tool: '*', server: pay, action: allow }]
         };
         assert_eq!(says, [roles, ("allow", "rules[0]")]);
     }
-    let respelled = told(Some("all"), "pay__drop");
-    assert_eq!((respelled.decision, &*respelled.rule), ("deny", "registry"));
+    for scope in [Some("all"), None] {
+        let respelled = told(scope, "pay__drop");
+        assert_eq!((respelled.decision, &*respelled.rule), ("deny", "registry"));
+    }
     for (scope, name) in [
         (Some("payments"), "list"),
         (None, "list"),
@@ -448,6 +450,35 @@ rules: [{ tool: '*', server: pay, action: allow }]
         assert!(found.note.as_ref().unwrap().starts_with(note), "{name}");
         assert!(found.in_words().contains("nothing to call"));
     }
+}
+
+/// What one scope keeps from everybody, another one may offer.
+#[test]
+fn an_inactive_tool_that_an_open_scope_may_offer_is_of_several_scopes() {
+    let bounds =
+        Bounds { default_timeout: Duration::from_secs(1), max_timeout: Duration::from_secs(9) };
+    let registry = Registry::read(
+        r#"
+backends: { pay: { url: "http://pay/" } }
+scopes: { payments: {}, all: { backends: [pay] } }
+tools: [{ name: wipe, scope: payments, backend: pay, is_active: false }]
+"#,
+        bounds,
+    )
+    .unwrap();
+    let active = policy("roles: { admin: { allowed_tools: ['*'] } }");
+    let ask = |scope: Option<&str>| {
+        let asked = Asked {
+            roles: vec!["admin".to_owned()],
+            scope: scope.map(str::to_owned),
+            name: "wipe".to_owned(),
+            ..Asked::default()
+        };
+        asked.explain(registry.snapshot(), &active).map(|found| found.decision)
+    };
+    assert_eq!(ask(None).unwrap_err().to_string(), "several scopes have `wipe`: say which");
+    assert_eq!(ask(Some("payments")).unwrap(), "deny");
+    assert_eq!(ask(Some("all")).unwrap(), "allow");
 }
 
 /// A profile names tools as their server does.
