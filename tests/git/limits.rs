@@ -130,6 +130,27 @@ fn what_large_folders_hold_together_is_bounded() {
     assert_eq!(service.call("git_list_files", some)["entries"].as_array().unwrap().len(), 1);
 }
 
+/// What an expression takes on a long line cannot be cut short; a text can be found
+/// in any.
+#[test]
+fn expressions_are_not_looked_for_in_long_lines() {
+    let repository = Repository::bare("long");
+    repository.commit_file("long.txt", &format!("{}needle\n", "x".repeat(70_000)));
+    repository.commit_file("short.txt", "a needle\n");
+    let service = limited(&repository, "GIT_MAX_FILE_BYTES", "100000");
+    let found = service.call("git_search", json!({"query": "need.e", "regex": true}));
+    assert_eq!(found["matches"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&found["matches"][0]["path"], &found["skipped_files"]),
+        (&json!("short.txt"), &json!(1))
+    );
+    let found = service.call("git_search", json!({"query": "needle"}));
+    assert_eq!(found["matches"].as_array().unwrap().len(), 2);
+    assert_eq!(found["skipped_files"], 0);
+    let wide = json!({"query": "(?-u:[01]*1[01]{10000}x)", "regex": true});
+    assert!(service.refusal("git_search", wide).contains("too large a one"));
+}
+
 #[test]
 fn large_files_are_not_looked_into() {
     let repository = Repository::bare("large");

@@ -5,20 +5,22 @@
 use super::tree::ImageKind;
 
 /// Whether everything that a decoder would decode lies within the size that the
-/// image says at its head. What cannot be followed does, as far as it goes: the
-/// decoder cannot follow it either.
-pub(super) fn fit(kind: ImageKind, bytes: &[u8], width: u32, height: u32) -> bool {
-    let mut frames = match kind {
+/// image says at its head. `None` where a part of it leads beyond its end: decoders
+/// make room for a part before they read it.
+pub(super) fn fit(kind: ImageKind, bytes: &[u8], width: u32, height: u32) -> Option<bool> {
+    let frames = match kind {
         ImageKind::Gif => gif(bytes),
-        ImageKind::Webp => webp(bytes),
+        ImageKind::Webp => webp(bytes)?,
         // Their head is that of their only frame.
         ImageKind::Png | ImageKind::Jpeg => Vec::new(),
-    }
-    .into_iter();
-    frames.all(|(frame_width, frame_height)| frame_width <= width && frame_height <= height)
+    };
+    let fits = |(wide, high)| wide <= width && high <= height;
+    Some(frames.into_iter().all(fits))
 }
 
-/// The first frame of a GIF; no other is drawn.
+/// The first frame of a GIF; no other is drawn. What cannot be followed has none.
+/// A decoder may follow it in another way: `pdf/gif.rs` refuses frames beside the
+/// screen, too.
 fn gif(bytes: &[u8]) -> Vec<(u32, u32)> {
     let first = || {
         // Signature, size of the screen, flags; a table of colours, if they say so.
@@ -48,35 +50,36 @@ fn colours(flags: u8) -> usize {
 }
 
 /// All frames of a WebP, which are in chunks of their own or of an animation.
-fn webp(bytes: &[u8]) -> Vec<(u32, u32)> {
+fn webp(bytes: &[u8]) -> Option<Vec<(u32, u32)>> {
     let mut frames = Vec::new();
-    let mut at = 12;
-    while let Some(head) = bytes.get(at..at + 8) {
-        let (name, length) = head.split_at(4);
-        let length = length.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        let inside = at + 8;
-        at = match name {
+    chunks(bytes.get(12..)?, true, &mut frames)?;
+    Some(frames)
+}
+
+fn chunks(mut rest: &[u8], outermost: bool, frames: &mut Vec<(u32, u32)>) -> Option<()> {
+    while let Some(([n, a, m, e, length @ ..], tail)) = rest.split_first_chunk::<8>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let inside = tail.get(..length)?;
+        match &[*n, *a, *m, *e] {
             // Behind sixteen bytes about it, the chunks of one frame.
-            b"ANMF" => inside + 16,
-            _ => inside.saturating_add(length).saturating_add(length % 2),
-        };
-        match name {
+            b"ANMF" if outermost => chunks(inside.get(16..)?, false, frames)?,
             b"VP8 " => {
                 // Behind three bytes of flags and three that are always the same;
                 // the upper two bits of each are about scaling.
-                let side = |at| short(bytes, at).map(|side| side & 0x3FFF);
-                frames.extend(side(inside + 6).zip(side(inside + 8)));
+                let side = |at| short(inside, at).map(|side| side & 0x3FFF);
+                frames.extend(side(6).zip(side(8)));
             }
             b"VP8L" => {
                 // Behind one byte that is always the same: fourteen bits each, less one.
-                let bits = short(bytes, inside + 1).zip(short(bytes, inside + 3));
+                let bits = short(inside, 1).zip(short(inside, 3));
                 let bits = bits.map(|(low, high)| high << 16 | low);
                 frames.extend(bits.map(|bits| ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)));
             }
             _ => {}
         }
+        rest = tail.get(length + length % 2..).unwrap_or_default();
     }
-    frames
+    Some(())
 }
 
 /// Two bytes, the lower one first.
@@ -112,9 +115,9 @@ mod tests {
     #[test]
     fn the_first_frame_of_a_gif_is_found_behind_colours_and_extensions() {
         assert_eq!(gif(&hiding(7, 5)), [(7, 5)]);
-        assert!(fit(ImageKind::Gif, &hiding(7, 5), 7, 5));
-        assert!(!fit(ImageKind::Gif, &hiding(7, 5), 7, 4));
-        assert!(!fit(ImageKind::Gif, &hiding(u16::MAX, 1), 1, 1));
+        assert_eq!(fit(ImageKind::Gif, &hiding(7, 5), 7, 5), Some(true));
+        assert_eq!(fit(ImageKind::Gif, &hiding(7, 5), 7, 4), Some(false));
+        assert_eq!(fit(ImageKind::Gif, &hiding(u16::MAX, 1), 1, 1), Some(false));
         for end in 0..hiding(7, 5).len() {
             assert!(gif(&hiding(7, 5)[..end]).is_empty(), "{end}");
         }
@@ -125,15 +128,20 @@ mod tests {
         let file = |chunks: &[Vec<u8>]| [b"RIFF\0\0\0\0WEBP".to_vec(), chunks.concat()].concat();
         let head = chunk("VP8X", &[0; 10]);
         let odd = chunk("ICCP", b"odd");
-        assert_eq!(webp(&file(&[head.clone(), odd, lossy(300, 200)])), [(300, 200)]);
+        let found = |chunks: &[Vec<u8>]| webp(&file(chunks));
+        assert_eq!(found(&[head.clone(), odd, lossy(300, 200)]), Some(vec![(300, 200)]));
         let animated = chunk("ANMF", &[vec![0; 16], lossy(16_383, 16_383)].concat());
-        let animated = file(&[head, animated]);
-        assert_eq!(webp(&animated), [(16_383, 16_383)]);
-        assert!(!fit(ImageKind::Webp, &animated, 1, 1));
+        let all = [head.clone(), animated];
+        assert_eq!(found(&all), Some(vec![(16_383, 16_383)]));
+        assert_eq!(fit(ImageKind::Webp, &file(&all), 1, 1), Some(false));
         // 3 by 2: 2, and 1 fourteen bits further up.
         let lossless = chunk("VP8L", &[0x2f, 0x02, 0x40, 0, 0]);
-        assert_eq!(webp(&file(&[lossless])), [(3, 2)]);
-        // A length that leads beyond the end ends it.
-        assert!(webp(&file(&[b"XXXX\xff\xff\xff\xff".to_vec()])).is_empty());
+        assert_eq!(found(&[lossless]), Some(vec![(3, 2)]));
+        // A part that leads beyond the end, of the file or of what it is in.
+        let long = b"XXXX\xff\xff\xff\xf0".to_vec();
+        assert_eq!(found(&[lossy(1, 1), b"ICCP\xff\xff\xff\xf0".to_vec()]), None);
+        let within = chunk("ANMF", &[vec![0; 16], long].concat());
+        assert_eq!(found(&[head, within, lossy(16_383, 16_383)]), None);
+        assert_eq!(found(&[chunk("ANMF", b"short")]), None);
     }
 }

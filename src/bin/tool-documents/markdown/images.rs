@@ -68,7 +68,8 @@ impl Images {
         let weight = if kind == ImageKind::Png && bytes.get(24) == Some(&16) { 2 } else { 1 };
         let pixels = weight * u64::from(width) * u64::from(height);
         self.pixels = self.pixels.saturating_add(pixels);
-        if self.pixels > limits.pixels || !frames::fit(kind, &bytes, width, height) {
+        let fits = frames::fit(kind, &bytes, width, height).ok_or_else(unreadable)?;
+        if self.pixels > limits.pixels || !fits {
             return Err(too_large());
         }
         self.bytes += bytes.len();

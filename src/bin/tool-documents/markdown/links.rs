@@ -17,7 +17,8 @@ impl Target {
     /// part of one.
     pub(crate) fn of(url: &str) -> Option<Self> {
         if let Some(anchor) = url.strip_prefix('#') {
-            return Some(Self::Anchor(decoded(anchor)?));
+            // No heading has what cannot be seen.
+            return decoded(anchor).filter(|it| !it.contains(char::is_control)).map(Self::Anchor);
         }
         let (scheme, rest) = url.split_once(':')?;
         let known = ["http", "https", "mailto", "tel"];
@@ -50,6 +51,7 @@ fn decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         let escaped = (first == b'%').then(|| tail.get(..2)).flatten();
+        let escaped = escaped.filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
         let value = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
         if let Some(byte) = value.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             bytes.push(byte);
@@ -89,6 +91,8 @@ mod tests {
             "page.html",
             "",
             "https:",
+            "#a%01",
+            "#a\u{1}",
         ] {
             assert_eq!(Target::of(dropped), None, "{dropped}");
         }

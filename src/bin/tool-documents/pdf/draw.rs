@@ -316,7 +316,7 @@ fn read(picture: &Picture, place: usize) -> Result<Image, WriteError> {
     let image = match picture.kind {
         ImageKind::Png => Image::from_png(data, true).ok(),
         ImageKind::Jpeg => Image::from_jpeg(data, true).ok(),
-        ImageKind::Gif => gif::read(&picture.bytes),
+        ImageKind::Gif => gif::read(picture),
         ImageKind::Webp => Image::from_webp(data, true).ok(),
     };
     image.ok_or_else(|| WriteError::Refused(format!("Image {} cannot be decoded", place + 1)))

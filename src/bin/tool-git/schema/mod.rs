@@ -158,7 +158,7 @@ pub(crate) fn search(bounds: &Bounds) -> Schemas {
                 "kind": {"type": "string", "enum": ["content", "messages"]},
                 "matches": list(object(&required, hit)),
                 "commits": list(commit()),
-                "skipped_files": number("Binary and too large files among those of this page."),
+                "skipped_files": number("Files of this page that were not searched: binary, too large, or (with regex) with a line of more than 65536 bytes."),
             }),
         ),
     }

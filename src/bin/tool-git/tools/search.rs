@@ -21,7 +21,12 @@ const DEFAULT: usize = 50;
 /// Longest line that is shown, in characters.
 const LONGEST_LINE: usize = 300;
 /// Most bytes a compiled expression, and what it remembers, may take.
-const EXPRESSION_BYTES: usize = 1024 * 1024;
+const EXPRESSION_BYTES: usize = 256 * 1024;
+/// Longest line that is searched with a regular expression, in bytes. The time for
+/// one is its length times the size of the expression, and cannot be cut short.
+const LONGEST_SEARCHED: usize = 64 * 1024;
+/// After how many bytes the clock is looked at.
+const LOOK: usize = 64 * 1024;
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Arguments {
@@ -71,12 +76,20 @@ struct Match {
     text_complete: bool,
 }
 
-struct Message(Regex);
+struct Message(Expression);
+
+/// What is looked for.
+struct Expression {
+    regex: Regex,
+    /// Longest line it is looked for in, in bytes.
+    longest: usize,
+}
 
 impl log::Filter for Message {
     fn shows(&self, commit: &CommitRef<'_>) -> bool {
         let message = decode(commit.message, encoding(commit));
-        message.lines().map(str::as_bytes).any(|line| self.0.is_match(line))
+        let mut lines = message.lines().map(str::as_bytes);
+        lines.any(|line| line.len() <= self.0.longest && self.0.regex.is_match(line))
     }
 }
 
@@ -109,7 +122,7 @@ pub(crate) fn run(call: &Call<'_>, arguments: &Arguments) -> Result<Outcome, Too
 
 /// Without `regex` the text itself is searched. Either way the time is linear
 /// in what is searched.
-fn expression(arguments: &Arguments) -> Result<Regex, ToolError> {
+fn expression(arguments: &Arguments) -> Result<Expression, ToolError> {
     let pattern =
         if arguments.regex { arguments.query.clone() } else { regex::escape(&arguments.query) };
     RegexBuilder::new(&pattern)
@@ -118,6 +131,10 @@ fn expression(arguments: &Arguments) -> Result<Regex, ToolError> {
         .dfa_size_limit(EXPRESSION_BYTES)
         .nest_limit(64)
         .build()
+        .map(|regex| Expression {
+            regex,
+            longest: if arguments.regex { LONGEST_SEARCHED } else { usize::MAX },
+        })
         .map_err(|_| ToolError::refused("query is not a regular expression, or is too large a one"))
 }
 
@@ -127,7 +144,7 @@ fn content(
     reader: &Reader<'_>,
     commit: ObjectId,
     path: &TreePath,
-    expression: &Regex,
+    expression: &Expression,
     mut page: Page,
     outcome: &mut Outcome,
 ) -> Result<(), ToolError> {
@@ -149,14 +166,23 @@ fn content(
                 return Ok(Next::Descend);
             }
         };
+        if bytes.len() > expression.longest
+            && bytes.split(|byte| *byte == b'\n').any(|line| line.len() > expression.longest)
+        {
+            outcome.skipped_files += 1;
+            return Ok(Next::Descend);
+        }
+        let mut searched = 0;
         let lines = (1_u64..).zip(bytes.split_inclusive(|byte| *byte == b'\n'));
         for (number, line) in lines.skip_while(|(number, _)| *number <= from) {
-            if number % 1024 == 0 {
+            searched += line.len() + 64;
+            if searched > LOOK {
+                searched = 0;
                 reader.deadline.check()?;
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let Some(hit) = expression.find(line) else { continue };
+            let Some(hit) = expression.regex.find(line) else { continue };
             let text = String::from_utf8_lossy(line);
             let (text, text_complete) = shorten(&text, LONGEST_LINE);
             let one = Match {
