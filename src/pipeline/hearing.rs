@@ -85,11 +85,7 @@ async fn walk_hear(
         if !own || !is_down(refusal.reason) {
             return Err(refusal);
         }
-        tracing::warn!(
-            reason = refusal.reason.name(),
-            detail = &*refusal.detail,
-            "a backend tells no news"
-        );
+        tells_none(&refusal);
         without_all = true;
         Ok(Vec::new())
     };
@@ -120,6 +116,15 @@ async fn walk_hear(
     // Whoever comes back finds the one that is missing now.
     let at_most = if without_all { at_most.min(WITHOUT_ALL) } else { at_most };
     Ok(Answer::Overheard(Overheard { flows, changes, seat, at_most, listener }))
+}
+
+/// Says in the log that a backend is missing from a stream.
+pub(super) fn tells_none(refusal: &Refusal) {
+    tracing::warn!(
+        reason = refusal.reason.name(),
+        detail = &*refusal.detail,
+        "a backend tells no news"
+    );
 }
 
 /// Whether a backend is to blame, and may be there again soon.

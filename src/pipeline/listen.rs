@@ -77,14 +77,20 @@ pub(super) async fn listen(
     let do_without = |refusal: &Refusal| {
         visitor.scope.declares() && lists.tools && hearing::is_down(refusal.reason)
     };
-    let only = if let [Ok(true)] = &modern[..] {
+    if let [Ok(true)] = &modern[..] {
         let body = permitted(gw, visitor, message, 0, body).map_err(unfit)?;
         let asked = ask(gw, io, visitor, message, 0, &body).await;
-        Some(asked).filter(|asked| !asked.as_ref().is_err_and(do_without))
-    } else {
-        None
-    };
-    if let Some(asked) = only {
+        if let Some(refusal) = asked.as_ref().err().filter(|refusal| do_without(refusal)) {
+            hearing::tells_none(refusal);
+            return Ok(Answer::Listening(Listening {
+                acknowledged: Some(acknowledged(id, &own(lists))),
+                flows: Vec::new(),
+                changes,
+                ended,
+                at_most: at_most.min(WITHOUT_ALL),
+                listener,
+            }));
+        }
         return Ok(match asked? {
             Reply::Stream(mut flow) => {
                 let acknowledged = if lists.any() {

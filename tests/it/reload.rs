@@ -371,6 +371,29 @@ fn a_declared_scope_promises_news_and_tells_them() {
     legacy.ends();
 }
 
+/// Subscribes as a client of 2026-07-28.
+fn listen(gateway: &Gateway, path: &str, wanted: &Value) -> http::Following {
+    let body = json!({
+        "jsonrpc": "2.0", "id": "s1", "method": "subscriptions/listen",
+        "params": {
+            "notifications": wanted,
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    let bearer = reader().bearer();
+    let headers = [
+        ("Authorization", &*bearer),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "subscriptions/listen"),
+    ];
+    http::follow(gateway.addr, "POST", path, &headers, &body.to_string())
+}
+
 #[test]
 fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     let tools =
@@ -378,28 +401,7 @@ fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     let gateway = unwatched().tools(tools).start();
     let told = r#"data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"promptsListChanged":true}}}"#;
     gateway.backend.answer(Script::Hold(format!("{told}\n\n")));
-    let listen = |wanted: &Value| {
-        let body = json!({
-            "jsonrpc": "2.0", "id": "s1", "method": "subscriptions/listen",
-            "params": {
-                "notifications": wanted,
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-            },
-        });
-        let bearer = reader().bearer();
-        let headers = [
-            ("Authorization", &*bearer),
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-            ("MCP-Protocol-Version", "2026-07-28"),
-            ("Mcp-Method", "subscriptions/listen"),
-        ];
-        http::follow(gateway.addr, "POST", "/wide/mcp", &headers, &body.to_string())
-    };
-    let mut stream = listen(&json!({ "toolsListChanged": true }));
+    let mut stream = listen(&gateway, "/wide/mcp", &json!({ "toolsListChanged": true }));
     let acknowledged = stream.until("acknowledged") + &stream.until("\n\n");
     assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
     write(&gateway, "policy.yaml", NONE);
@@ -414,43 +416,27 @@ fn subscriptions_are_told_of_lists_that_the_policy_changes() {
     stream.until("\"resultType\":\"complete\"");
 }
 
-/// What changes here is told while the only backend of the scope is away, to whoever
-/// begins to listen and to whoever goes on.
+/// What changes here is told to whoever begins to listen while the only backend of
+/// the scope is away.
 #[test]
 fn a_scope_with_declared_tools_tells_news_without_its_backend() {
-    let tools = "backends: { away: { url: \"http://127.0.0.1:9/mcp\", era: legacy } }\n\
-                 scopes: { mixed: { backends: [away] } }\n\
-                 tools: [{ name: echo, scope: mixed, backend: away }]";
-    let gateway = unwatched().tools(tools).policy(BOTH).start();
-    let bearer = reader().bearer();
-    let listen = |wanted: &Value| {
-        let body = json!({
-            "jsonrpc": "2.0", "id": "s1", "method": "subscriptions/listen",
-            "params": {
-                "notifications": wanted,
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-            },
-        });
-        let headers = [
-            ("Authorization", &*bearer),
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-            ("MCP-Protocol-Version", "2026-07-28"),
-            ("Mcp-Method", "subscriptions/listen"),
-        ];
-        http::follow(gateway.addr, "POST", "/mixed/mcp", &headers, &body.to_string())
-    };
-    let mut modern = listen(&json!({ "toolsListChanged": true }));
-    let acknowledged = modern.until("acknowledged") + &modern.until("\n\n");
-    assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
-    // Of prompts only the backend could tell.
-    listen(&json!({ "resourceSubscriptions": ["file:///x"] })).until("\"error\"");
-    write(&gateway, "policy.yaml", NONE);
-    assert_eq!(reload(&gateway).json()["outcome"], "applied");
-    modern.until(LIST_CHANGED);
+    for era in ["legacy", "modern"] {
+        let tools = format!(
+            "backends: {{ away: {{ url: \"http://127.0.0.1:9/mcp\", era: {era} }} }}\n\
+             scopes: {{ mixed: {{ backends: [away] }} }}\n\
+             tools: [{{ name: echo, scope: mixed, backend: away }}]"
+        );
+        let gateway = unwatched().tools(&tools).policy(BOTH).start();
+        let mut stream = listen(&gateway, "/mixed/mcp", &json!({ "toolsListChanged": true }));
+        let acknowledged = stream.until("acknowledged") + &stream.until("\n\n");
+        assert!(acknowledged.contains("\"toolsListChanged\":true"), "{acknowledged}");
+        // Of resources only the backend could tell.
+        let wanted = json!({ "resourceSubscriptions": ["file:///x"] });
+        listen(&gateway, "/mixed/mcp", &wanted).until("\"error\"");
+        write(&gateway, "policy.yaml", NONE);
+        assert_eq!(reload(&gateway).json()["outcome"], "applied");
+        stream.until(LIST_CHANGED);
+    }
 }
 
 #[test]
