@@ -439,6 +439,42 @@ fn a_scope_with_declared_tools_tells_news_without_its_backend() {
     }
 }
 
+/// The same on the stream of a session, from its beginning and where it broke off.
+#[test]
+fn the_stream_of_a_session_does_without_its_backend() {
+    let tools = "backends: { scripted: { url: \"BACKEND\", era: legacy } }\n\
+                 scopes: { mixed: { backends: [scripted] } }\n\
+                 tools: [{ name: echo, scope: mixed, backend: scripted }]";
+    for last in [None, Some("s0.7")] {
+        let gateway = unwatched().tools(tools).policy(BOTH).start();
+        gateway.backend.give_sessions();
+        let params = json!({
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+        let opened = gateway.post("/mixed/mcp", &reader(), &body);
+        gateway.backend.answer(Script::HangUp);
+        let bearer = reader().bearer();
+        let mut headers = vec![
+            ("Authorization", &*bearer),
+            ("Accept", "text/event-stream"),
+            ("Mcp-Session-Id", opened.header("mcp-session-id").unwrap()),
+            ("MCP-Protocol-Version", "2025-11-25"),
+        ];
+        headers.extend(last.map(|id| ("Last-Event-ID", id)));
+        let before = gateway.backend.seen().len();
+        let mut stream = http::follow(gateway.addr, "GET", "/mixed/mcp", &headers, "");
+        stream.until("text/event-stream");
+        let asked = gateway.backend.seen().split_off(before);
+        let asked_for: Vec<_> = asked[0].all("last-event-id");
+        assert_eq!(asked_for, last.map(|_| "7").into_iter().collect::<Vec<_>>());
+        write(&gateway, "policy.yaml", NONE);
+        assert_eq!(reload(&gateway).json()["outcome"], "applied");
+        stream.until(LIST_CHANGED);
+    }
+}
+
 #[test]
 fn nobody_subscribes_by_one_door_to_what_the_rules_deny_by_the_other() {
     let tools =
